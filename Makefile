@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The one entry point. `make help` is made from the "##" comments below.
+# Everything that is built lies in build/; libraries, kernel and downloads are
+# cached outside the checkout by a hash of their inputs (tools/deps, kernel-config/build).
+
+ARCH	?= x86_64
+B	:= build/$(ARCH)
+H	:= build/host
+F	:= build/fuzz
+GEN	:= build/gen
+VERSION	:= $(shell cat VERSION)
+
+MAKEFLAGS += --no-builtin-rules
+SHELL	:= /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := help
+
+# --- sources ---------------------------------------------------------------
+
+LAYERS	:= base event ttrpc kernel device storage container network sandbox service service/kata
+PROTOS	:= $(wildcard agent/proto/*.proto)
+PB	:= $(PROTOS:agent/proto/%.proto=$(GEN)/%.pb-c.c) $(GEN)/google/protobuf/any.pb-c.c \
+	   $(GEN)/google/protobuf/empty.pb-c.c $(GEN)/google/protobuf/timestamp.pb-c.c
+LIB_SRC	:= $(foreach l,$(LAYERS),$(wildcard agent/$(l)/*.c))
+MAIN_SRC := $(wildcard agent/main/*.c)
+TOOL_SRC := $(wildcard tools/motectl/*.c)
+VMLIB_SRC := $(wildcard tools/vm/*.c)
+
+# --- flags -------------------------------------------------------------------
+
+WARN	:= -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wundef \
+	   -Wwrite-strings -Wformat=2 -Wno-format-nonliteral -Werror=sign-compare -Werror
+STD	:= -std=gnu11 -Ulinux -D_GNU_SOURCE -DMOTE_VERSION='"$(VERSION)"'
+INC	:= -Iagent -I$(GEN) -Itools
+
+# The release build: musl, static, small. No build path and no time stamp goes in.
+RCC	= $(B)/deps/bin/cc
+RCFLAGS	:= $(STD) $(WARN) -Os -g1 -fno-plt -fno-ident -ffunction-sections -fdata-sections -fstack-protector-strong \
+	   -fno-asynchronous-unwind-tables -fno-unwind-tables -ffile-prefix-map=$(CURDIR)=. $(INC) -I$(B)/deps/include
+RLDFLAGS := -static -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=sha1
+RLIBS	= -lcgroup -lblkid -lseccomp -lmnl -lyyjson -lprotobuf-c
+
+# The test build: the distribution's libc with address and undefined-behaviour sanitizers.
+HCFLAGS	:= $(STD) $(WARN) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	   -DMOTE_TEST $(INC) -I$(B)/deps/src -Itests
+HLIBS	= -lcgroup -lblkid -lseccomp -lmnl
+
+FCFLAGS	:= $(STD) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DMOTE_TEST -DMOTE_FUZZ $(INC) -I$(B)/deps/src -Itests
+
+# --- targets -------------------------------------------------------------------
+
+help: ## this text
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+all: agent tools initrd kernel ## everything that a VM needs
+
+setup: build/.setup ## install the distribution's packages that build, run and test need (root), or say which
+build/.setup: tools/setup
+	@mkdir -p build
+	@tools/setup
+	@touch $@
+
+deps: $(B)/deps ## the third-party libraries, static for musl
+$(B)/deps: tools/deps $(wildcard tools/deps.d/*) | build/.setup
+	@mkdir -p $(B)
+	@prefix=$$(tools/deps $(ARCH) | tail -n 1) && ln -sfn "$$prefix" $@ && touch -h $@
+
+agent: $(B)/mote-agent ## the agent: build/ARCH/mote-agent
+tools: $(B)/motectl $(B)/mkinitrd ## motectl and mkinitrd
+
+initrd: $(B)/initrd.img ## the initrd with the agent as init
+kernel: $(B)/vmlinuz ## the guest kernel (KERNEL=/path takes another)
+
+rootfs: agent ## rootfs images (so far: the initrd is the image; more flavours come with the image builder)
+	@echo "rootfs: the image builder is not there yet; 'make initrd' builds the bootable image build/$(ARCH)/initrd.img" >&2; exit 1
+
+# --- generated code --------------------------------------------------------------
+
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: agent/proto/%.proto | build/.setup
+	@mkdir -p $(GEN)
+	@protoc-c -Iagent/proto --c_out=$(GEN) $<
+
+$(GEN)/google/protobuf/%.pb-c.c $(GEN)/google/protobuf/%.pb-c.h &: | build/.setup
+	@mkdir -p $(GEN)
+	@protoc-c -I/usr/include --c_out=$(GEN) google/protobuf/$*.proto
+
+PB_H	:= $(PB:.c=.h)
+
+# --- objects: release, test, fuzz ---------------------------------------------------
+
+R_LIB_O	:= $(LIB_SRC:%.c=$(B)/obj/%.o) $(PB:$(GEN)/%.c=$(B)/obj/gen/%.o)
+R_MAIN_O := $(MAIN_SRC:%.c=$(B)/obj/%.o)
+R_TOOL_O := $(TOOL_SRC:%.c=$(B)/obj/%.o) $(VMLIB_SRC:%.c=$(B)/obj/%.o)
+H_LIB_O	:= $(LIB_SRC:%.c=$(H)/obj/%.o) $(PB:$(GEN)/%.c=$(H)/obj/gen/%.o) $(VMLIB_SRC:%.c=$(H)/obj/%.o) \
+	   $(H)/obj/third/protobuf-c.o $(H)/obj/third/yyjson.o
+F_LIB_O	:= $(LIB_SRC:%.c=$(F)/obj/%.o) $(PB:$(GEN)/%.c=$(F)/obj/gen/%.o) \
+	   $(F)/obj/third/protobuf-c.o $(F)/obj/third/yyjson.o
+
+# Generated code and third-party sources are compiled without our warnings.
+GENFLAGS = $(filter-out -W%,$(1)) -w
+
+$(B)/obj/gen/%.o: $(GEN)/%.c | $(B)/deps $(PB_H)
+	@mkdir -p $(@D)
+	@$(RCC) $(call GENFLAGS,$(RCFLAGS)) -c $< -o $@
+$(B)/obj/%.o: %.c Makefile | $(B)/deps $(PB_H)
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	@$(RCC) $(RCFLAGS) -MMD -MP -c $< -o $@
+
+$(H)/obj/gen/%.o: $(GEN)/%.c | $(B)/deps $(PB_H)
+	@mkdir -p $(@D)
+	@gcc $(call GENFLAGS,$(HCFLAGS)) -c $< -o $@
+$(H)/obj/third/%.o: | $(B)/deps
+	@mkdir -p $(@D)
+	@gcc $(call GENFLAGS,$(HCFLAGS)) -c $$(ls $(B)/deps/src/$*.c $(B)/deps/src/*/$*.c 2>/dev/null | head -n 1) -o $@
+$(H)/obj/%.o: %.c Makefile | $(B)/deps $(PB_H)
+	@mkdir -p $(@D)
+	@echo "  CC  $< (test)"
+	@gcc $(HCFLAGS) -MMD -MP -c $< -o $@
+
+$(F)/obj/gen/%.o: $(GEN)/%.c | $(B)/deps $(PB_H)
+	@mkdir -p $(@D)
+	@clang $(call GENFLAGS,$(FCFLAGS)) -c $< -o $@
+$(F)/obj/third/%.o: | $(B)/deps
+	@mkdir -p $(@D)
+	@clang $(call GENFLAGS,$(FCFLAGS)) -c $$(ls $(B)/deps/src/$*.c $(B)/deps/src/*/$*.c 2>/dev/null | head -n 1) -o $@
+$(F)/obj/%.o: %.c Makefile | $(B)/deps $(PB_H)
+	@mkdir -p $(@D)
+	@clang $(FCFLAGS) -MMD -MP -c $< -o $@
+
+# An archive is made anew, so that no object of a deleted source stays in it.
+%/libmote.a:
+	@rm -f $@ && ar rcsD $@ $^
+$(B)/libmote.a: $(R_LIB_O)
+$(H)/libmote.a: $(H_LIB_O)
+$(F)/libmote.a: $(F_LIB_O)
+
+-include $(shell find $(B)/obj $(H)/obj $(F)/obj -name '*.d' 2>/dev/null)
+
+# --- programs ----------------------------------------------------------------------
+
+$(B)/mote-agent: $(R_MAIN_O) $(B)/libmote.a | $(B)/deps
+	@$(RCC) $(RLDFLAGS) $^ $(RLIBS) -o $@.debug
+	@strip -s -R .comment -R .note.gnu.property $@.debug -o $@
+	@tools/check-static $@ 1048576
+$(B)/motectl: $(R_TOOL_O) $(B)/libmote.a | $(B)/deps
+	@$(RCC) $(RLDFLAGS) $^ $(RLIBS) -o $@
+$(B)/mkinitrd: initrd/mkinitrd.c | build/.setup
+	@mkdir -p $(@D)
+	@gcc $(STD) $(WARN) -O2 $< -o $@
+
+$(B)/initrd.cpio: $(B)/mkinitrd $(B)/mote-agent initrd/manifest
+	@$(B)/mkinitrd -D AGENT=$(B)/mote-agent initrd/manifest $@
+$(B)/initrd.img: $(B)/initrd.cpio
+	@zstd -q -f -19 -T1 $< -o $@
+	@echo "  initrd  $$(stat -c %s $@) bytes"
+
+$(B)/vmlinuz: kernel-config/build $(wildcard kernel-config/*.config kernel-config/*/* kernel-config/*/*/*) | build/.setup
+	@mkdir -p $(@D)
+	@cp "$$(kernel-config/build --arch $(ARCH) | tail -n 1)" $@.tmp && mv $@.tmp $@
+
+# --- tests ---------------------------------------------------------------------------
+
+UNIT	:= $(patsubst tests/unit/%.c,$(H)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+NS	:= $(patsubst tests/ns/%.c,$(H)/tests/ns/%,$(wildcard tests/ns/test_*.c))
+VM	:= $(patsubst tests/vm/%.c,$(H)/tests/vm/%,$(wildcard tests/vm/test_*.c))
+FUZZ	:= $(patsubst tests/fuzz/%.c,$(F)/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(H)/tests/%: $(H)/obj/tests/%.o $(H)/libmote.a
+	@mkdir -p $(@D)
+	@gcc $(HCFLAGS) $^ $(TEST_EXTRA_$(notdir $@)) -lcmocka $(HLIBS) -o $@
+$(F)/fuzz_%: $(F)/obj/tests/fuzz/fuzz_%.o $(F)/libmote.a
+	@clang -fsanitize=fuzzer,address,undefined $^ $(HLIBS) -o $@
+
+# The agent of the test build runs in namespaces of this machine.
+$(H)/mote-agent: $(MAIN_SRC:%.c=$(H)/obj/%.o) $(H)/libmote.a
+	@gcc $(HCFLAGS) $^ $(HLIBS) -o $@
+
+run: agent tools initrd kernel ## boot a VM and show a real container's output
+	@tools/demo $(B)
+
+check: $(UNIT) $(B)/mote-agent ## static checks and unit tests: under a minute once built
+	@tests/run --static --unit $(UNIT)
+
+test: $(UNIT) $(NS) $(VM) $(FUZZ) $(H)/mote-agent agent tools initrd kernel ## every layer but the long runs
+	@tests/run --all --build $(B) --host $(H) --fuzz $(F)
+
+fuzz: $(FUZZ) ## long fuzzing: RUNS executions of each target (10 million by default)
+	@tests/run --fuzz-long $${RUNS:-10000000} --fuzz $(F)
+
+bench: all ## sizes, memory, boot, round trips, container lives, streams, beside floors of the same run
+	@tests/bench/bench $(B)
+
+PREFIX	?= /usr/local
+install: agent tools initrd kernel ## install agent, tools and guest artefacts (DESTDIR, PREFIX)
+	install -D -m 755 $(B)/motectl $(DESTDIR)$(PREFIX)/bin/motectl
+	install -D -m 755 $(B)/mote-agent $(DESTDIR)$(PREFIX)/share/mote/mote-agent
+	install -D -m 644 $(B)/initrd.img $(DESTDIR)$(PREFIX)/share/mote/initrd.img
+	install -D -m 644 $(B)/vmlinuz $(DESTDIR)$(PREFIX)/share/mote/vmlinuz
+	for m in docs/man/*.[18]; do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+
+clean: ## remove build/ (the cache outside stays)
+	rm -rf build
+
+.PHONY: help all setup deps agent tools initrd kernel rootfs run check test fuzz bench install clean

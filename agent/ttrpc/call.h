@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request in the server: one arena, one deadline, one reply.
+ *
+ * The handler owns the call until it answers; call_reply/call_ok/call_fail free it. The call object and its arena stay valid until then, even
+ * when the peer has gone or the deadline has passed: the answer is dropped silently in that case. A handler that waits for something sets
+ * `cancel`: it runs once, in the loop, when the connection is lost, or when the deadline passes (the peer then already got DEADLINE_EXCEEDED "timeout").
+ * cancel must lead to an answer soon (usually: take the call off the wait list, call_fail). A handler without `cancel` just finishes as if nothing had happened.
+ */
+#ifndef MOTE_TTRPC_CALL_H
+#define MOTE_TTRPC_CALL_H
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "event/loop.h"
+#include "ttrpc/service.h"
+
+struct server;
+
+struct call {
+	struct arena arena;		/* request, reply, and the handler's private state; budget 64 KiB + 8 × frame, at most 12 MiB */
+	struct rpc_method method;
+	const ProtobufCMessage *req;	/* in the arena */
+	struct server *server;
+	struct loop *loop;
+	uint64_t deadline_ms;		/* clock_ms() value, CLOCK_NEVER if the peer gave none */
+	void (*cancel)(struct call *c);	/* set by a handler that waits */
+	void *state;			/* the handler's */
+	struct list park;		/* for the handler's wait lists; list_init()ed, removed from its list at the answer */
+};
+
+/* The server's context pointer, as given to server_new. */
+void *call_context(const struct call *c);
+
+/* Packs and queues the reply of the method's output type. A reply that would exceed FRAME_MAX becomes INVALID_ARGUMENT. Frees the call. */
+void call_reply(struct call *c, const ProtobufCMessage *reply);
+
+/* call_reply with an empty message of the output type. */
+void call_ok(struct call *c);
+
+/* e must be set (INTERNAL "no reason given" if it is not). Logged at debug here: the one place. Frees the call. */
+void call_fail(struct call *c, const struct err *e);
+
+/* call_fail with err_set. */
+void call_failf(struct call *c, enum rc rc, const char *fmt, ...) PRINTF(3, 4);
+
+/* Streams (rows with RPC_STREAM). c->req is the first message if the peer sent one with the request, else NULL.
+ * on_data: msg in scratch memory valid during the call; NULL: the peer sends no more. Called only while reading is on; back-pressure: call_stream_pause() stops reading this
+ * stream's connection credit after at most one more message… until call_stream_resume(). */
+struct call_stream_ops {
+	void (*on_data)(struct call *c, const ProtobufCMessage *msg);
+	void (*on_drain)(struct call *c);	/* room again after call_send said 0; may be NULL */
+};
+void call_stream_start(struct call *c, const struct call_stream_ops *ops);
+void call_stream_pause(struct call *c);
+void call_stream_resume(struct call *c);
+
+/* Queues one message. 1: queued, go on; 0: queued, but the connection is above its high-water mark: wait for on_drain; -errno: not queued (-EPIPE: peer gone). */
+int call_send(struct call *c, const ProtobufCMessage *msg);
+
+/* Ends the stream in order: the peer gets everything queued, then the end. Frees the call. (call_fail ends it with a status.) */
+void call_stream_end(struct call *c);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ttrpc client: many calls in flight on one connection, asynchronous on a loop. The library of motectl, of the tests, and of the shim.
+ */
+#ifndef MOTE_TTRPC_CLIENT_H
+#define MOTE_TTRPC_CLIENT_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "event/loop.h"
+
+struct client;
+
+/* Takes over a connected socket. NULL with e (fd is closed). */
+struct client *client_new(struct loop *l, int fd, struct err *e);
+void client_free(struct client *c);	/* calls in flight end with CANCELLED first */
+
+/* Told once when the connection is lost, after all calls in flight ended with UNAVAILABLE "ttrpc: closed". */
+void client_on_closed(struct client *c, void (*fn)(void *arg), void *arg);
+
+/* The reply: e unset and the packed response message (valid during the call), or e set. */
+typedef void (*client_done)(void *arg, const struct err *e, const uint8_t *payload, size_t len);
+
+/* One unary call with a packed request. timeout_ms 0: none; else it travels as timeout_nano and is enforced here too (+ 1 s grace).
+ * 0, or -1 with e and done will not run. Returns the stream id (>0) for client_cancel. */
+int64_t client_call(struct client *c, const char *service, const char *method, const uint8_t *payload, size_t len,
+		    uint64_t timeout_ms, client_done done, void *arg, struct err *e);
+
+/* The same with a message. */
+int64_t client_call_msg(struct client *c, const char *service, const char *method, const ProtobufCMessage *req,
+			uint64_t timeout_ms, client_done done, void *arg, struct err *e);
+
+/* Forgets a call: done will not run. */
+void client_cancel(struct client *c, int64_t id);
+
+/* Blocking helper for tests and small tools: turns the loop until the reply is there; unpacks it into a. NULL with e. */
+ProtobufCMessage *client_call_wait(struct client *c, const char *service, const char *method,
+				   const ProtobufCMessage *req, const ProtobufCMessageDescriptor *reply_type,
+				   uint64_t timeout_ms, struct arena *a, struct err *e);
+
+/* Streams. on_data: payload of one message; end: payload NULL, e unset for an orderly end, set for a status or a lost connection; nothing after the end. */
+struct client_stream;
+typedef void (*client_stream_fn)(void *arg, const struct err *e, const uint8_t *payload, size_t len);
+struct client_stream *client_stream_open(struct client *c, const char *service, const char *method,
+					 const ProtobufCMessage *first, uint64_t timeout_ms,
+					 client_stream_fn fn, void *arg, struct err *e);
+int client_stream_send(struct client_stream *s, const uint8_t *payload, size_t len);	/* as call_send */
+int client_stream_close_send(struct client_stream *s);
+void client_stream_free(struct client_stream *s);
+
+#endif
