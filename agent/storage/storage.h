@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Storage drivers: from what a host asks for to a plan of mount operations. A driver is two pure functions and one row in the table of storage.c; it mounts
+ * nothing, waits for nothing, and keeps no state. Sharing by mount point, reference counts, running and undoing plans are the sandbox's.
+ */
+#ifndef MOTE_STORAGE_STORAGE_H
+#define MOTE_STORAGE_STORAGE_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "device/device.h"
+#include "kernel/plan.h"
+
+/* What a host sends (Kata's grpc.Storage), neutral. Strings are never NULL and live in an arena. */
+struct storage_req {
+	const char *driver;
+	char **driver_options;
+	size_t n_driver_options;
+	const char *source;
+	const char *fstype;
+	char **options;
+	size_t n_options;
+	const char *mount_point;
+	unsigned int flags;	/* enum storage_req_flags */
+	uint32_t fs_group;	/* valid with STORAGE_FS_GROUP */
+};
+
+enum storage_req_flags {
+	STORAGE_FS_GROUP = 0x1,
+	STORAGE_FS_GROUP_ON_ROOT_MISMATCH = 0x2,	/* else: always */
+	STORAGE_SHARED = 0x4,				/* stays until the sandbox ends */
+};
+
+struct storage_ctx {
+	const char *container_id;	/* NULL: the sandbox's own storage */
+	const struct device_found *device;	/* what need() asked for; NULL if nothing */
+};
+
+/* What has to be done besides the plan; run in the same job, in this order: mkfs, detection, plan, fs group. */
+struct storage_plan {
+	struct plan plan;
+	const char *mkfs_device;	/* not NULL: make an ext4 there first */
+	const char *detect_device;	/* not NULL: the fstype of ops[detect_op] is what libblkid finds there */
+	size_t detect_op;
+	const char *hugepages_dir;	/* not NULL: write hugepages_count to DIR/nr_hugepages first and read it back */
+	uint64_t hugepages_count;
+	const char *group_path;		/* not NULL: apply the request's fs group here at the end */
+	unsigned int flags;		/* enum storage_plan_flags */
+};
+
+enum storage_plan_flags { STORAGE_KEEP = 0x1 /* nothing to unmount at the end: freed with the VM (ephemeral, local) */ };
+
+struct storage_driver {
+	const char *name;
+	/* Which device must be there first; NULL: none. */
+	int (*need)(const struct storage_req *r, struct device_need *out, struct err *e);
+	int (*plan)(const struct storage_req *r, const struct storage_ctx *ctx, struct storage_plan *out, struct err *e);
+};
+
+/* Exact name. NULL with e: INVALID_ARGUMENT `storage driver "x": unknown; this agent has blk, …`. UNIMPLEMENTED for the confidential ones, naming what is missing. */
+const struct storage_driver *storage_driver_find(const char *name, struct err *e);
+
+/* Every driver's name, NULL-terminated (GetGuestDetails). */
+const char *const *storage_driver_names(void);
+
+/* Checks common to all: mount point absolute and plain, below the directories where a host may mount (/run/kata-containers, …: see storage.c), options sane. */
+int storage_req_check(const struct storage_req *r, struct err *e);
+
+/* Device, need and plan in one for the tests and the sandbox: calls the driver and checks what it gave (contract: every target below the mount point, names set). */
+int storage_plan_make(const struct storage_driver *d, const struct storage_req *r, const struct storage_ctx *ctx,
+		      struct arena *a, struct storage_plan *out, struct err *e);
+
+/* Carries a storage plan out: mkfs, detection, mounts, fs group. WAITS: jobs only. *done as in plan_run. */
+int storage_execute(const struct storage_plan *sp, const struct storage_req *r, size_t *done, struct err *e);
+
+/* Changes group and modes below path (reference 5.1 "FSGroup"). WAITS: jobs only. */
+int storage_apply_fs_group(const char *path, const struct storage_req *r, struct err *e);
+
+#endif
