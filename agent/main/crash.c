@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The crash report. Only async-signal-safe calls: the heap may be what broke. A fault in PID 1 would be a kernel panic without a word of ours; with this it
+ * is a report, a sync and a power-off, which the host sees as the end of the VM.
+ */
+#include "main/crash.h"
+
+#include <signal.h>
+#include <sys/reboot.h>
+#include <ucontext.h>
+
+#include "base/log.h"
+#include "base/str.h"
+
+static const char *crash_version;
+static unsigned int crash_flags;
+static char crash_stack[16384], crash_tail[4096];
+
+static const int crash_signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS };
+
+static void say(const char *text, size_t n)
+{
+	if (write(STDERR_FILENO, text, n) < 0)
+		return; /* nobody is left to be told */
+}
+
+/* snprintf is not on the list of signal-safety(7). */
+static void add_hex(struct str *s, uint64_t v)
+{
+	str_add(s, "0x");
+	for (int shift = 60; shift >= 0; shift -= 4)
+		if (v >> shift || !shift)
+			str_add_char(s, "0123456789abcdef"[(v >> shift) & 15]);
+}
+
+static uint64_t crash_pc(const ucontext_t *u)
+{
+#if defined(__x86_64__)
+	return (uint64_t)u->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+	return u->uc_mcontext.pc;
+#else
+	(void)u;
+	return 0;
+#endif
+}
+
+static void on_crash(int signo, siginfo_t *info, void *context)
+{
+	char line[256];
+	struct str s = STR_OVER(line);
+	size_t n;
+
+	str_add(&s, "\nmote-agent ");
+	str_add(&s, crash_version);
+	str_add(&s, ": fatal signal ");
+	add_hex(&s, (uint64_t)signo);
+	str_add(&s, " at ");
+	add_hex(&s, crash_pc(context));
+	str_add(&s, " address ");
+	add_hex(&s, (uint64_t)(uintptr_t)info->si_addr);
+	str_add(&s, "\n--- log ---\n");
+	say(s.buf, s.len);
+	n = log_ring_copy(crash_tail, sizeof(crash_tail));
+	say(crash_tail, n);
+	say("\n--- end ---\n", 13);
+	if (crash_flags & CRASH_POWER_OFF) {
+		sync();
+		reboot(RB_POWER_OFF);
+	}
+	raise(signo); /* SA_RESETHAND: the default action */
+}
+
+void crash_install(const char *version, unsigned int flags)
+{
+	stack_t stack = { .ss_sp = crash_stack, .ss_size = sizeof(crash_stack) };
+	struct sigaction sa = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND };
+
+	crash_version = version;
+	crash_flags = flags;
+	sigfillset(&sa.sa_mask);
+	sigaltstack(&stack, NULL);
+	for (size_t i = 0; i < COUNT_OF(crash_signals); i++)
+		sigaction(crash_signals[i], &sa, NULL);
+}
