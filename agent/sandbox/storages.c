@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An entry is one mount point and goes through RESERVED → READY → LEAVING. Who finds an entry that is not READY waits for it; an entry
+ * whose job hangs stays RESERVED or LEAVING (a lame duck), so that nobody mounts over it.
+ *
+ * An add is a walk over the requests: take an entry that is there, or reserve one, wait for its device, plan, run the job, and go on.
+ */
+#include "sandbox/storages.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "event/job.h"
+
+#define RELEASE_MS	10000	/* for an unmount that nobody waits for */
+
+enum entry_state { ENTRY_RESERVED, ENTRY_READY, ENTRY_LEAVING };
+
+struct entry {
+	struct list node;
+	enum entry_state state;
+	unsigned int refs;
+	unsigned int flags;	/* enum entry_flags */
+	struct storages *table;
+	struct list waiters;	/* adds that want it READY or gone */
+	char mount_point[];
+};
+
+enum entry_flags { ENTRY_PINNED = 0x1, ENTRY_KEEP = 0x2 /* nothing to unmount */ };
+
+struct ref {
+	struct list node;
+	struct entry *entry;
+};
+
+struct add {
+	struct storages *table;
+	struct storage_refs *refs, mine;
+	const char *container_id;
+	const struct storage_req *reqs;
+	size_t n, at;
+	uint64_t deadline_ms;
+	storages_done_fn done;
+	void *owner;
+	struct deferred start;
+	struct list waiting;		/* on another's entry that is not READY */
+	struct timer patience;
+	const struct storage_driver *driver;
+	struct device_need need;
+	struct storage_plan plan;
+	struct arena arena;
+	struct entry *entry;		/* that this add is setting up */
+};
+
+void storages_init(struct storages *t, struct loop *l, struct device_monitor *m, uint64_t hotplug_timeout_ms)
+{
+	*t = (struct storages){ .loop = l, .monitor = m, .hotplug_timeout_ms = hotplug_timeout_ms };
+	list_init(&t->entries);
+}
+
+void storages_fini(struct storages *t)
+{
+	struct entry *en;
+
+	LIST_EACH(en, &t->entries, struct entry, node) {
+		list_remove(&en->node);
+		free(en);
+	}
+}
+
+void storage_refs_init(struct storage_refs *r)
+{
+	list_init(&r->refs);
+}
+
+size_t storages_count(const struct storages *t)
+{
+	size_t n = 0;
+
+	for (const struct list *l = t->entries.next; l != &t->entries; l = l->next)
+		n++;
+	return n;
+}
+
+static struct entry *entry_find(struct storages *t, const char *mount_point)
+{
+	struct entry *en;
+
+	LIST_EACH(en, &t->entries, struct entry, node)
+		if (str_eq(en->mount_point, mount_point))
+			return en;
+	return NULL;
+}
+
+static struct entry *entry_new(struct storages *t, const char *mount_point)
+{
+	size_t n = strlen(mount_point) + 1;
+	struct entry *en = mem_new(1, sizeof(*en) + n);
+
+	if (!en)
+		return NULL;
+	memcpy(en->mount_point, mount_point, n);
+	en->table = t;
+	list_init(&en->waiters);
+	list_append(&t->entries, &en->node);
+	return en;
+}
+
+static void add_start(struct deferred *d);
+
+/* Lets those who wait for the entry look again. */
+static void entry_wake(struct entry *en)
+{
+	struct add *a;
+
+	LIST_EACH(a, &en->waiters, struct add, waiting) {
+		list_remove(&a->waiting);
+		timer_cancel(&a->patience);
+		loop_defer(en->table->loop, &a->start, add_start);
+	}
+}
+
+static void entry_free(struct entry *en)
+{
+	entry_wake(en);
+	list_remove(&en->node);
+	free(en);
+}
+
+static int ref_add(struct storage_refs *refs, struct entry *en, struct err *e)
+{
+	struct ref *r = mem_new(1, sizeof(*r));
+
+	if (!r)
+		return err_sys(e, ENOMEM, "storage %s", en->mount_point);
+	r->entry = en;
+	en->refs++;
+	list_append(&refs->refs, &r->node);
+	return 0;
+}
+
+/* --- releasing ---------------------------------------------------------------------------- */
+
+struct release {
+	struct loop *loop;
+	storages_done_fn done;
+	void *owner;
+	size_t n;
+	struct deferred nothing;	/* there was nothing to unmount */
+	struct entry *entries[];	/* LEAVING, in the order of unmounting */
+};
+
+/* Lazily, so that a file that is still open somewhere cannot hold the container's removal up. A mount point that is
+ * empty and ours goes too. */
+static int unmount_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
+{
+	struct release *r = arg;
+
+	(void)out, (void)out_cap, (void)out_len;
+	for (size_t i = 0; i < r->n; i++) {
+		const char *path = r->entries[i]->mount_point;
+
+		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+			err_sys(e, errno, "unmount %s", path);
+		rmdir(path);
+	}
+	return err_is_set(e) ? -1 : 0;
+}
+
+static void release_drop(struct release *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		entry_free(r->entries[i]);
+	free(r);
+}
+
+static void unmount_late(void *owner)
+{
+	release_drop(owner);
+}
+
+static void unmount_done(void *owner, const struct err *e, const void *out, size_t out_len)
+{
+	struct release *r = owner;
+	storages_done_fn done = r->done;
+
+	(void)out, (void)out_len;
+	if (err_is_set(e) && !done)
+		log_warn("storage", "%s", e->msg);
+	if (done) {
+		r->done = NULL;
+		done(r->owner, e);
+	}
+	if (e->rc != RC_DEADLINE_EXCEEDED)
+		release_drop(r); /* else unmount_late does */
+}
+
+static void release_nothing(struct deferred *d)
+{
+	struct err none = { 0 };
+
+	unmount_done(container_of(d, struct release, nothing), &none, NULL, 0);
+}
+
+static void release_start(struct release *r, uint64_t deadline_ms)
+{
+	struct job_opts opts = { .what = "unmount", .deadline_ms = deadline_ms, .late = unmount_late };
+	struct err e = { 0 };
+
+	list_init(&r->nothing.node);
+	for (size_t i = 0; i < r->n; i++)
+		r->entries[i]->state = ENTRY_LEAVING;
+	if (!r->n)
+		loop_defer(r->loop, &r->nothing, release_nothing);
+	else if (!job_start(r->loop, &opts, unmount_job, r, unmount_done, r, &e))
+		unmount_done(r, &e, NULL, 0);
+}
+
+static struct release *release_new(struct storages *t, size_t max, storages_done_fn done, void *owner)
+{
+	struct release *r = mem_new(1, sizeof(*r) + max * sizeof(r->entries[0]));
+
+	if (r)
+		*r = (struct release){ .loop = t->loop, .done = done, .owner = owner };
+	return r;
+}
+
+static void entry_unmount(struct entry *en)
+{
+	struct release *r = release_new(en->table, 1, NULL, NULL);
+
+	if (!r)
+		return; /* no memory even for this: the name stays reserved, which harms nobody */
+	r->entries[r->n++] = en;
+	release_start(r, clock_after(RELEASE_MS));
+}
+
+void storages_release(struct storages *t, struct storage_refs *refs, uint64_t deadline_ms, storages_done_fn done, void *owner)
+{
+	size_t max = 0;
+	struct release *r;
+
+	for (struct list *l = refs->refs.next; l != &refs->refs; l = l->next)
+		max++;
+	r = release_new(t, max, done, owner);
+	if (!r) {
+		struct err e = { 0 };
+
+		err_sys(&e, ENOMEM, "release storages");
+		if (done)
+			done(owner, &e); /* refs are kept: the caller may try again */
+		return;
+	}
+	while (!list_empty(&refs->refs)) {
+		struct ref *ref = container_of(refs->refs.prev, struct ref, node);
+		struct entry *en = ref->entry;
+
+		list_remove(&ref->node);
+		free(ref);
+		if (--en->refs || (en->flags & ENTRY_PINNED))
+			continue;
+		if (en->flags & ENTRY_KEEP)
+			entry_free(en);
+		else
+			r->entries[r->n++] = en;
+	}
+	release_start(r, deadline_ms);
+}
+
+/* --- adding ------------------------------------------------------------------------------ */
+
+static void add_next(struct add *a);
+
+static void add_finish(struct add *a, const struct err *e)
+{
+	storages_done_fn done = a->done;
+	void *owner = a->owner;
+	struct ref *r;
+
+	if (err_is_set(e)) {
+		storages_release(a->table, &a->mine, clock_after(RELEASE_MS), NULL, NULL);
+	} else {
+		LIST_EACH(r, &a->mine.refs, struct ref, node) {
+			list_remove(&r->node);
+			list_append(&a->refs->refs, &r->node);
+		}
+	}
+	arena_fini(&a->arena);
+	free(a);
+	done(owner, e);
+}
+
+static void add_fail(struct add *a, struct err *e)
+{
+	err_ctx(e, "storage %zu (%s)", a->at, a->reqs[a->at].driver);
+	add_finish(a, e);
+}
+
+/* In the job: all or nothing, so that a failed mount leaves nothing behind even if PID 1 has given up on us. */
+static int mount_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
+{
+	struct add *a = arg;
+	size_t done = 0;
+	struct err undo = { 0 };
+	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	(void)out, (void)out_cap, (void)out_len;
+	if (storage_execute(&a->plan, &a->reqs[a->at], &done, e) == 0)
+		return 0;
+	if (root >= 0)
+		plan_undo(&a->plan.plan, root, done, &undo);
+	return -1;
+}
+
+/* The job outlives the add when it hangs: done and late both get the entry, and the add is found through it. */
+struct mounting {
+	struct add *add;
+	struct entry *entry;
+};
+
+static void mount_done(void *owner, const struct err *e, const void *out, size_t out_len)
+{
+	struct mounting *m = owner;
+	struct add *a = m->add;
+	struct err err = *e;
+
+	(void)out, (void)out_len;
+	if (err.rc == RC_DEADLINE_EXCEEDED) {
+		/* mount_late has m and the entry from here on */
+		add_fail(a, &err);
+		return;
+	}
+	if (err_is_set(&err)) {
+		entry_free(m->entry);
+		free(m);
+		add_fail(a, &err);
+		return;
+	}
+	m->entry->state = ENTRY_READY;
+	entry_wake(m->entry);
+	m->entry->flags |= a->plan.flags & STORAGE_KEEP ? ENTRY_KEEP : 0;
+	if (ref_add(&a->mine, m->entry, &err) < 0) {
+		entry_unmount(m->entry);
+		free(m);
+		add_fail(a, &err);
+		return;
+	}
+	free(m);
+	a->at++;
+	add_next(a);
+}
+
+/* The hung mount has ended at last, one way or the other: what it made is taken down, then the name is free. */
+static void mount_late(void *owner)
+{
+	struct mounting *m = owner;
+
+	entry_unmount(m->entry);
+	free(m);
+}
+
+static void add_mount(struct add *a, const struct device_found *device, struct err *e)
+{
+	struct storage_ctx ctx = { .container_id = a->container_id, .device = device };
+	struct mounting *m = NULL;
+
+	if (storage_plan_make(a->driver, &a->reqs[a->at], &ctx, &a->arena, &a->plan, e) == 0) {
+		struct job_opts opts = {
+			.what = "mount", .deadline_ms = a->deadline_ms, .late = mount_late,
+		};
+
+		m = mem_new(1, sizeof(*m));
+		if (!m)
+			err_sys(e, ENOMEM, "mount");
+		else
+			*m = (struct mounting){ a, a->entry };
+		if (m && job_start(a->table->loop, &opts, mount_job, a, mount_done, m, e))
+			return;
+	}
+	free(m);
+	entry_free(a->entry);
+	add_fail(a, e);
+}
+
+static void add_device_done(void *owner, const struct err *e, const struct device_found *found)
+{
+	struct add *a = owner;
+	struct err err = *e;
+
+	if (!err_is_set(&err)) {
+		add_mount(a, found, &err);
+		return;
+	}
+	entry_free(a->entry);
+	add_fail(a, &err);
+}
+
+/* Reserves the mount point and waits for the device, if the driver needs one. */
+static void add_reserve(struct add *a)
+{
+	const struct storage_req *r = &a->reqs[a->at];
+	uint64_t until = MIN(a->deadline_ms, clock_after(a->table->hotplug_timeout_ms));
+	struct err e = { 0 };
+
+	a->entry = NULL;
+	a->need.kind = DEVICE_NONE;
+	if (storage_req_check(r, &e) < 0)
+		goto fail;
+	a->driver = storage_driver_find(r->driver, &e);
+	if (!a->driver || (a->driver->need && a->driver->need(r, &a->need, &e) < 0))
+		goto fail;
+	a->entry = entry_new(a->table, r->mount_point);
+	if (!a->entry) {
+		err_sys(&e, ENOMEM, "reserve %s", r->mount_point);
+		goto fail;
+	}
+	a->entry->flags = r->flags & STORAGE_SHARED ? ENTRY_PINNED : 0;
+	if (a->need.kind == DEVICE_NONE) {
+		add_mount(a, NULL, &e);
+		return;
+	}
+	if (device_wait_start(a->table->monitor, &a->need, until, add_device_done, a, &e))
+		return;
+	entry_free(a->entry);
+fail:
+	add_fail(a, &e);
+}
+
+static void add_give_up(struct timer *t)
+{
+	struct add *a = container_of(t, struct add, patience);
+	struct err e = { 0 };
+
+	list_remove(&a->waiting);
+	err_set(&e, RC_DEADLINE_EXCEEDED, "another mount or unmount of %s has not ended", a->reqs[a->at].mount_point);
+	add_fail(a, &e);
+}
+
+/* Goes on with the next request that needs work. */
+static void add_next(struct add *a)
+{
+	struct err e = { 0 };
+
+	for (; a->at < a->n; a->at++) {
+		struct entry *en = entry_find(a->table, a->reqs[a->at].mount_point);
+
+		if (!en) {
+			add_reserve(a);
+			return;
+		}
+		if (en->state != ENTRY_READY) {
+			list_append(&en->waiters, &a->waiting);
+			timer_arm(a->table->loop, &a->patience, a->deadline_ms, add_give_up);
+			return;
+		}
+		if (ref_add(&a->mine, en, &e) < 0) {
+			add_fail(a, &e);
+			return;
+		}
+	}
+	add_finish(a, &e);
+}
+
+static void add_start(struct deferred *d)
+{
+	add_next(container_of(d, struct add, start));
+}
+
+void storages_add(struct storages *t, struct storage_refs *refs, const char *container_id,
+		  const struct storage_req *reqs, size_t n, uint64_t deadline_ms, storages_done_fn done, void *owner)
+{
+	struct add *a = mem_new(1, sizeof(*a));
+
+	if (!a) {
+		struct err e = { 0 };
+
+		err_sys(&e, ENOMEM, "storages");
+		done(owner, &e); /* the one case of an answer inside the call: there is no memory to remember it */
+		return;
+	}
+	*a = (struct add){
+		.table = t, .refs = refs, .container_id = container_id, .reqs = reqs, .n = n,
+		.deadline_ms = deadline_ms, .done = done, .owner = owner,
+	};
+	arena_init(&a->arena, 1 << 20);
+	storage_refs_init(&a->mine);
+	list_init(&a->start.node);
+	list_init(&a->waiting);
+	loop_defer(t->loop, &a->start, add_start);
+}
