@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container: its spec, rootfs plan, cgroup and processes, and the verbs that change them. Nothing here waits: verbs that take time tell `done` from the loop, never from
+ * inside the call. A verb that fails leaves nothing behind. The table of containers, storages and namespaces shared between containers are the sandbox's.
+ *
+ *   container_new → fill c->spec from c->arena → container_create → container_start → (process_*) → container_remove → container_free
+ */
+#ifndef MOTE_CONTAINER_CONTAINER_H
+#define MOTE_CONTAINER_CONTAINER_H
+
+#include "container/process.h"
+#include "container/rootfs.h"
+#include "event/job.h"
+#include "event/step.h"
+#include "kernel/cgroup.h"
+
+#define CONTAINER_ARENA_MAX	(16u << 20)	/* bytes that one container's spec and plan may take */
+#define CONTAINER_ID_MAX	128
+
+enum container_state {
+	CONTAINER_CREATING,
+	CONTAINER_CREATED,
+	CONTAINER_RUNNING,
+	CONTAINER_PAUSED,
+	CONTAINER_STOPPED,	/* the first process has exited */
+	CONTAINER_REMOVING,
+	CONTAINER_STATES
+};
+
+/* What a verb needs; container_state.c has the table state × verb. */
+enum container_verb {
+	CONTAINER_DO_START, CONTAINER_DO_EXEC, CONTAINER_DO_SIGNAL, CONTAINER_DO_UPDATE, CONTAINER_DO_STATS,
+	CONTAINER_DO_PAUSE, CONTAINER_DO_RESUME, CONTAINER_DO_REMOVE,
+	CONTAINER_VERBS
+};
+
+/* What all containers of an agent share; borrowed by each. */
+struct container_host {
+	struct loop *loop;
+	const char *run_dir;	/* "/run/kata-containers"; bundles are made below */
+	const struct cgroup_root *cgroups;
+	size_t pipe_bytes;	/* agent.container_pipe_size; 0: the kernel's */
+};
+
+struct container {
+	struct list node;		/* the owner's table */
+	const struct container_host *host;
+	const char *id;
+	struct arena arena;
+	struct spec *spec;
+	char *bundle;			/* run_dir/id */
+	struct plan rootfs;
+	char *cgroup_path;		/* relative to host->cgroups; made by container_create, for stats and OOM watches */
+	int cgroup_fd;			/* version 2: its directory; -1 else */
+	enum container_state state;
+	struct process *init;		/* never NULL */
+	struct list processes;		/* the first process included while it is not forgotten */
+	struct steps steps;		/* of create or remove */
+	process_done_fn done;
+	void *done_owner;
+	uint64_t deadline_ms;
+	struct timer timer;
+	struct job *job;
+	struct deferred kick;
+};
+
+/* A container in state creating, with an empty spec. INVALID_ARGUMENT for an id that is not [A-Za-z0-9][A-Za-z0-9_.-]+ . */
+struct container *container_new(const struct container_host *h, const char *id, struct err *e);
+
+/* Frees the object: before container_create, after its failure, or after a successful container_remove. NULL is fine. */
+void container_free(struct container *c);
+
+/* Validates the spec, makes cgroup, streams and the first process up to the point before execve. A command that cannot be found fails here. On
+ * failure everything is undone when done runs; the object is then good for container_free only. */
+void container_create(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
+
+/* Lets the first process go; done when execve has succeeded or failed (then it exits with 126 or 127). FAILED_PRECONDITION in any state but created. */
+void container_start(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
+
+/* SIGKILL to every process in the container's cgroup. */
+int container_kill_all(struct container *c, struct err *e);
+
+/* Freezes or thaws the cgroup (the kernel completes it on its own). */
+int container_pause(struct container *c, struct err *e);
+int container_resume(struct container *c, struct err *e);
+
+/* Sets limits; done when the job has. l and its strings are the caller's until then. */
+void container_update(struct container *c, const struct cgroup_limits *l, uint64_t deadline_ms,
+		      process_done_fn done, void *owner);
+
+/* Kills all, waits until all are reaped and the cgroup is empty, unmounts, removes bundle and cgroup. Parked readers get EOF, waiters their status. After success
+ * call container_free. DEADLINE_EXCEEDED when processes do not die in time: the container stays in state removing and may be removed again. */
+void container_remove(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
+
+/* FAILED_PRECONDITION `container x is paused: cannot exec`, for the services too. */
+int container_allows(const struct container *c, enum container_verb verb, struct err *e);
+bool container_state_allows(enum container_state state, enum container_verb verb);
+const char *container_state_name(enum container_state state);
+
+/* The value of an annotation, or NULL. */
+const char *container_annotation(const struct container *c, const char *key);
+
+#endif

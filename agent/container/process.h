@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One process of a container: its first one, or an exec. Owns its spec (arena), streams, pidfd and exit status. It stays in the container's table after its exit until
+ * process_forget, so that its status can be asked for and its output read. Nothing here waits: what takes time tells a callback.
+ */
+#ifndef MOTE_CONTAINER_PROCESS_H
+#define MOTE_CONTAINER_PROCESS_H
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "container/spawn.h"
+#include "container/spec.h"
+#include "container/streams.h"
+#include "event/child.h"
+
+#define PROCESS_ARENA_MAX	(4u << 20)	/* bytes that one exec's spec may take */
+
+enum process_state {
+	PROCESS_NEW,		/* spec being filled, nothing started */
+	PROCESS_CREATING,	/* the stage runs */
+	PROCESS_CREATED,	/* ready: waits for the start */
+	PROCESS_STARTING,	/* told to start, execve not yet seen */
+	PROCESS_RUNNING,
+	PROCESS_EXITED,
+};
+
+struct container;
+struct process;
+struct process_waiter;
+
+/* e unset on success. */
+typedef void (*process_done_fn)(void *owner, const struct err *e);
+
+/* status: exit code 0..255, or 128 + signal. w is parked no more. The process still is in the table. */
+typedef void (*process_exit_fn)(struct process_waiter *w, struct process *p, int status);
+
+struct process_waiter {
+	struct list node;
+	process_exit_fn fn;
+	void *owner;
+};
+
+struct process {
+	struct list node;		/* container->processes */
+	struct container *container;
+	const char *id;			/* exec id; the container's id for its first process */
+	struct arena arena;		/* an exec's own; empty for the first process (its spec is the container's) */
+	struct spec_process *spec;	/* to be filled in by the caller between process_new and process_exec */
+	enum process_state state;
+	pid_t pid;			/* of the guest; 0 before it is known. Kept after the exit */
+	int pidfd;			/* -1 when not running */
+	int status;			/* valid in PROCESS_EXITED */
+	uint64_t started_ms, exited_ms;	/* CLOCK_REALTIME, for fronts that tell them; 0: not yet */
+	struct streams streams;
+	struct list waiters;
+	struct child child;
+	struct spawn spawn;
+	process_done_fn done;		/* of the create, exec or start that is under way */
+	void *done_owner;
+};
+
+/* A new exec, not started: fill p->spec from p->arena, then process_exec or process_forget. ALREADY_EXISTS `exec_id '…' already exists`;
+ * FAILED_PRECONDITION when the container does not run; INVALID_ARGUMENT for a bad id. */
+struct process *process_new(struct container *c, const char *exec_id, struct err *e);
+
+/* Starts an exec in the container's namespaces; done (once, never inside this call) when execve has succeeded. On failure the process is gone from
+ * the table and freed before done runs. NOT_FOUND when the container's first process died meanwhile. deadline_ms: clock_ms() value or CLOCK_NEVER. */
+void process_exec(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner);
+
+/* Tells w->fn at the exit. Returns true, and does not park, when it has exited already: the status is p->status. */
+bool process_wait(struct process *p, struct process_waiter *w, process_exit_fn fn, void *owner);
+void process_wait_cancel(struct process_waiter *w);
+
+/* Sends a signal. A process that is gone already is success. To the first process of a container SIGTERM is sent as SIGKILL when it has no
+ * handler for it (it would be ignored: it is PID 1 of its namespace). INVALID_ARGUMENT for a bad number; FAILED_PRECONDITION before the process exists. */
+int process_signal(struct process *p, unsigned int signo, struct err *e);
+
+/* Closes the streams and takes an exited (or never started) process out of the table; an exec is freed. The first process
+ * is only marked: process_find does not see it any more. */
+void process_forget(struct process *p);
+
+/* By exec id; "" or the container's id: the first process. NULL: unknown or forgotten. */
+struct process *process_find(struct container *c, const char *exec_id);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The OCI runtime spec (1.2, Linux) as plain structs: what a container shall be, whoever asked. Two readers fill it: the Kata
+ * front from its messages, and spec_json from a config.json. Everything hangs in one arena, the container's (a process spec: the
+ * process's); nothing points outside of it. A zeroed struct is a valid "not said": pointers are NULL, counts 0, `set` bits clear.
+ * Strings that mean one of a few things (namespace types, capabilities, device types) are turned into numbers by the readers with
+ * ns_by_name, caps_parse and the spec_parse_* functions below, so that both refuse the same texts. Pure: nothing here waits or touches a file.
+ */
+#ifndef MOTE_CONTAINER_SPEC_H
+#define MOTE_CONTAINER_SPEC_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "kernel/caps.h"
+#include "kernel/cgroup.h"
+#include "kernel/ns.h"
+#include "kernel/rlimit.h"
+#include "kernel/seccomp.h"
+
+/* n strings, terminated by a NULL at v[n] once n > 0 (what execve wants). */
+struct spec_strings {
+	char **v;
+	size_t n;
+};
+
+struct spec_pair {
+	const char *key, *value;	/* never NULL */
+};
+
+struct spec_pairs {
+	struct spec_pair *v;
+	size_t n;
+};
+
+/* A number that may be absent. */
+struct spec_i64 {
+	int64_t v;
+	bool set;
+};
+
+struct spec_u64 {
+	uint64_t v;
+	bool set;
+};
+
+struct spec_user {
+	uint32_t uid, gid;
+	uint32_t *groups;
+	size_t n_groups;
+	uint32_t umask;			/* valid with umask_set; 0022 else */
+	bool umask_set;
+};
+
+struct spec_rlimit {
+	const char *type;		/* "RLIMIT_NOFILE" */
+	uint64_t soft, hard;		/* RLIMIT_NONE: none */
+};
+
+struct spec_process {
+	bool terminal;
+	uint16_t console_rows, console_columns;	/* 0: not said */
+	struct spec_user user;
+	struct spec_strings args, env;
+	const char *cwd;		/* NULL: "/" */
+	struct caps_sets *caps;		/* NULL in an exec: those of the container's first process */
+	struct spec_rlimit *rlimits;
+	size_t n_rlimits;
+	bool no_new_privs;
+	const char *apparmor_profile, *selinux_label;
+	struct spec_i64 oom_score_adj;
+};
+
+struct spec_root {
+	const char *path;		/* of the guest, absolute */
+	bool readonly;
+};
+
+struct spec_mount {
+	const char *destination;
+	const char *source, *type;	/* "" when not said */
+	struct spec_strings options;
+};
+
+struct spec_hook {
+	const char *path;
+	struct spec_strings args, env;
+	uint32_t timeout_s;		/* 0: not said */
+};
+
+struct spec_hook_list {
+	struct spec_hook *v;
+	size_t n;
+};
+
+struct spec_hooks {
+	struct spec_hook_list prestart, create_runtime, create_container, start_container, poststart, poststop;
+};
+
+/* One entry a type; `want` says that the list has it. */
+struct spec_namespace {
+	bool want;
+	const char *path;		/* join this one; NULL: a new one. Also /proc/self/fd/N of a descriptor of the agent's */
+};
+
+struct spec_id_map {
+	uint32_t container_id, host_id, size;
+};
+
+struct spec_device {
+	const char *path;
+	mode_t type;			/* S_IFCHR, S_IFBLK, S_IFIFO */
+	int64_t major, minor;
+	uint32_t mode;			/* permission bits; valid with mode_set */
+	bool mode_set;			/* else the mode of the guest's node of that number, or 0666 */
+	uint32_t uid, gid;
+};
+
+struct spec_device_rule {
+	bool allow;
+	char type;			/* 'a', 'b', 'c' */
+	int64_t major, minor;		/* -1: every one */
+	unsigned int access;		/* enum spec_device_access; 0: none */
+};
+
+enum spec_device_access { SPEC_DEV_READ = 1, SPEC_DEV_WRITE = 2, SPEC_DEV_MKNOD = 4 };
+
+struct spec_block_weight {
+	int64_t major, minor;
+	uint32_t weight, leaf_weight;	/* 0: not said */
+};
+
+struct spec_block_rate {
+	int64_t major, minor;
+	uint64_t rate;
+};
+
+struct spec_block_rates {
+	struct spec_block_rate *v;
+	size_t n;
+};
+
+struct spec_hugepage {
+	const char *page_size;		/* "2MB" */
+	uint64_t limit;
+};
+
+struct spec_priority {
+	const char *name;
+	uint32_t priority;
+};
+
+/* What the cgroup shall hold. `limits` is what the agent applies; the rest is kept for who can. */
+struct spec_resources {
+	struct cgroup_limits limits;	/* cgroup_limits_init()ed by spec_resources_new */
+	struct spec_device_rule *devices;
+	size_t n_devices;
+	struct spec_i64 memory_kernel, memory_kernel_tcp;
+	struct spec_u64 memory_swappiness;
+	bool memory_disable_oom_killer;
+	struct spec_i64 cpu_rt_runtime;
+	struct spec_u64 cpu_rt_period;
+	struct spec_u64 block_weight, block_leaf_weight;
+	struct spec_block_weight *block_weights;
+	size_t n_block_weights;
+	struct spec_block_rates block_read_bps, block_write_bps, block_read_iops, block_write_iops;
+	struct spec_hugepage *hugepages;
+	size_t n_hugepages;
+	struct spec_u64 net_class_id;
+	struct spec_priority *net_priorities;
+	size_t n_net_priorities;
+	struct spec_pairs unified;	/* cgroup v2: file name and text */
+};
+
+struct spec_linux {
+	struct spec_id_map *uid_maps, *gid_maps;
+	size_t n_uid_maps, n_gid_maps;
+	struct spec_pairs sysctl;
+	struct spec_resources *resources;	/* NULL: not said */
+	const char *cgroups_path;		/* NULL: "/<container id>" */
+	struct spec_namespace ns[NS_TYPES];
+	struct spec_device *devices;
+	size_t n_devices;
+	struct seccomp_spec *seccomp;	/* text, as libseccomp reads it in the container's own child */
+	const char *rootfs_propagation;		/* NULL: "rslave" */
+	struct spec_strings masked_paths, readonly_paths;
+	const char *mount_label;
+};
+
+struct spec {
+	const char *version;
+	struct spec_process *process;	/* NULL is refused by spec_validate */
+	struct spec_root root;
+	const char *hostname, *domainname;
+	struct spec_mount *mounts;
+	size_t n_mounts;
+	struct spec_hooks hooks;
+	struct spec_pairs annotations;
+	struct spec_linux linux;
+};
+
+/* An empty spec. NULL: the arena is exhausted. */
+struct spec *spec_new(struct arena *a);
+
+/* Resources that say nothing: every limit unset. */
+struct spec_resources *spec_resources_new(struct arena *a);
+
+/* The annotation's or sysctl's value, or NULL. */
+const char *spec_pairs_get(const struct spec_pairs *p, const char *key);
+
+/* The rules that hold for every container. -1 with e INVALID_ARGUMENT naming the field ("linux.sysctl: \"kernel.panic\" is not namespaced"). Says
+ * nothing about files: a rootfs that is missing is found when it is used. */
+int spec_validate(const struct spec *s, struct err *e);
+
+/* The same for a process alone (an exec). */
+int spec_validate_process(const struct spec_process *p, struct err *e);
+
+/* What both readers use besides ns_by_name, caps_parse: "c", "u", "b", "p", and "rwm" ("" is none). -EINVAL. */
+int spec_parse_device_type(const char *name, mode_t *out);
+int spec_parse_device_access(const char *text, unsigned int *out);
+
+#endif
