@@ -3,6 +3,8 @@
 #ifndef MOTE_BASE_CLOCK_H
 #define MOTE_BASE_CLOCK_H
 
+#include <time.h>
+
 #include "base/defs.h"
 
 #define CLOCK_NEVER	UINT64_MAX
@@ -18,5 +20,8 @@ void clock_fake(uint64_t ms);
 
 /* "2026-11-24T03:51:36.123456789Z": UTC, RFC 3339. buf: 32 bytes. */
 const char *clock_rfc3339(char buf[32]);
+
+/* The same of a given time, 1970 to 9999 (clamped). Async-signal-safe. */
+const char *clock_rfc3339_of(const struct timespec *ts, char buf[32]);
 
 #endif
