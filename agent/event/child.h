@@ -18,6 +18,7 @@ typedef void (*child_fn)(struct child *c, int status);	/* status: exit code 0..2
 struct child {
 	struct list node;	/* the hash chain; list_init()ed by child_track */
 	pid_t pid;		/* 0 once it was reaped */
+	int signo;		/* set before fn runs: the signal that ended it, 0 when it exited */
 	child_fn fn;
 };
 
@@ -29,7 +30,7 @@ void reaper_block_signals(const sigset_t *signals);
 
 /* Starts the signalfd watch on l. One reaper per process. on_signal may be NULL. 0 or -errno. */
 int reaper_start(struct loop *l, const sigset_t *signals, signal_fn on_signal);
-void reaper_stop(void);
+void reaper_stop(void);	/* before loop_free */
 
 /* Tells fn when pid exits. Must be called before the loop turns again after the fork (nothing can be missed then, for
  * only the loop reaps). The object must live until fn ran or child_untrack. */

@@ -31,6 +31,7 @@ struct timer {
 	struct loop *loop;	/* NULL: not armed */
 	timer_fn fn;
 	uint64_t at_ms;		/* clock_ms() at which it fires */
+	uint64_t seq;		/* order of arming, among equal times */
 	struct timer *child, *sibling, **link;	/* pairing heap */
 };
 
@@ -41,10 +42,13 @@ struct deferred {
 
 /* Makes the epoll descriptor. NULL: no memory or no descriptor. One per process is enough; tests make more. */
 struct loop *loop_new(void);
+
+/* Never from a callback. What is still watched, armed or deferred is let go of: deleting it later does nothing. */
 void loop_free(struct loop *l);
 
 /* Turns until loop_stop(), or, for once: one turn (waits at most max_wait_ms; 0 polls, -1 until something happens).
- * loop_run never returns for lack of work. loop_once returns how many callbacks ran. */
+ * loop_run never returns for lack of work. loop_once returns how many callbacks ran (0 also after EINTR), or -errno if
+ * the loop itself is broken; loop_run logs that and returns. */
 void loop_run(struct loop *l);
 int loop_once(struct loop *l, int max_wait_ms);
 void loop_stop(struct loop *l);
@@ -59,12 +63,13 @@ int watch_mod(struct watch *w, uint32_t events);
 /* Stops watching; fine when it is not watched. Call it before the descriptor is closed. */
 void watch_del(struct watch *w);
 
-/* (Re)arms: fn runs in the loop when clock_ms() reaches at_ms. CLOCK_NEVER disarms. */
+/* (Re)arms: fn runs in the loop when clock_ms() reaches at_ms; a time in the past means now, never inside this call. Timers that
+ * are due run in order of time, then of arming. CLOCK_NEVER disarms. */
 void timer_arm(struct loop *l, struct timer *t, uint64_t at_ms, timer_fn fn);
 void timer_cancel(struct timer *t);
 
-/* Runs fn after the current callback has returned, once, before the loop waits again (in order of the calls). A second
- * defer before it ran changes only fn. */
+/* Runs fn after the current batch of callbacks, once, before the loop waits again (in order of the calls). A second
+ * defer before it ran changes only fn. What a deferred call defers runs in the next pass, after other work had its turn. */
 void loop_defer(struct loop *l, struct deferred *d, deferred_fn fn);
 void deferred_cancel(struct deferred *d);
 

@@ -32,11 +32,11 @@ struct steps {
 void steps_start(struct steps *s, const struct step *table, void (*finished)(struct steps *s));
 
 /* Continues after PARK: the parked step counts as done when e is unset, as failed else. A resume that comes while the step's run is
- * still on the stack is remembered and taken when run returns PARK. */
+ * still on the stack is remembered and taken when run returns PARK. One that nobody waits for (after an abort, a second one) does nothing. */
 void steps_resume(struct steps *s, const struct err *e);
 
 /* Gives up from outside (deadline, lost connection): undoes the steps before the parked one, then `finished` with e. The parked step is told through
- * its undo too (it has to cancel what it waits for). Only while parked. */
+ * its undo too (it has to cancel what it waits for). Only while parked; does nothing else. */
 void steps_abort(struct steps *s, const struct err *e);
 
 #endif
