@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The containers of the sandbox: reserved by id, created on top of their storages, removed in the reverse order. Create and remove are tables
+ * of steps; the container's own create (cgroup, streams, first process) is one of them.
+ */
+#include <fcntl.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "sandbox/members.h"
+
+struct member *member_of(struct sandbox *s, const struct container *c)
+{
+	struct member *m, *found = NULL;
+
+	LIST_EACH(m, &s->containers, struct member, node)
+		if (m->container == c)
+			found = m;
+	return found;
+}
+
+static struct member *member_by_id(struct sandbox *s, const char *id)
+{
+	struct member *m;
+
+	LIST_EACH(m, &s->containers, struct member, node)
+		if (str_eq(m->container->id, id))
+			return m;
+	return NULL;
+}
+
+struct container *sandbox_find(struct sandbox *s, const char *id, struct err *e)
+{
+	struct member *m = member_by_id(s, id);
+
+	if (m)
+		return m->container;
+	err_set(e, RC_NOT_FOUND, "container \"%.64s\": not found (InvalidContainerId)", id);
+	return NULL;
+}
+
+size_t sandbox_container_count(const struct sandbox *s)
+{
+	size_t n = 0;
+
+	for (const struct list *l = s->containers.next; l != &s->containers; l = l->next)
+		n++;
+	return n;
+}
+
+struct container *sandbox_container_new(struct sandbox *s, const char *id, struct err *e)
+{
+	struct member *m;
+
+	if (s->state == SANDBOX_DESTROYED) {
+		err_set(e, RC_FAILED_PRECONDITION, "the sandbox is destroyed");
+		return NULL;
+	}
+	if (member_by_id(s, id)) {
+		err_set(e, RC_ALREADY_EXISTS, "container \"%.64s\" exists already", id);
+		return NULL;
+	}
+	m = mem_new(1, sizeof(*m));
+	if (!m) {
+		err_sys(e, ENOMEM, "container");
+		return NULL;
+	}
+	m->container = container_new(&s->host, id, e);
+	if (!m->container) {
+		free(m);
+		return NULL;
+	}
+	storage_refs_init(&m->storages);
+	list_append(&s->containers, &m->node);
+	return m->container;
+}
+
+static void member_free(struct sandbox *s, struct member *m)
+{
+	if (s->pid_owner == m->container)
+		s->pid_owner = NULL;
+	list_remove(&m->node);
+	container_free(m->container);
+	free(m);
+}
+
+void sandbox_container_drop(struct sandbox *s, struct container *c)
+{
+	member_free(s, member_of(s, c));
+}
+
+/* --- create ------------------------------------------------------------------------------- */
+
+#define CLEAR_MS	5000	/* to take away what a failed create left */
+
+enum { REMOVE_CONTAINER, REMOVE_STORAGES, REMOVE_BUNDLE, REMOVE_STEPS };
+static const struct step remove_steps[REMOVE_STEPS + 1];
+
+struct operation {
+	struct steps steps;
+	struct err failed;		/* why the create failed, while what it left is cleared away */
+	struct sandbox *sandbox;
+	struct member *member;
+	struct sandbox_container what;
+	uint64_t deadline_ms;
+	sandbox_done_fn done;
+	void *owner;
+	struct deferred start;
+};
+
+static struct operation *operation_of(struct steps *st)
+{
+	return container_of(st, struct operation, steps);
+}
+
+static void operation_step_done(void *owner, const struct err *e)
+{
+	struct operation *op = owner;
+
+	steps_resume(&op->steps, e);
+}
+
+static enum step_result create_storages(struct steps *st, struct err *e)
+{
+	struct operation *op = operation_of(st);
+
+	(void)e;
+	storages_add(&op->sandbox->storages, &op->member->storages, op->member->container->id, op->what.storages,
+		     op->what.n_storages, op->deadline_ms, operation_step_done, op);
+	return STEP_PARK;
+}
+
+/* The pod's process namespace is that of its first container; without one this container's new namespace becomes it. */
+static int share_pid(struct sandbox *s, struct container *c, struct err *e)
+{
+	struct spec_namespace *ns = &c->spec->linux.ns[NS_PID];
+	struct container *first = s->pid_owner;
+
+	ns->want = true;
+	if (!first)
+		return 0;
+	if (first->state == CONTAINER_STOPPED || first->init->pid <= 0)
+		return err_set(e, RC_FAILED_PRECONDITION,
+			       "sandbox_pidns: container %s, whose process namespace the pod shares, has ended", first->id);
+	ns->path = arena_printf(&c->arena, "/proc/%d/ns/pid", (int)first->init->pid);
+	return ns->path ? 0 : err_sys(e, ENOMEM, "namespaces");
+}
+
+static enum step_result create_namespaces(struct steps *st, struct err *e)
+{
+	struct operation *op = operation_of(st);
+	struct container *c = op->member->container;
+	struct spec_namespace *ns = c->spec->linux.ns;
+
+	if (ns[NS_IPC].want && !ns[NS_IPC].path)
+		ns[NS_IPC].path = sandbox_ns_path(op->sandbox, SANDBOX_NS_IPC);
+	if (ns[NS_UTS].want && !ns[NS_UTS].path)
+		ns[NS_UTS].path = sandbox_ns_path(op->sandbox, SANDBOX_NS_UTS);
+	if (op->what.share_pid && share_pid(op->sandbox, c, e) < 0)
+		return STEP_FAIL;
+	return STEP_DONE;
+}
+
+/* A storage that is mounted where the bundle has its rootfs is the rootfs, whatever root.path says. */
+static enum step_result create_rootfs(struct steps *st, struct err *e)
+{
+	struct operation *op = operation_of(st);
+	struct container *c = op->member->container;
+	char *at = arena_printf(&c->arena, "%s/%s/rootfs", op->sandbox->host.run_dir, c->id);
+
+	if (!at) {
+		err_sys(e, ENOMEM, "rootfs");
+		return STEP_FAIL;
+	}
+	for (size_t i = 0; i < op->what.n_storages; i++)
+		if (str_eq(op->what.storages[i].mount_point, at))
+			c->spec->root.path = at;
+	return STEP_DONE;
+}
+
+static enum step_result create_container(struct steps *st, struct err *e)
+{
+	struct operation *op = operation_of(st);
+
+	(void)e;
+	container_create(op->member->container, op->deadline_ms, operation_step_done, op);
+	return STEP_PARK;
+}
+
+static const struct step create_steps[] = {
+	{ "storages", create_storages, NULL },
+	{ "namespaces", create_namespaces, NULL },
+	{ "rootfs", create_rootfs, NULL },
+	{ "container", create_container, NULL },
+	{ 0 },
+};
+
+
+static void clear_finished(struct steps *st)
+{
+	struct operation op = *operation_of(st);
+
+	if (err_is_set(&op.steps.err))
+		log_warn("sandbox", "clear away what a failed create left: %s", op.steps.err.msg);
+	free(operation_of(st));
+	member_free(op.sandbox, op.member);
+	op.done(op.owner, &op.failed);
+}
+
+/* The id is free again only when everything below it is gone. */
+static void create_finished(struct steps *st)
+{
+	struct operation *op = operation_of(st);
+	struct operation copy = *op;
+
+	if (err_is_set(&st->err)) {
+		op->failed = st->err;
+		op->deadline_ms = clock_after(CLEAR_MS);
+		steps_start(st, &remove_steps[REMOVE_STORAGES], clear_finished);
+		return;
+	}
+	op->member->state = MEMBER_LIVE;
+	if (!op->sandbox->pid_owner)
+		op->sandbox->pid_owner = op->member->container;
+	free(op);
+	copy.done(copy.owner, &copy.steps.err);
+}
+
+static void create_start(struct deferred *d)
+{
+	struct operation *op = container_of(d, struct operation, start);
+
+	steps_start(&op->steps, create_steps, create_finished);
+}
+
+static struct operation *operation_new(struct sandbox *s, struct member *m, uint64_t deadline_ms, sandbox_done_fn done, void *owner)
+{
+	struct operation *op = mem_new(1, sizeof(*op));
+
+	if (!op)
+		return NULL;
+	*op = (struct operation){
+		.sandbox = s, .member = m, .deadline_ms = deadline_ms, .done = done, .owner = owner,
+	};
+	list_init(&op->start.node);
+	return op;
+}
+
+void sandbox_container_create(struct sandbox *s, const struct sandbox_container *what, uint64_t deadline_ms, sandbox_done_fn done, void *owner)
+{
+	struct member *m = member_of(s, what->container);
+	struct operation *op = operation_new(s, m, deadline_ms, done, owner);
+	struct err e = { 0 };
+
+	if (!op) {
+		err_sys(&e, ENOMEM, "create container");
+		member_free(s, m);
+		done(owner, &e);
+		return;
+	}
+	op->what = *what;
+	m->state = MEMBER_CREATING;
+	loop_defer(s->loop, &op->start, create_start);
+}
+
+/* --- remove ------------------------------------------------------------------------------- */
+
+static enum step_result remove_container(struct steps *st, struct err *e)
+{
+	struct operation *op = operation_of(st);
+
+	(void)e;
+	container_remove(op->member->container, op->deadline_ms, operation_step_done, op);
+	return STEP_PARK;
+}
+
+static enum step_result remove_storages(struct steps *st, struct err *e)
+{
+	struct operation *op = operation_of(st);
+
+	(void)e;
+	storages_release(&op->sandbox->storages, &op->member->storages, op->deadline_ms, operation_step_done, op);
+	return STEP_PARK;
+}
+
+/* The bundle, with what an overlay left in it (upper and work directories): it can be large. */
+static int remove_bundle_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
+{
+	struct operation *op = arg;
+	AUTO_FD run = open(op->sandbox->host.run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = run < 0 ? -errno : path_remove_tree(run, op->member->container->id);
+
+	(void)out, (void)out_cap, (void)out_len;
+	if (r < 0 && r != -ENOENT)
+		return err_sys(e, -r, "remove %s/%s", op->sandbox->host.run_dir, op->member->container->id);
+	return 0;
+}
+
+static void remove_bundle_done(void *owner, const struct err *e, const void *out, size_t out_len)
+{
+	struct operation *op = owner;
+
+	(void)out, (void)out_len;
+	steps_resume(&op->steps, e);
+}
+
+static enum step_result remove_bundle(struct steps *st, struct err *e)
+{
+	struct operation *op = operation_of(st);
+	struct job_opts opts = { .what = "remove the bundle", .deadline_ms = op->deadline_ms };
+
+	return job_start(op->sandbox->loop, &opts, remove_bundle_job, op, remove_bundle_done, op, e) ? STEP_PARK : STEP_FAIL;
+}
+
+static const struct step remove_steps[REMOVE_STEPS + 1] = {
+	[REMOVE_CONTAINER] = { "container", remove_container, NULL },
+	[REMOVE_STORAGES] = { "storages", remove_storages, NULL },
+	[REMOVE_BUNDLE] = { "bundle", remove_bundle, NULL },
+	[REMOVE_STEPS] = { 0 },
+};
+
+/* Once its processes are gone a container is gone for its host, even if an unmount hangs: the storage table keeps the mount point reserved until it ends. Only processes that do
+ * not die keep it, to be removed again. */
+static void remove_finished(struct steps *st)
+{
+	struct operation op = *operation_of(st);
+	const struct err *e = &op.steps.err;
+
+	free(operation_of(st));
+	if (err_is_set(e) && op.steps.at == REMOVE_CONTAINER)
+		op.member->state = MEMBER_LIVE;
+	else
+		member_free(op.sandbox, op.member);
+	op.done(op.owner, e);
+}
+
+static void remove_start(struct deferred *d)
+{
+	struct operation *op = container_of(d, struct operation, start);
+
+	steps_start(&op->steps, remove_steps, remove_finished);
+}
+
+void sandbox_container_remove(struct sandbox *s, struct container *c, uint64_t deadline_ms, sandbox_done_fn done, void *owner)
+{
+	struct member *m = member_of(s, c);
+	struct err e = { 0 };
+	struct operation *op;
+
+	if (m->state != MEMBER_LIVE) {
+		err_set(&e, RC_FAILED_PRECONDITION, "container %s is being %s", c->id,
+			m->state == MEMBER_LEAVING ? "removed" : "created");
+		done(owner, &e);
+		return;
+	}
+	op = operation_new(s, m, deadline_ms, done, owner);
+	if (!op) {
+		err_sys(&e, ENOMEM, "remove container");
+		done(owner, &e);
+		return;
+	}
+	m->state = MEMBER_LEAVING;
+	loop_defer(s->loop, &op->start, remove_start);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A row of the sandbox's table of containers; for the files of this directory. */
+#ifndef MOTE_SANDBOX_MEMBERS_H
+#define MOTE_SANDBOX_MEMBERS_H
+
+#include "sandbox/sandbox.h"
+
+enum member_state { MEMBER_NEW, MEMBER_CREATING, MEMBER_LIVE, MEMBER_LEAVING };
+
+struct member {
+	struct list node;		/* sandbox->containers */
+	struct container *container;	/* owned */
+	struct storage_refs storages;
+	enum member_state state;
+};
+
+/* The row of a container that is in the table; never NULL. */
+struct member *member_of(struct sandbox *s, const struct container *c);
+
+/* Where the shared namespace is bound; NULL: not shared. */
+const char *sandbox_ns_path(const struct sandbox *s, enum sandbox_ns ns);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sandbox's own life: made empty at boot, created by the host's first word, destroyed at the end. Containers come and go in
+ * containers.c.
+ *
+ * The shared ipc and uts namespaces are made by this process (unshare, hold, return) and held by descriptor, so no process has to live in them; a job binds them to files
+ * for whoever joins by path.
+ */
+#include "sandbox/sandbox.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "kernel/ns.h"
+#include "sandbox/members.h"
+
+#define RESOLV_CONF	SANDBOX_DIR "/resolv.conf"
+
+static const struct {
+	enum ns_type type;
+	const char *path;
+} shared_ns[SANDBOX_NS_COUNT] = {
+	[SANDBOX_NS_IPC] = { NS_IPC, SANDBOX_NS_DIR "/ipc" },
+	[SANDBOX_NS_UTS] = { NS_UTS, SANDBOX_NS_DIR "/uts" },
+};
+
+const char *sandbox_ns_path(const struct sandbox *s, enum sandbox_ns ns)
+{
+	return s->nsfd[ns] >= 0 ? shared_ns[ns].path : NULL;
+}
+
+/* pivot_root(2) refuses when the root is the initramfs, which shows itself as ramfs or tmpfs. */
+static bool root_is_initramfs(void)
+{
+	struct statfs fs;
+
+	return statfs("/", &fs) == 0 && (fs.f_type == RAMFS_MAGIC || fs.f_type == TMPFS_MAGIC);
+}
+
+struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, struct err *e)
+{
+	struct sandbox *s = mem_new(1, sizeof(*s));
+
+	if (!s) {
+		err_sys(e, ENOMEM, "sandbox");
+		return NULL;
+	}
+	s->loop = l;
+	s->opts = *opts;
+	s->host = (struct container_host){ .loop = l, .run_dir = SANDBOX_RUN_DIR, .pipe_bytes = opts->pipe_bytes };
+	s->no_pivot = root_is_initramfs();
+	list_init(&s->containers);
+	list_init(&s->oom_waiters);
+	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
+		s->nsfd[i] = -1;
+	s->monitor = device_monitor_new(l, "/sys", e);
+	if (!s->monitor) {
+		free(s);
+		return NULL;
+	}
+	storages_init(&s->storages, l, s->monitor, opts->hotplug_timeout_ms);
+	storage_refs_init(&s->own);
+	return s;
+}
+
+static void close_namespaces(struct sandbox *s)
+{
+	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
+		auto_close(&s->nsfd[i]);
+}
+
+void sandbox_free(struct sandbox *s)
+{
+	if (!s)
+		return;
+	storages_fini(&s->storages);
+	device_monitor_free(s->monitor);
+	close_namespaces(s);
+	free(s);
+}
+
+/* --- create --------------------------------------------------------------------------- */
+
+struct creating {
+	struct steps steps;
+	struct sandbox *sandbox;
+	const struct sandbox_spec *spec;
+	uint64_t deadline_ms;
+	sandbox_done_fn done;
+	void *owner;
+	struct deferred start;
+};
+
+static struct creating *creating_of(struct steps *st)
+{
+	return container_of(st, struct creating, steps);
+}
+
+static enum step_result make_namespaces(struct steps *st, struct err *e)
+{
+	struct sandbox *s = creating_of(st)->sandbox;
+
+	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++) {
+		int fd = ns_make(shared_ns[i].type);
+
+		if (fd < 0) {
+			err_sys(e, -fd, "make a new %s namespace", ns_info(shared_ns[i].type)->oci);
+			close_namespaces(s);
+			return STEP_FAIL;
+		}
+		s->nsfd[i] = fd;
+	}
+	return STEP_DONE;
+}
+
+static void undo_namespaces(struct steps *st)
+{
+	close_namespaces(creating_of(st)->sandbox);
+}
+
+/* Job: what the sandbox needs on disk. */
+static int prepare_dirs(struct err *e)
+{
+	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD run = root < 0 ? -1 : path_mkdirs_in(root, SANDBOX_RUN_DIR, 0755);
+	AUTO_FD shared = run < 0 ? -1 : path_mkdirs_in(run, "shared/containers", 0755);
+	AUTO_FD own = run < 0 ? -1 : path_mkdirs_in(run, "sandbox", 0755);
+	AUTO_FD ns = root < 0 ? -1 : path_mkdirs_in(root, SANDBOX_NS_DIR, 0755);
+
+	if (run < 0 || shared < 0 || own < 0 || ns < 0)
+		return err_sys(e, EIO, "make " SANDBOX_RUN_DIR " and " SANDBOX_NS_DIR);
+	return 0;
+}
+
+static int bind_namespaces(const struct sandbox *s, const char *hostname, struct err *e)
+{
+	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
+		if (ns_bind(s->nsfd[i], shared_ns[i].path, e) < 0)
+			return err_ctx(e, "keep the %s namespace", ns_info(shared_ns[i].type)->oci);
+	if (!*hostname)
+		return 0;
+	if (ns_join(s->nsfd[SANDBOX_NS_UTS], NS_UTS) < 0 || sethostname(hostname, strlen(hostname)) < 0)
+		return err_sys(e, errno, "set the hostname");
+	return 0;
+}
+
+/* The guest's own resolver file; containers get theirs by mounts of their spec. */
+static int write_resolv_conf(const struct sandbox_spec *spec, struct err *e)
+{
+	char text[4096];
+	struct str s = STR_OVER(text);
+	int r;
+
+	if (!spec->n_dns || access("/etc/resolv.conf", F_OK) < 0)
+		return 0;
+	for (size_t i = 0; i < spec->n_dns; i++)
+		str_addf(&s, "%s\n", spec->dns[i]);
+	if (!str_ok(&s))
+		return err_set(e, RC_INVALID_ARGUMENT, "dns: more than %zu bytes", sizeof(text) - 1);
+	r = io_create_file(AT_FDCWD, RESOLV_CONF, s.buf, s.len, 0644);
+	if (r < 0)
+		return err_sys(e, -r, "write " RESOLV_CONF);
+	if (mount(RESOLV_CONF, "/etc/resolv.conf", NULL, MS_BIND, NULL) < 0)
+		return err_sys(e, errno, "bind " RESOLV_CONF " on /etc/resolv.conf");
+	return 0;
+}
+
+static int prepare_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
+{
+	struct creating *c = arg;
+
+	(void)out, (void)out_cap, (void)out_len;
+	if (prepare_dirs(e) < 0 || bind_namespaces(c->sandbox, c->spec->hostname, e) < 0)
+		return -1;
+	return write_resolv_conf(c->spec, e);
+}
+
+static void prepare_done(void *owner, const struct err *e, const void *out, size_t out_len)
+{
+	struct creating *c = owner;
+
+	(void)out, (void)out_len;
+	steps_resume(&c->steps, e);
+}
+
+static enum step_result prepare(struct steps *st, struct err *e)
+{
+	struct creating *c = creating_of(st);
+	struct job_opts opts = {
+		.what = "prepare the sandbox", .deadline_ms = c->deadline_ms,
+		.keep_fds = c->sandbox->nsfd, .n_keep_fds = SANDBOX_NS_COUNT,
+	};
+
+	return job_start(c->sandbox->loop, &opts, prepare_job, c, prepare_done, c, e) ? STEP_PARK : STEP_FAIL;
+}
+
+static void undo_prepare(struct steps *st)
+{
+	(void)st;
+	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
+		ns_unbind(shared_ns[i].path);
+}
+
+static void storages_done(void *owner, const struct err *e)
+{
+	struct creating *c = owner;
+
+	steps_resume(&c->steps, e);
+}
+
+static enum step_result add_storages(struct steps *st, struct err *e)
+{
+	struct creating *c = creating_of(st);
+
+	(void)e;
+	storages_add(&c->sandbox->storages, &c->sandbox->own, NULL, c->spec->storages, c->spec->n_storages,
+		     c->deadline_ms, storages_done, c);
+	return STEP_PARK;
+}
+
+static const struct step create_steps[] = {
+	{ "namespaces", make_namespaces, undo_namespaces },
+	{ "prepare", prepare, undo_prepare },
+	{ "storages", add_storages, NULL },
+	{ 0 },
+};
+
+static void create_finished(struct steps *st)
+{
+	struct creating *c = creating_of(st);
+	struct sandbox *s = c->sandbox;
+	struct err e = st->err;
+	sandbox_done_fn done = c->done;
+	void *owner = c->owner;
+
+	s->state = err_is_set(&e) ? SANDBOX_EMPTY : SANDBOX_READY;
+	if (!err_is_set(&e))
+		log_info("sandbox", "sandbox \"%s\" is ready", s->id);
+	free(c);
+	done(owner, &e);
+}
+
+static void create_start(struct deferred *d)
+{
+	struct creating *c = container_of(d, struct creating, start);
+
+	steps_start(&c->steps, create_steps, create_finished);
+}
+
+static int admit(struct sandbox *s, const struct sandbox_spec *spec, struct err *e)
+{
+	if (s->state != SANDBOX_EMPTY)
+		return err_set(e, RC_FAILED_PRECONDITION, "sandbox \"%s\" exists already", s->id);
+	if (strlen(spec->id) >= sizeof(s->id))
+		return err_set(e, RC_INVALID_ARGUMENT, "sandbox_id: longer than %zu characters", sizeof(s->id) - 1);
+	if (strlen(spec->hostname) >= sizeof(s->hostname))
+		return err_set(e, RC_INVALID_ARGUMENT, "hostname: longer than %zu characters", sizeof(s->hostname) - 1);
+	return 0;
+}
+
+void sandbox_create(struct sandbox *s, const struct sandbox_spec *spec, uint64_t deadline_ms, sandbox_done_fn done, void *owner)
+{
+	struct err e = { 0 };
+	struct creating *c;
+
+	if (admit(s, spec, &e) < 0) {
+		done(owner, &e);
+		return;
+	}
+	c = mem_new(1, sizeof(*c));
+	if (!c) {
+		err_sys(&e, ENOMEM, "sandbox");
+		done(owner, &e);
+		return;
+	}
+	*c = (struct creating){ .sandbox = s, .spec = spec, .deadline_ms = deadline_ms, .done = done, .owner = owner };
+	memcpy(s->id, spec->id, strlen(spec->id) + 1);
+	memcpy(s->hostname, spec->hostname, strlen(spec->hostname) + 1);
+	s->state = SANDBOX_CREATING;
+	list_init(&c->start.node);
+	loop_defer(s->loop, &c->start, create_start);
+}
+
+/* --- destroy ---------------------------------------------------------------------------- */
+
+struct destroying {
+	struct sandbox *sandbox;
+	sandbox_done_fn done;
+	void *owner;
+	size_t left;	/* containers that are still being removed, plus one for the call itself */
+};
+
+static void destroy_one_less(void *owner, const struct err *e)
+{
+	struct destroying *d = owner;
+	struct sandbox *s = d->sandbox;
+	struct err none = { 0 };
+
+	if (err_is_set(e))
+		log_warn("sandbox", "destroy: %s", e->msg);
+	if (--d->left)
+		return;
+	log_info("sandbox", "sandbox \"%s\" is destroyed", s->id);
+	d->done(d->owner, &none);
+	free(d);
+	s->opts.shutdown(s->opts.shutdown_arg);
+}
+
+void sandbox_destroy(struct sandbox *s, uint64_t deadline_ms, sandbox_done_fn done, void *owner)
+{
+	struct err e = { 0 };
+	struct destroying *d = s->state == SANDBOX_DESTROYED ? NULL : mem_new(1, sizeof(*d));
+	struct member *m;
+
+	if (!d) {
+		if (s->state == SANDBOX_DESTROYED)
+			err_set(&e, RC_FAILED_PRECONDITION, "sandbox \"%s\" is destroyed already", s->id);
+		else
+			err_sys(&e, ENOMEM, "destroy the sandbox");
+		done(owner, &e);
+		return;
+	}
+	s->state = SANDBOX_DESTROYED;
+	*d = (struct destroying){ .sandbox = s, .done = done, .owner = owner, .left = 1 };
+	LIST_EACH(m, &s->containers, struct member, node) {
+		if (m->state != MEMBER_LIVE)
+			continue; /* under way already; the machine's end takes it along */
+		d->left++;
+		sandbox_container_remove(s, m->container, deadline_ms, destroy_one_less, d);
+	}
+	destroy_one_less(d, &e);
+}
