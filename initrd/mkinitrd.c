@@ -24,8 +24,8 @@
 #define MAX_VARS 16
 
 struct entry {
-	char *path;   /* without the leading slash */
-	char *source; /* file: where its contents are; symlink: its target */
+	const char *path;   /* without the leading slash */
+	const char *source; /* file: where its contents are, or NULL; symlink: its target */
 	uint32_t mode, uid, gid, major, minor;
 	size_t ino, links;
 	size_t data; /* file: index of the entry that carries the contents */
@@ -36,6 +36,8 @@ struct manifest {
 	unsigned int line;
 	struct entry *entries;
 	size_t count, room, inodes;
+	char **texts; /* every expanded field, freed at the end */
+	size_t texts_count, texts_room;
 	struct {
 		const char *name, *value;
 		size_t name_len;
@@ -64,7 +66,7 @@ static const char usage[] =
 	"Paths are absolute, and their directories stand above them. $NAME and ${NAME} stand for what -D gives.\n"
 	"A line that begins with # is a comment. Times are SOURCE_DATE_EPOCH, else 0.\n";
 
-static void __attribute__((format(printf, 2, 3), noreturn)) fail(const struct manifest *m,
+static void __attribute__((format(printf, 2, 3), noreturn)) die(const struct manifest *m,
 								 const char *format, ...)
 {
 	va_list ap;
@@ -82,7 +84,7 @@ static void __attribute__((format(printf, 2, 3), noreturn)) fail(const struct ma
 static void *checked(void *p)
 {
 	if (!p)
-		fail(NULL, "out of memory");
+		die(NULL, "out of memory");
 	return p;
 }
 
@@ -96,7 +98,7 @@ static uint32_t number(const struct manifest *m, const char *what, const char *t
 	errno = 0;
 	v = strtoull(text, &end, base);
 	if (errno || *end || !isdigit((unsigned char)text[0]) || v > max)
-		fail(m, base == 8 ? "%s '%s' is not an octal number up to %o"
+		die(m, base == 8 ? "%s '%s' is not an octal number up to %o"
 				  : "%s '%s' is not a number up to %u",
 		     what, text, max);
 	return (uint32_t)v;
@@ -107,7 +109,7 @@ static const char *variable(const struct manifest *m, const char *name, size_t l
 	for (size_t i = 0; i < m->vars_count; i++)
 		if (m->vars[i].name_len == len && !memcmp(m->vars[i].name, name, len))
 			return m->vars[i].value;
-	fail(m, "$%.*s is not defined: give -D %.*s=VALUE", (int)len, name, (int)len, name);
+	die(m, "$%.*s is not defined: give -D %.*s=VALUE", (int)len, name, (int)len, name);
 }
 
 static size_t name_length(const char *s)
@@ -119,8 +121,8 @@ static size_t name_length(const char *s)
 	return n;
 }
 
-/* The field with its variables replaced, in memory of its own. */
-static char *expand(const struct manifest *m, const char *field)
+/* The field with its variables replaced; the manifest owns it. */
+static char *expand(struct manifest *m, const char *field)
 {
 	char *text = NULL;
 	size_t size, len;
@@ -134,13 +136,26 @@ static char *expand(const struct manifest *m, const char *field)
 		field++;
 		len = name_length(field + (*field == '{'));
 		if (!len || (*field == '{' && field[1 + len] != '}'))
-			fail(m, "a $ without a name behind it");
+			die(m, "a $ without a name behind it");
 		fputs(variable(m, field + (*field == '{'), len), out);
 		field += len + (*field == '{' ? 2 : 0);
 	}
 	if (fclose(out))
-		fail(NULL, "out of memory");
-	return checked(text);
+		die(NULL, "out of memory");
+	if (m->texts_count == m->texts_room) {
+		m->texts_room = m->texts_room ? 2 * m->texts_room : 64;
+		m->texts = checked(realloc(m->texts, m->texts_room * sizeof(*m->texts)));
+	}
+	m->texts[m->texts_count++] = checked(text);
+	return text;
+}
+
+static void manifest_free(struct manifest *m)
+{
+	for (size_t i = 0; i < m->texts_count; i++)
+		free(m->texts[i]);
+	free(m->texts);
+	free(m->entries);
 }
 
 static struct entry *find(const struct manifest *m, const char *path, size_t len)
@@ -157,31 +172,31 @@ static void check_path(const struct manifest *m, const char *path)
 	const char *p = path, *end;
 
 	if (*p != '/' || !p[1])
-		fail(m, "path '%s' is not absolute, or is the root itself", path);
+		die(m, "path '%s' is not absolute, or is the root itself", path);
 	for (; *p; p = end) {
 		p++;
 		end = p + strcspn(p, "/");
 		if (end == p || (end - p == 1 && !memcmp(p, ".", 1)) ||
 		    (end - p == 2 && !memcmp(p, "..", 2)))
-			fail(m, "path '%s' has an empty, '.' or '..' component", path);
+			die(m, "path '%s' has an empty, '.' or '..' component", path);
 	}
 	if (strlen(path) >= PATH_MAX)
-		fail(m, "path of %zu bytes is too long", strlen(path));
+		die(m, "path of %zu bytes is too long", strlen(path));
 }
 
-/* A new entry for the path, whose directory must stand above it. Takes the path. */
-static struct entry *add(struct manifest *m, char *path)
+/* A new entry for the path, whose directory must stand above it. */
+static struct entry *add(struct manifest *m, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	struct entry *e, *dir;
 
 	check_path(m, path);
 	if (find(m, path + 1, strlen(path + 1)))
-		fail(m, "%s stands twice", path);
+		die(m, "%s stands twice", path);
 	if (slash != path) {
 		dir = find(m, path + 1, (size_t)(slash - path - 1));
 		if (!dir || !S_ISDIR(dir->mode))
-			fail(m, "no 'dir %.*s' above %s", (int)(slash - path), path, path);
+			die(m, "no 'dir %.*s' above %s", (int)(slash - path), path, path);
 	}
 	if (m->count == m->room) {
 		m->room = m->room ? 2 * m->room : 32;
@@ -189,8 +204,7 @@ static struct entry *add(struct manifest *m, char *path)
 	}
 	e = &m->entries[m->count++];
 	memset(e, 0, sizeof(*e));
-	memmove(path, path + 1, strlen(path));
-	e->path = path;
+	e->path = path + 1;
 	e->links = 1;
 	return e;
 }
@@ -223,13 +237,13 @@ static void add_file(struct manifest *m, char **field)
 static void add_link(struct manifest *m, char **field)
 {
 	struct entry *e = add(m, field[0]), *file;
-	char *path = e->path;
+	const char *path = e->path;
 	size_t links;
 
 	check_path(m, field[1]);
 	file = find(m, field[1] + 1, strlen(field[1] + 1));
 	if (!file || !S_ISREG(file->mode))
-		fail(m, "no 'file %s' above this link", field[1]);
+		die(m, "no 'file %s' above this link", field[1]);
 	*e = *file;
 	e->path = path;
 	links = file->links + 1;
@@ -248,7 +262,7 @@ static void add_slink(struct manifest *m, char **field)
 	e->ino = ++m->inodes;
 	e->source = field[1];
 	if (strlen(e->source) >= PATH_MAX)
-		fail(m, "target of %zu bytes is too long", strlen(e->source));
+		die(m, "target of %zu bytes is too long", strlen(e->source));
 }
 
 static void add_nod(struct manifest *m, char **field)
@@ -257,7 +271,7 @@ static void add_nod(struct manifest *m, char **field)
 	int is_char = !strcmp(field[4], "c");
 
 	if (!is_char && strcmp(field[4], "b"))
-		fail(m, "device type '%s' is neither c nor b", field[4]);
+		die(m, "device type '%s' is neither c nor b", field[4]);
 	set_owner(m, e, is_char ? S_IFCHR : S_IFBLK, field + 1);
 	e->major = number(m, "major number", field[5], 10, 0xfff);
 	e->minor = number(m, "minor number", field[6], 10, 0xfffff);
@@ -287,7 +301,7 @@ static void parse_line(struct manifest *m, char *line)
 		if (!n && *word == '#')
 			break;
 		if (n == MAX_FIELDS)
-			fail(m, "more than %d words", MAX_FIELDS);
+			die(m, "more than %d words", MAX_FIELDS);
 		field[n++] = word;
 	}
 	if (!n)
@@ -296,13 +310,13 @@ static void parse_line(struct manifest *m, char *line)
 		if (strcmp(field[0], kinds[k].name))
 			continue;
 		if (n - 1 != kinds[k].fields)
-			fail(m, "%zu words after '%s', want: %s", n - 1, field[0], kinds[k].form);
+			die(m, "%zu words after '%s', want: %s", n - 1, field[0], kinds[k].form);
 		for (size_t i = 1; i < n; i++)
 			field[i] = expand(m, field[i]);
 		kinds[k].add(m, field + 1);
 		return;
 	}
-	fail(m, "unknown entry '%s': dir, file, link, slink or nod", field[0]);
+	die(m, "unknown entry '%s': dir, file, link, slink or nod", field[0]);
 }
 
 static void parse(struct manifest *m)
@@ -313,15 +327,15 @@ static void parse(struct manifest *m)
 	ssize_t len;
 
 	if (!f)
-		fail(NULL, "%s: %s", m->name, strerror(errno));
+		die(NULL, "%s: %s", m->name, strerror(errno));
 	while ((len = getline(&line, &room, f)) >= 0) {
 		m->line++;
 		if (memchr(line, 0, (size_t)len))
-			fail(m, "a zero byte");
+			die(m, "a zero byte");
 		parse_line(m, line);
 	}
 	if (ferror(f))
-		fail(NULL, "%s: %s", m->name, strerror(errno));
+		die(NULL, "%s: %s", m->name, strerror(errno));
 	free(line);
 	fclose(f);
 }
@@ -329,7 +343,7 @@ static void parse(struct manifest *m)
 static void put(struct output *o, const void *data, size_t len)
 {
 	if (len && fwrite(data, 1, len, o->file) != len)
-		fail(NULL, "%s: %s", o->name, strerror(errno));
+		die(NULL, "%s: %s", o->name, strerror(errno));
 	o->size += len;
 }
 
@@ -361,15 +375,15 @@ static void put_file(struct output *o, const struct entry *e)
 	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		fail(NULL, "%s (for /%s): %s", e->source, e->path, strerror(errno));
+		die(NULL, "%s (for /%s): %s", e->source, e->path, strerror(errno));
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > UINT32_MAX)
-		fail(NULL, "%s (for /%s): no regular file below 4 GiB", e->source, e->path);
+		die(NULL, "%s (for /%s): no regular file below 4 GiB", e->source, e->path);
 	left = (uint64_t)st.st_size;
 	put_header(o, e, e->path, (uint32_t)left);
 	while (left) {
 		n = read(fd, buf, left < sizeof(buf) ? (size_t)left : sizeof(buf));
 		if (n <= 0)
-			fail(NULL, "%s (for /%s): %s", e->source, e->path,
+			die(NULL, "%s (for /%s): %s", e->source, e->path,
 			     n ? strerror(errno) : "became shorter while it was read");
 		put(o, buf, (size_t)n);
 		left -= (uint64_t)n;
@@ -404,9 +418,9 @@ static void define(struct manifest *m, const char *text)
 	size_t len = name_length(text);
 
 	if (!len || text[len] != '=')
-		fail(NULL, "-D '%s' is not NAME=VALUE", text);
+		die(NULL, "-D '%s' is not NAME=VALUE", text);
 	if (m->vars_count == MAX_VARS)
-		fail(NULL, "more than %d -D", MAX_VARS);
+		die(NULL, "more than %d -D", MAX_VARS);
 	m->vars[m->vars_count].name = text;
 	m->vars[m->vars_count].name_len = len;
 	m->vars[m->vars_count++].value = text + len + 1;
@@ -422,13 +436,13 @@ static void write_archive(const struct manifest *m, const char *name)
 	if (epoch)
 		o.mtime = number(NULL, "SOURCE_DATE_EPOCH", epoch, 10, UINT32_MAX);
 	if (asprintf(&part, "%s.part", name) < 0)
-		fail(NULL, "out of memory");
+		die(NULL, "out of memory");
 	o.file = fopen(part, "we");
 	if (!o.file)
-		fail(NULL, "%s: %s", part, strerror(errno));
+		die(NULL, "%s: %s", part, strerror(errno));
 	put_archive(&o, m);
 	if (fclose(o.file) || rename(part, name) < 0)
-		fail(NULL, "%s: %s", name, strerror(errno));
+		die(NULL, "%s: %s", name, strerror(errno));
 	free(part);
 }
 
@@ -455,5 +469,6 @@ int main(int argc, char **argv)
 	m.name = argv[optind];
 	parse(&m);
 	write_archive(&m, argv[optind + 1]);
+	manifest_free(&m);
 	return 0;
 }
