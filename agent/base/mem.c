@@ -177,5 +177,10 @@ size_t arena_bytes_in_use(void)
 
 void *mem_new(size_t n, size_t size)
 {
-	return calloc(MAX(n, (size_t)1), MAX(size, (size_t)1));
+	size_t bytes;
+
+	/* Checked here although calloc does: sanitizers stop the program there. */
+	if (!num_mul(n, size, &bytes))
+		return NULL;
+	return calloc(1, MAX(bytes, (size_t)1));
 }
