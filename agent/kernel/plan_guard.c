@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The /proc guard. A container whose spec could mount over /proc could fake what its own security set-up writes there (attr/exec, sysctls), so only
+ * procfs itself may be mounted on /proc, and below it only the files that tools fake to show limits. The decision is made on
+ * the resolved target, not on its name: a symlink in the image may lead into /proc.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/path.h"
+#include "kernel/plan_ops.h"
+#include "kernel/sys.h"
+
+#define PROC_ROOT_INO	1	/* a fixed number of the kernel */
+
+static const char *const harmless[] = {
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
+	"/proc/slabinfo", "/proc/net/dev",
+};
+
+static bool on_proc(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (long)fs.f_type == SYS_PROC_MAGIC;
+}
+
+static bool same_place(int a, int b)
+{
+	struct stat sa, sb;
+
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+static bool is_path(int rootfd, int fd, const char *path)
+{
+	AUTO_FD other = path_open_in(rootfd, path, O_PATH, 0);
+
+	return other >= 0 && same_place(fd, other);
+}
+
+/* Only the whole of a procfs may lie on /proc. */
+static bool may_cover_proc(const struct plan_op *op, int sourcefd)
+{
+	struct stat st;
+
+	if (op->kind == PLAN_MOUNT)
+		return op->fstype && str_eq(op->fstype, "proc");
+	return sourcefd >= 0 && on_proc(sourcefd) && fstat(sourcefd, &st) == 0 && st.st_ino == PROC_ROOT_INO;
+}
+
+/* Is the name itself below /proc? Where no procfs is mounted yet the descriptor does not show it. */
+static bool named_below_proc(const char *path)
+{
+	while (*path == '/' || (path[0] == '.' && path[1] == '/'))
+		path++;
+	return str_starts(path, "proc/");
+}
+
+int plan_proc_guard(const struct plan_op *op, int rootfd, int targetfd, int sourcefd, struct err *e)
+{
+	if (!(op->flags & PLAN_PROC_GUARD))
+		return 0;
+	if (is_path(rootfd, targetfd, "/proc")) {
+		if (may_cover_proc(op, sourcefd))
+			return 0;
+	} else {
+		if (!on_proc(targetfd) && !named_below_proc(op->target))
+			return 0;
+		if (op->kind == PLAN_BIND)
+			for (size_t i = 0; i < COUNT_OF(harmless); i++)
+				if (is_path(rootfd, targetfd, harmless[i]))
+					return 0;
+	}
+	return err_set(e, RC_PERMISSION_DENIED, "mount on %s: it is inside /proc", op->target);
+}
