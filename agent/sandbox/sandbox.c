@@ -58,7 +58,6 @@ struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, str
 	s->host = (struct container_host){ .loop = l, .run_dir = SANDBOX_RUN_DIR, .pipe_bytes = opts->pipe_bytes };
 	s->no_pivot = root_is_initramfs();
 	list_init(&s->containers);
-	list_init(&s->oom_waiters);
 	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
 		s->nsfd[i] = -1;
 	s->monitor = device_monitor_new(l, "/sys", e);

@@ -46,7 +46,6 @@ struct sandbox {
 	struct storage_refs own;	/* the sandbox's storages */
 	int nsfd[SANDBOX_NS_COUNT];	/* -1: not shared */
 	bool no_pivot;			/* the root is the initramfs */
-	struct list oom_waiters;	/* calls of GetOOMEvent; see the services */
 };
 
 typedef void (*sandbox_done_fn)(void *owner, const struct err *e);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One listener, one reader, one buffer. A line goes into the buffer whole or not at all; the buffer drains as the reader takes it. A second reader replaces the first: the
+ * host has restarted its own.
+ */
+#include "main/logport.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <linux/vm_sockets.h>
+
+#include "base/log.h"
+
+#define BUFFER_BYTES	65536
+#define SEND_BYTES	32768	/* larger sends never arrive through some vsock backends */
+
+static struct {
+	struct loop *loop;
+	struct watch accepting, reader;
+	int fd;			/* -1: nobody reads */
+	size_t start, len;	/* of what waits in buf, from start on */
+	size_t dropped;		/* lines since the reader was last told */
+	char buf[BUFFER_BYTES];
+} port = { .fd = -1 };
+
+static void port_close(void)
+{
+	watch_del(&port.reader);
+	auto_close(&port.fd);
+	port.start = port.len = 0;
+}
+
+/* Sends until the reader is full. */
+static void port_flush(void)
+{
+	while (port.len) {
+		ssize_t n = send(port.fd, port.buf + port.start, MIN(port.len, (size_t)SEND_BYTES), MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			watch_mod(&port.reader, EPOLLIN | EPOLLOUT);
+			return;
+		}
+		if (n < 0) {
+			port_close();
+			return;
+		}
+		port.start += (size_t)n;
+		port.len -= (size_t)n;
+	}
+	port.start = 0;
+	watch_mod(&port.reader, EPOLLIN);
+	if (port.dropped) {
+		size_t n = port.dropped;
+
+		port.dropped = 0;
+		log_warn("log", "%zu lines did not reach the slow reader of the log port", n);
+	}
+}
+
+static void port_add(const char *data, size_t n)
+{
+	if (port.start + port.len + n > BUFFER_BYTES) {
+		memmove(port.buf, port.buf + port.start, port.len);
+		port.start = 0;
+	}
+	memcpy(port.buf + port.start + port.len, data, n);
+	port.len += n;
+}
+
+/* The log's sink: it must not log. Flushing is the loop's, so that a line costs a copy here and nothing more. */
+static void port_take(void *arg, const char *json, size_t len)
+{
+	(void)arg;
+	if (port.fd < 0)
+		return;
+	if (port.len + len + 1 > BUFFER_BYTES) {
+		port.dropped++;
+		return;
+	}
+	port_add(json, len);
+	port_add("\n", 1);
+	watch_mod(&port.reader, EPOLLIN | EPOLLOUT);
+}
+
+static void port_event(struct watch *w, uint32_t events)
+{
+	char scratch[256];
+
+	(void)w;
+	if (events & (EPOLLHUP | EPOLLERR)) {
+		port_close();
+		return;
+	}
+	if (events & EPOLLIN) {
+		ssize_t n = recv(port.fd, scratch, sizeof(scratch), MSG_DONTWAIT); /* a reader has nothing to say */
+
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+			port_close();
+			return;
+		}
+	}
+	if (events & EPOLLOUT)
+		port_flush();
+}
+
+static bool is_host(const struct sockaddr_storage *from)
+{
+	return from->ss_family != AF_VSOCK || ((const struct sockaddr_vm *)from)->svm_cid == VMADDR_CID_HOST;
+}
+
+static void port_accept(struct watch *w, uint32_t events)
+{
+	struct sockaddr_storage from = { 0 };
+	socklen_t n = sizeof(from);
+	AUTO_FD fd = accept4(w->fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (fd < 0)
+		return;
+	if (!is_host(&from)) {
+		log_warn("log", "a peer that is not the host wants the log: refused");
+		return;
+	}
+	port_close();
+	if (watch_add(port.loop, &port.reader, fd, EPOLLIN, port_event) < 0)
+		return;
+	port.fd = TAKE_FD(fd);
+	port.len = log_ring_copy(port.buf, BUFFER_BYTES / 2);
+	if (port.len && port.buf[port.len - 1] != '\n')
+		port_add("\n", 1);
+	port_flush();
+}
+
+int logport_start(struct loop *l, const struct address *a, struct err *e)
+{
+	AUTO_FD fd = address_listen(a, 1, e);
+	int r;
+
+	if (fd < 0)
+		return -1;
+	port.loop = l;
+	r = watch_add(l, &port.accepting, fd, EPOLLIN, port_accept);
+	if (r < 0)
+		return err_sys(e, -r, "watch the log port");
+	(void)TAKE_FD(fd); /* until the machine's end */
+	log_set_sink(port_take, NULL);
+	return 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log on a vsock port (agent.log_vport): JSON lines to whoever connects, one at a time, starting with what the ring still holds. Never waits: what a slow reader does not take in time is dropped, and the log tells how much. */
+#ifndef MOTE_MAIN_LOGPORT_H
+#define MOTE_MAIN_LOGPORT_H
+
+#include "base/err.h"
+#include "event/loop.h"
+#include "ttrpc/address.h"
+
+/* Becomes the log's sink. One per process. */
+int logport_start(struct loop *l, const struct address *a, struct err *e);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CreateContainer, StartContainer, RemoveContainer. */
+#include "base/clock.h"
+#include "service/convert.h"
+#include "service/kata/kata.h"
+
+static int fill_container(const Grpc__CreateContainerRequest *req, struct call *c, struct sandbox_container *what, struct err *e)
+{
+	if (req->n_devices)
+		return err_set(e, RC_UNIMPLEMENTED, "devices: this agent does not hand devices to containers yet");
+	if (req->n_shared_mounts)
+		return err_set(e, RC_UNIMPLEMENTED, "shared_mounts: this agent does not share mounts between containers yet");
+	if (convert_spec(req->oci, &what->container->arena, what->container->spec, e) < 0)
+		return -1;
+	what->storages = convert_storages(req->storages, req->n_storages, &c->arena, e);
+	what->n_storages = req->n_storages;
+	what->share_pid = req->sandbox_pidns;
+	return what->storages ? 0 : -1;
+}
+
+void kata_create_container(struct call *c)
+{
+	const Grpc__CreateContainerRequest *req = (const void *)c->req;
+	struct sandbox *s = kata_of(c)->sandbox;
+	struct sandbox_container what = { 0 };
+	struct err e = { 0 };
+
+	what.container = sandbox_container_new(s, req->container_id, &e);
+	if (!what.container) {
+		call_fail(c, &e);
+		return;
+	}
+	if (fill_container(req, c, &what, &e) < 0) {
+		sandbox_container_drop(s, what.container);
+		call_fail(c, &e);
+		return;
+	}
+	sandbox_container_create(s, &what, kata_deadline(c), kata_answer, c);
+}
+
+void kata_start_container(struct call *c)
+{
+	const Grpc__StartContainerRequest *req = (const void *)c->req;
+	struct container *found = kata_container(c, req->container_id);
+
+	if (found)
+		container_start(found, kata_deadline(c), kata_answer, c);
+}
+
+void kata_remove_container(struct call *c)
+{
+	const Grpc__RemoveContainerRequest *req = (const void *)c->req;
+	struct container *found = kata_container(c, req->container_id);
+	uint64_t deadline = kata_deadline(c);
+
+	if (!found)
+		return;
+	if (req->timeout)
+		deadline = MIN(deadline, clock_after(req->timeout * UINT64_C(1000)));
+	sandbox_container_remove(kata_of(c)->sandbox, found, deadline, kata_answer, c);
+}

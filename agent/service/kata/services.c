@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of Kata's front, and what its handlers share. */
+#include "base/clock.h"
+#include "service/kata/kata.h"
+
+static const struct rpc_row agent_rows[] = {
+	{ "CreateSandbox", kata_create_sandbox, 0 },
+	{ "DestroySandbox", kata_destroy_sandbox, 0 },
+	{ "GetGuestDetails", kata_get_guest_details, 0 },
+	{ "CreateContainer", kata_create_container, 0 },
+	{ "StartContainer", kata_start_container, 0 },
+	{ "RemoveContainer", kata_remove_container, 0 },
+	{ "ExecProcess", kata_exec_process, 0 },
+	{ "SignalProcess", kata_signal_process, 0 },
+	{ "WaitProcess", kata_wait_process, 0 },
+	{ "WriteStdin", kata_write_stdin, 0 },
+	{ "ReadStdout", kata_read_stdout, 0 },
+	{ "ReadStderr", kata_read_stderr, 0 },
+	{ "CloseStdin", kata_close_stdin, 0 },
+	{ "TtyWinResize", kata_tty_win_resize, 0 },
+};
+
+/* The rest of the schema, in its order. */
+static const char *const agent_unimplemented[] = {
+	"UpdateContainer", "UpdateEphemeralMounts", "StatsContainer", "PauseContainer", "ResumeContainer",
+	"RemoveStaleVirtiofsShareMounts", "GetDiagnosticData", "UpdateInterface", "UpdateRoutes",
+	"ListInterfaces", "ListRoutes", "AddARPNeighbors", "GetIPTables", "SetIPTables", "GetMetrics",
+	"MemAgentMemcgSet", "MemAgentCompactSet", "OnlineCPUMem", "ReseedRandomDev", "MemHotplugByProbe",
+	"SetGuestDateTime", "CopyFile", "GetOOMEvent", "AddSwap", "AddSwapPath", "GetVolumeStats", "ResizeVolume", "SetPolicy",
+	NULL
+};
+
+static const struct rpc_row health_rows[] = {
+	{ "Check", kata_health_check, 0 },
+	{ "Version", kata_health_version, 0 },
+};
+
+const struct rpc_service kata_agent_service = {
+	.desc = &grpc__agent_service__descriptor, .rows = agent_rows, .n_rows = COUNT_OF(agent_rows),
+	.unimplemented = agent_unimplemented,
+};
+
+const struct rpc_service kata_health_service = {
+	.desc = &grpc__health__descriptor, .rows = health_rows, .n_rows = COUNT_OF(health_rows),
+};
+
+void kata_init(struct kata *k, struct sandbox *s)
+{
+	k->sandbox = s;
+	list_init(&k->lingering);
+}
+
+#define ANSWER_MS	200	/* for our own words to arrive before the host's timer fires */
+
+uint64_t kata_deadline(const struct call *c)
+{
+	uint64_t now = clock_ms();
+
+	if (c->deadline_ms == CLOCK_NEVER)
+		return clock_after(KATA_VERB_MS);
+	return c->deadline_ms > now + 2 * ANSWER_MS ? c->deadline_ms - ANSWER_MS : c->deadline_ms;
+}
+
+void kata_answer(void *owner, const struct err *e)
+{
+	struct call *c = owner;
+
+	if (err_is_set(e))
+		call_fail(c, e);
+	else
+		call_ok(c);
+}
+
+struct container *kata_container(struct call *c, const char *id)
+{
+	struct err e = { 0 };
+	struct container *found = sandbox_find(kata_of(c)->sandbox, id, &e);
+
+	if (!found)
+		call_fail(c, &e);
+	return found;
+}
+
+struct process *kata_process(struct call *c, const char *container_id, const char *exec_id)
+{
+	struct err e = { 0 };
+	struct container *found = sandbox_find(kata_of(c)->sandbox, container_id, &e);
+	struct process *p;
+
+	if (!found) {
+		e.rc = RC_INVALID_ARGUMENT;
+		call_fail(c, &e);
+		return NULL;
+	}
+	p = process_find(found, exec_id);
+	if (!p)
+		call_failf(c, RC_NOT_FOUND, "container \"%s\": process \"%.64s\" not found (%s)", found->id, exec_id,
+			   *exec_id ? "InvalidExecId" : "InitProcessNotFound");
+	return p;
+}
