@@ -43,7 +43,7 @@ struct deferred {
 /* Makes the epoll descriptor. NULL: no memory or no descriptor. One per process is enough; tests make more. */
 struct loop *loop_new(void);
 
-/* Never from a callback. What is still watched, armed or deferred is let go of: deleting it later does nothing. */
+/* Never from a callback. What is still watched, armed or deferred must exist; it is let go of, so that deleting it later does nothing. */
 void loop_free(struct loop *l);
 
 /* Turns until loop_stop(), or, for once: one turn (waits at most max_wait_ms; 0 polls, -1 until something happens).
