@@ -118,9 +118,10 @@ ssize_t io_read_file_arena(int dirfd, const char *path, struct arena *a, size_t 
 
 ssize_t io_read_line(int dirfd, const char *path, char *buf, size_t cap)
 {
+	static const char white[] = { ' ', '\t', '\r', '\n', '\v', '\f' };
 	ssize_t n = io_read_file(dirfd, path, buf, cap);
 
-	while (n > 0 && strchr(" \t\r\n\v\f", buf[n - 1]))
+	while (n > 0 && memchr(white, buf[n - 1], sizeof(white)))
 		buf[--n] = '\0';
 	return n;
 }
