@@ -36,6 +36,10 @@ struct device_found {
 /* Checks the form. INVALID_ARGUMENT naming the fault: `PCI path "2x": element 1 is not SS or SS.F`. */
 int device_need_set(struct device_need *n, enum device_kind kind, const char *id, struct err *e);
 
+/* The need of a container's device as hosts send it (Kata's grpc.Device: type, id, vm_path). INVALID_ARGUMENT: unknown type, or id
+ * or path missing or malformed; UNIMPLEMENTED: a known type that this agent has not. */
+int device_need_of_type(struct device_need *n, const char *type, const char *id, const char *node, struct err *e);
+
 struct device_monitor;
 struct device_wait;
 
@@ -51,11 +55,11 @@ struct device_wait *device_wait_start(struct device_monitor *m, const struct dev
 				      device_wait_fn fn, void *owner, struct err *e);
 void device_wait_cancel(struct device_wait *w);
 
-/* One look at sysfs. 1 found, 0 not there, -1 with e (a malformed tree). */
+/* One look at sysfs (and at the "dev" directory beside sysroot: a disk without a node is not there yet). 1 found, 0 not there, -1 with e (a malformed tree). */
 int device_find(const char *sysroot, const struct device_need *need, struct device_found *out, struct err *e);
 
-/* The sysfs directory of a PCI path, "/sys/devices/pci0000:00/0000:00:02.0/0000:01:01.0" (cut at sysroot for tests). 0, -1 with e: NOT_FOUND when an element is
- * not there (yet). */
+/* The sysfs directory of a PCI path, "/sys/devices/pci0000:00/0000:00:02.0/0000:01:01.0" (it begins with "/sys" whatever the sysroot, as does
+ * device_found.syspath). 0, -1 with e: NOT_FOUND when an element is not there (yet), FAILED_PRECONDITION when a bridge has several buses. */
 int pci_path_resolve(const char *sysroot, const char *pci_path, char out[DEVICE_PATH_MAX], struct err *e);
 
 /* Names of the device types a host may send (GetGuestDetails, errors); NULL-terminated. */
