@@ -174,6 +174,7 @@ static void console_write(enum log_level level, const char *subsystem, const cha
 	struct pollfd p = { .fd = lg.consolefd, .events = POLLOUT };
 	char buf[LOG_LINE_MAX + 256];
 	struct str s = STR_OVER(buf);
+	size_t told;
 	ssize_t n = -1;
 
 	if (lg.consolefd < 0)
@@ -182,20 +183,20 @@ static void console_write(enum log_level level, const char *subsystem, const cha
 		str_add_char(&s, '\n');
 	if (lg.dropped)
 		str_addf(&s, "WARN log: %llu lines dropped\n", (unsigned long long)lg.dropped);
+	told = s.len;
 	str_addf(&s, "%s %.64s: ", levels[level].plain, subsystem);
 	str_add(&s, text);
 	str_add_char(&s, '\n');
 
 	if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT))
 		n = write(lg.consolefd, buf, s.len);
-	if (n <= 0) {
-		lg.dropped++;
-		return;
+	if (n > 0) {
+		lg.torn = (size_t)n < s.len;
+		if ((size_t)n >= told)
+			lg.dropped = 0;
 	}
-	/* What did not get out of a short write counts as this line alone; the earlier count may be
-	 * cut too, which cannot be seen from here without parsing. */
-	lg.torn = (size_t)n < s.len;
-	lg.dropped = lg.torn;
+	if (n <= 0 || lg.torn)
+		lg.dropped++;
 }
 
 static void json_line(struct str *s, enum log_level level, const char *subsystem, const char *text)
