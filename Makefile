@@ -20,14 +20,14 @@ SHELL	:= /bin/bash
 
 # --- sources ---------------------------------------------------------------
 
-LAYERS	:= base event ttrpc kernel device storage container network sandbox service service/kata
+LAYERS	:= base event ttrpc kernel device storage container network sandbox service service/kata main
 PROTOS	:= $(wildcard agent/proto/*.proto)
 PB	:= $(PROTOS:agent/proto/%.proto=$(GEN)/%.pb-c.c) $(GEN)/google/protobuf/any.pb-c.c \
 	   $(GEN)/google/protobuf/empty.pb-c.c $(GEN)/google/protobuf/timestamp.pb-c.c
-LIB_SRC	:= $(foreach l,$(LAYERS),$(wildcard agent/$(l)/*.c))
-MAIN_SRC := $(wildcard agent/main/*.c)
+MAIN_SRC := agent/main/main.c
+LIB_SRC	:= $(filter-out $(MAIN_SRC),$(foreach l,$(LAYERS),$(wildcard agent/$(l)/*.c)))
 TOOL_SRC := $(wildcard tools/motectl/*.c)
-VMLIB_SRC := $(wildcard tools/vm/*.c)
+VMLIB_SRC := $(wildcard tools/vm/*.c tools/lib/*.c)
 
 # --- flags -------------------------------------------------------------------
 
