@@ -66,7 +66,8 @@ const char *const *storage_driver_names(void);
 /* Checks common to all: mount point absolute and plain, below the directories where a host may mount (/run/kata-containers, …: see storage.c), options sane. */
 int storage_req_check(const struct storage_req *r, struct err *e);
 
-/* Device, need and plan in one for the tests and the sandbox: calls the driver and checks what it gave (contract: every target below the mount point, names set). */
+/* Checks the request, calls the driver, and checks what it gave: every target below a directory where a host may mount. The plan borrows the request's strings
+ * (not the device's); all else is in a. INTERNAL: the driver needs a device and ctx has none. */
 int storage_plan_make(const struct storage_driver *d, const struct storage_req *r, const struct storage_ctx *ctx,
 		      struct arena *a, struct storage_plan *out, struct err *e);
 
