@@ -54,7 +54,6 @@ struct process {
 	uint64_t started_ms, exited_ms;	/* CLOCK_REALTIME, for fronts that tell them; 0: not yet */
 	struct streams streams;
 	struct list waiters;
-	struct child child;
 	struct spawn spawn;
 	process_done_fn done;		/* of the create, exec or start that is under way */
 	void *done_owner;

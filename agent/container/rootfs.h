@@ -14,7 +14,7 @@ struct rootfs_facts {
 	bool cgroup2;			/* the unified hierarchy */
 	bool user_ns;			/* the container has its own user namespace: devices are bound, not made */
 	const char *cgroup_path;	/* of the container in its hierarchies, for version 1 */
-	const char *const *controllers;	/* version 1: what is mounted below /sys/fs/cgroup; NULL-terminated */
+	unsigned int controllers;	/* version 1: enum cgroup_controller of those that are mounted */
 };
 
 /* Appends to p (strings in p's arena or the spec's). INVALID_ARGUMENT naming the entry: "mounts[3] (/proc/x): …". */

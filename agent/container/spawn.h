@@ -4,40 +4,43 @@
  * child has come. The child's side is stage.h. Never waits.
  *
  *   spawn_start → on_ready (all is set up, argv[0] found; the child waits) → spawn_release → on_exec (execve succeeded)
- *   on_fail instead of either: the child told its error, died, or the deadline passed (it is killed then). The child still has to be reaped.
+ *   on_fail instead of either: the child told its error, died, or the deadline passed (it is killed then). on_exit follows.
  */
 #ifndef MOTE_CONTAINER_SPAWN_H
 #define MOTE_CONTAINER_SPAWN_H
 
 #include "base/err.h"
+#include "container/stage.h"
 #include "event/child.h"
 #include "event/loop.h"
 
 struct spawn;
-struct stage;
 
 struct spawn_events {
 	void (*on_ready)(struct spawn *s);
 	void (*on_exec)(struct spawn *s);
 	void (*on_fail)(struct spawn *s, const struct err *e);
-	child_fn on_exit;		/* of the process (s->child); for every child that spawn_start made, exactly once */
+	/* The process has exited (status as in child.h), or its helper where it came to no process. Exactly once after every spawn_start that
+	 * succeeded, always the last event; s may be freed here. */
+	void (*on_exit)(struct spawn *s, int status);
 };
 
 struct spawn {
 	struct loop *loop;
 	const struct spawn_events *events;
-	struct child *child;		/* the process's; tracked by spawn */
-	struct child first;		/* the helper that joined a pid namespace and made the process in it */
+	const struct stage *stage;
+	struct child child;		/* the process */
+	struct child first;		/* the helper that joins a pid namespace and makes the process in it */
 	struct watch watch;
 	struct timer timer;
 	int sockfd;			/* -1: no conversation */
 	int pidfd;			/* of the process; -1 before it is known. Owned until taken */
 	pid_t pid;			/* 0 before it is known */
-	uint8_t state;
+	unsigned int state;
 };
 
-/* e is set and no event comes when nothing could be started. st stays the caller's; the child works on its copy. */
-int spawn_start(struct spawn *s, struct loop *l, const struct stage *st, struct child *child, uint64_t deadline_ms,
+/* e is set and no event comes when nothing could be started. st must stay until on_ready or on_fail; the child works on its copy. */
+int spawn_start(struct spawn *s, struct loop *l, const struct stage *st, uint64_t deadline_ms,
 		const struct spawn_events *events, struct err *e);
 
 /* Lets a ready child go. A new deadline for execve. */
@@ -46,9 +49,7 @@ int spawn_release(struct spawn *s, uint64_t deadline_ms, struct err *e);
 /* Kills what was started and ends the conversation; the exit is still told. */
 void spawn_kill(struct spawn *s);
 
-/* Ends the conversation without touching the child. */
-void spawn_close(struct spawn *s);
-
+/* Nothing started: the other calls do nothing on it. */
 void spawn_init(struct spawn *s);
 
 #endif

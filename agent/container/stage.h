@@ -21,7 +21,7 @@ struct stage {
 	const struct cgroup_root *cgroups;
 	const char *cgroup_path;	/* NULL: no cgroup is joined */
 	int cgroup_fd;			/* version 2: the group's directory; -1 else */
-	int stdio[3];
+	int stdio[3];			/* may be equal */
 };
 
 /* Messages over the pair; ERR ends the conversation. */
@@ -39,10 +39,15 @@ struct stage_msg {
 	struct err err;
 };
 
-/* The namespaces that clone3 makes, CLONE_NEW*: without those that are joined and without the cgroup namespace (unshared later, in the group). */
+/* The namespaces that the clone of the process makes, CLONE_NEW*: without those that are joined and without the cgroup namespace (unshared
+ * later, in the group). */
 uint64_t stage_clone_flags(const struct stage *st);
 
-/* The child's main. sockfd: its end of the pair. */
-void stage_main(const struct stage *st, int sockfd) NORETURN;
+/* Does it take two clones? A pid namespace that exists can be entered by a child only; and who has a new user namespace may not join
+ * others any more. */
+bool stage_needs_helper(const struct stage *st);
+
+/* The child's main. sockfd: its end of the pair. cgroup_err: what clone_process says. */
+void stage_main(const struct stage *st, int sockfd, int cgroup_err) NORETURN;
 
 #endif

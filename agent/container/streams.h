@@ -29,8 +29,12 @@ typedef void (*streams_read_fn)(struct streams_reader *r, const void *data, size
 /* All of the data was taken, or e says why not (FAILED_PRECONDITION: stdin is closed or the process is gone; EPIPE in sys). */
 typedef void (*streams_write_fn)(struct streams_writer *w, const struct err *e);
 
+struct streams;
+struct streams_end;
+
 struct streams_reader {
 	struct list node;	/* list_init()ed by streams_read */
+	struct streams_end *end;
 	size_t max;
 	streams_read_fn fn;
 	void *owner;
@@ -46,6 +50,7 @@ struct streams_writer {
 
 struct streams_end {
 	struct watch watch;
+	struct streams *owner;
 	int fd;			/* -1: closed, or not there */
 	bool eof;
 	struct list readers;
@@ -57,19 +62,21 @@ struct streams {
 	struct streams_end out, err;
 	struct watch in_watch;
 	int in_fd;		/* the stdin pipe, or the terminal's master (shared with out) */
-	bool in_closed, in_partial;
+	bool in_closed;		/* nothing more is taken; what is parked still is written */
+	bool in_partial;	/* the last byte written was not a newline */
 	struct list writers;
+	struct streams_writer last;	/* the end of input, queued behind the others */
+	char last_bytes[2];
 	struct timer drain;
 	struct deferred kick;
 	uint64_t drained_at;	/* clock_ms() from which an empty pipe is EOF; CLOCK_NEVER before the exit */
-	bool in_callback;
 };
 
 enum streams_flags { STREAMS_TTY = 0x1 };
 
 /* Opens both sides. child_fds[0..2]: what becomes 0, 1, 2 of the process; the caller closes them (on a terminal all three are one number: close once, see
- * streams_close_child). pipe_bytes: F_SETPIPE_SZ for output pipes, 0: as the kernel has it. uid: owner of what the process gets (fchown). */
-int streams_open(struct streams *s, struct loop *l, unsigned int flags, size_t pipe_bytes, uid_t uid,
+ * streams_close_child). pipe_bytes: F_SETPIPE_SZ for output pipes, 0: as the kernel has it. */
+int streams_open(struct streams *s, struct loop *l, unsigned int flags, size_t pipe_bytes,
 		 int child_fds[3], struct err *e);
 void streams_close_child(int child_fds[3]);
 
@@ -79,7 +86,8 @@ void streams_init(struct streams *s, struct loop *l);
 /* Closes everything; parked readers get EOF, parked writers an error, inside this call. */
 void streams_close(struct streams *s);
 
-/* Gives up to max bytes (at most STREAMS_READ_MAX; 0 counts as 1) to r->fn as soon as there are some, also inside this call. */
+/* Gives up to max bytes (at most STREAMS_READ_MAX; 0 counts as 1) to r->fn as soon as there are some, also inside this call. Who reads on from inside
+ * the callback is parked, so nothing recurses; but nobody may read on after the end of the stream. */
 void streams_read(struct streams *s, enum streams_kind kind, struct streams_reader *r, size_t max,
 		  streams_read_fn fn, void *owner);
 

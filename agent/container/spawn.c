@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The conversation with a stage. Events come from three sides in any order: messages, the end of the conversation, the exit. What
+ * has been said is always heard first: an exit drains the socket before it is judged. After a failure the conversation is over,
+ * and only the exit is still awaited.
+ */
+#include "container/spawn.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/str.h"
+#include "kernel/clone.h"
+
+#define MAPS_BYTES	4096	/* the kernel takes less than a page */
+
+enum { IDLE, SETTING_UP, READY, STARTING, OVER };
+
+void spawn_init(struct spawn *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->sockfd = s->pidfd = -1;
+	list_init(&s->child.node);
+	list_init(&s->first.node);
+}
+
+/* --- ending -------------------------------------------------------------------------------------- */
+
+static void hang_up(struct spawn *s)
+{
+	timer_cancel(&s->timer);
+	watch_del(&s->watch);
+	auto_close(&s->sockfd);
+	s->state = OVER;
+}
+
+static void kill_all(struct spawn *s)
+{
+	if (s->pidfd >= 0)
+		clone_pidfd_signal(s->pidfd, SIGKILL);
+	else if (s->child.pid > 0)	/* not reaped: the number is still its own */
+		kill(s->child.pid, SIGKILL);
+	if (s->first.pid > 0)
+		kill(s->first.pid, SIGKILL);
+}
+
+void spawn_kill(struct spawn *s)
+{
+	if (s->state == IDLE)
+		return;
+	hang_up(s);
+	kill_all(s);
+}
+
+static void fail(struct spawn *s, const struct err *e)
+{
+	hang_up(s);
+	s->events->on_fail(s, e);
+}
+
+static void fail_died(struct spawn *s, int status)
+{
+	struct err e = { 0 };
+
+	if (status > 128)
+		err_set(&e, RC_INTERNAL, "the process died while it was set up (signal %d)", status - 128);
+	else
+		err_set(&e, RC_INTERNAL, "the process ended while it was set up (status %d)", status);
+	fail(s, &e);
+}
+
+static void on_deadline(struct timer *t)
+{
+	struct spawn *s = container_of(t, struct spawn, timer);
+	struct err e = { 0 };
+
+	err_set(&e, RC_DEADLINE_EXCEEDED, "the process was not %s in time", s->state == STARTING ? "started" : "set up");
+	kill_all(s);
+	fail(s, &e);
+}
+
+/* --- messages ---------------------------------------------------------------------------------------- */
+
+static int write_map(pid_t pid, const char *file, const struct spec_id_map *maps, size_t n, struct err *e)
+{
+	char text[MAPS_BYTES], path[64];
+	struct str s = STR_OVER(text), p = STR_OVER(path);
+	int r;
+
+	str_addf(&p, "/proc/%d/%s", (int)pid, file);
+	for (size_t i = 0; i < n; i++)
+		str_addf(&s, "%u %u %u\n", maps[i].container_id, maps[i].host_id, maps[i].size);
+	r = str_ok(&s) ? io_write_file(AT_FDCWD, path, text) : -EFBIG;
+	return r < 0 ? err_sys(e, -r, "write %s", file) : 0;
+}
+
+static void say(struct spawn *s, enum stage_msg_kind kind, struct err *e)
+{
+	const struct stage_msg m = { .kind = kind };
+
+	if (send(s->sockfd, &m, sizeof(m), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		err_sys(e, errno, "tell the process");
+}
+
+static void on_maps(struct spawn *s)
+{
+	const struct spec_linux *l = &s->stage->spec->linux;
+	struct err e = { 0 };
+
+	if (write_map(s->pid, "gid_map", l->gid_maps, l->n_gid_maps, &e) == 0 &&
+	    write_map(s->pid, "uid_map", l->uid_maps, l->n_uid_maps, &e) == 0)
+		say(s, STAGE_MSG_MAPS, &e);
+	if (err_is_set(&e)) {
+		kill_all(s);
+		fail(s, &e);
+	}
+}
+
+static void on_child_exit(struct child *c, int status);
+
+/* The helper made the process: a child of this one, by CLONE_PARENT. If it has died already it may have been reaped as a stranger; its
+ * pidfd knows. The exit of the helper then stands for its own. */
+static void on_pid(struct spawn *s, pid_t pid, int pidfd)
+{
+	if (s->pid || pid <= 0) {
+		auto_close(&pidfd);
+		return;
+	}
+	if (pidfd < 0)
+		pidfd = clone_pidfd_open(pid);
+	if (pidfd >= 0 && clone_pidfd_signal(pidfd, 0) == -ESRCH) {
+		auto_close(&pidfd);
+		return;
+	}
+	s->pid = pid;
+	s->pidfd = pidfd;
+	child_track(&s->child, pid, on_child_exit);
+}
+
+static void on_message(struct spawn *s, struct stage_msg *m, int pidfd)
+{
+	if (m->kind == STAGE_MSG_PID && s->state == SETTING_UP) {
+		on_pid(s, m->pid, pidfd);
+		return;
+	}
+	auto_close(&pidfd);
+	if (m->kind == STAGE_MSG_ERR) {
+		err_sanitize(&m->err);
+		fail(s, &m->err);
+	} else if (m->kind == STAGE_MSG_MAPS && s->state == SETTING_UP && s->pid) {
+		on_maps(s);
+	} else if (m->kind == STAGE_MSG_READY && s->state == SETTING_UP && s->pid) {
+		timer_cancel(&s->timer);
+		s->state = READY;
+		s->events->on_ready(s);
+	}
+}
+
+/* 1: a message; 0: the end of the conversation; -EAGAIN: nothing now. */
+static int receive(const struct spawn *s, struct stage_msg *m, int *pidfd)
+{
+	struct iovec iov = { .iov_base = m, .iov_len = sizeof(*m) };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u;
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf) };
+	struct cmsghdr *c;
+	ssize_t n;
+
+	*pidfd = -1;
+	do
+		n = recvmsg(s->sockfd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? -EAGAIN : 0;
+	c = CMSG_FIRSTHDR(&h);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(pidfd, CMSG_DATA(c), sizeof(int));
+	return n == sizeof(*m) ? 1 : 0;
+}
+
+/* Before the start the end of the conversation means that the process is dying, and its exit says more. */
+static void on_hang_up(struct spawn *s)
+{
+	if (s->state == STARTING) {
+		hang_up(s);
+		s->events->on_exec(s);
+		return;
+	}
+	watch_del(&s->watch);
+}
+
+/* true: another message may follow. */
+static bool listen_once(struct spawn *s)
+{
+	struct stage_msg m;
+	int pidfd, r;
+
+	if (s->sockfd < 0)
+		return false;
+	r = receive(s, &m, &pidfd);
+	if (r == -EAGAIN)
+		return false;
+	if (r == 0) {
+		auto_close(&pidfd);
+		on_hang_up(s);
+		return false;
+	}
+	on_message(s, &m, pidfd);
+	return true;
+}
+
+static void on_socket(struct watch *w, uint32_t events)
+{
+	(void)events;
+	listen_once(container_of(w, struct spawn, watch));
+}
+
+/* --- exits ----------------------------------------------------------------------------------------------- */
+
+static void on_over(struct spawn *s, int status)
+{
+	if (s->state == SETTING_UP)
+		fail_died(s, status);
+	if (s->state == STARTING) {	/* killed on the way to execve, or right behind it: nobody can tell */
+		hang_up(s);
+		s->events->on_exec(s);
+	}
+	hang_up(s);
+	auto_close(&s->pidfd);
+	s->events->on_exit(s, status);
+}
+
+static void on_child_exit(struct child *c, int status)
+{
+	struct spawn *s = container_of(c, struct spawn, child);
+
+	while (listen_once(s))
+		;
+	on_over(s, status);
+}
+
+/* The helper's exit matters only when there is no process: it said why, or died. */
+static void on_first_exit(struct child *c, int status)
+{
+	struct spawn *s = container_of(c, struct spawn, first);
+
+	while (!s->pid && listen_once(s))
+		;
+	if (!s->pid)
+		on_over(s, status);
+}
+
+/* --- starting ---------------------------------------------------------------------------------------------- */
+
+static pid_t make_process(struct spawn *s, const struct stage *st, int childfd)
+{
+	bool helper = stage_needs_helper(st);
+	struct clone_opts o = { .flags = helper ? 0 : stage_clone_flags(st), .cgroup_fd = st->cgroup_fd };
+	pid_t pid = clone_process(&o);
+
+	if (pid == 0) {
+		auto_close(&s->sockfd);
+		stage_main(st, childfd, o.cgroup_err);
+	}
+	if (pid < 0)
+		return pid;
+	if (helper) {
+		auto_close(&o.pidfd);
+		child_track(&s->first, pid, on_first_exit);
+		return pid;
+	}
+	s->pid = pid;
+	s->pidfd = o.pidfd >= 0 ? o.pidfd : clone_pidfd_open(pid);
+	child_track(&s->child, pid, on_child_exit);
+	return pid;
+}
+
+int spawn_start(struct spawn *s, struct loop *l, const struct stage *st, uint64_t deadline_ms,
+		const struct spawn_events *events, struct err *e)
+{
+	int pair[2], r;
+	pid_t pid;
+
+	spawn_init(s);
+	s->loop = l;
+	s->stage = st;
+	s->events = events;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "socketpair");
+	s->sockfd = pair[0];
+	r = watch_add(l, &s->watch, s->sockfd, EPOLLIN, on_socket);
+	pid = r < 0 ? r : make_process(s, st, pair[1]);
+	close(pair[1]);
+	if (pid < 0) {
+		hang_up(s);
+		s->state = IDLE;
+		return err_sys(e, -pid, "make a process");
+	}
+	s->state = SETTING_UP;
+	timer_arm(l, &s->timer, deadline_ms, on_deadline);
+	return 0;
+}
+
+int spawn_release(struct spawn *s, uint64_t deadline_ms, struct err *e)
+{
+	if (s->state != READY)
+		return err_set(e, RC_FAILED_PRECONDITION, "the process is not waiting for its start");
+	say(s, STAGE_MSG_START, e);
+	if (err_is_set(e))
+		return -1;
+	s->state = STARTING;
+	timer_arm(s->loop, &s->timer, deadline_ms, on_deadline);
+	return 0;
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From clone3 to execve, in one line of code from top to bottom: cgroup, descriptors, namespaces, file tree, streams, identity, READY, START,
+ * exec. Everything that may read the container's files comes after the descriptors of the agent are closed, and the
+ * process is not dumpable before execve, so that processes that are in the namespaces already cannot look into it.
+ *
+ * With a helper there are two processes: the helper joins namespaces, clones the process as its own sibling (a child of the
+ * agent), hands its pid and pidfd over, and exits.
+ */
+#include "container/stage.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/io.h"
+#include "base/str.h"
+#include "container/stage_parts.h"
+#include "event/child.h"
+#include "kernel/clone.h"
+#include "kernel/tty.h"
+
+#define EXIT_SET_UP	1	/* before the start: nobody sees it but in an error's text */
+#define EXIT_NOT_FOUND	127	/* as a shell says it */
+#define EXIT_NO_EXEC	126
+
+struct run {
+	const struct stage *st;
+	int sockfd;
+	int label_fd;			/* /proc/self/attr/exec of the guest's own /proc, or -1 */
+	int ns_fds[NS_TYPES];		/* of namespaces to join by path; -1: none */
+	int stdio[3];
+	char path[4096];		/* of the command */
+};
+
+/* --- what the parts of a spec ask for ------------------------------------------------------------- */
+
+static bool is_exec(const struct stage *st)
+{
+	return !st->rootfs;
+}
+
+static const struct spec_namespace *ns_of(const struct stage *st, int type)
+{
+	return &st->spec->linux.ns[type];
+}
+
+static bool ns_is_new(const struct stage *st, int type)
+{
+	return !is_exec(st) && ns_of(st, type)->want && str_empty(ns_of(st, type)->path);
+}
+
+static bool ns_is_joined(const struct stage *st, int type)
+{
+	return !is_exec(st) && ns_of(st, type)->want && !str_empty(ns_of(st, type)->path);
+}
+
+/* In version 2 a cgroup namespace is part of the bargain: a cgroup mount shall show the container's own subtree. */
+static bool has_cgroup_ns(const struct stage *st)
+{
+	return ns_of(st, NS_CGROUP)->want || st->cgroup_fd >= 0;
+}
+
+uint64_t stage_clone_flags(const struct stage *st)
+{
+	uint64_t flags = 0;
+
+	for (int t = 0; t < NS_TYPES; t++)
+		if (t != NS_CGROUP && ns_is_new(st, t))
+			flags |= ns_info(t)->flag;
+	return flags;
+}
+
+bool stage_needs_helper(const struct stage *st)
+{
+	if (is_exec(st))
+		return ns_of(st, NS_PID)->want;
+	if (ns_is_joined(st, NS_PID))
+		return true;
+	if (ns_is_new(st, NS_USER))
+		for (int t = 0; t < NS_TYPES; t++)
+			if (ns_is_joined(st, t))
+				return true;
+	return false;
+}
+
+/* --- talking ---------------------------------------------------------------------------------------- */
+
+static void say(const struct run *r, const struct stage_msg *m)
+{
+	if (write(r->sockfd, m, sizeof(*m)) < 0)
+		_exit(EXIT_SET_UP);	/* the agent has given up */
+}
+
+static void say_kind(const struct run *r, enum stage_msg_kind kind)
+{
+	const struct stage_msg m = { .kind = kind };
+
+	say(r, &m);
+}
+
+static void NORETURN die(const struct run *r, const struct err *e, int status)
+{
+	const struct stage_msg m = { .kind = STAGE_MSG_ERR, .err = *e };
+
+	say(r, &m);
+	_exit(status);
+}
+
+static void await(const struct run *r, enum stage_msg_kind kind)
+{
+	struct stage_msg m;
+	ssize_t n;
+
+	do
+		n = read(r->sockfd, &m, sizeof(m));
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(m) || m.kind != kind)
+		_exit(EXIT_SET_UP);	/* the agent has given up */
+}
+
+static void say_pid(const struct run *r, pid_t pid, int pidfd)
+{
+	struct stage_msg m = { .kind = STAGE_MSG_PID, .pid = pid };
+	struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u = { 0 };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (pidfd >= 0) {
+		struct cmsghdr *c;
+
+		h.msg_control = u.buf;
+		h.msg_controllen = sizeof(u.buf);
+		c = CMSG_FIRSTHDR(&h);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &pidfd, sizeof(int));
+	}
+	if (sendmsg(r->sockfd, &h, MSG_NOSIGNAL) < 0)
+		_exit(EXIT_SET_UP);
+}
+
+/* --- first steps: cgroup, descriptors ----------------------------------------------------------------- */
+
+static int join_cgroup(const struct stage *st, int cgroup_err, struct err *e)
+{
+	int r = cgroup_err;
+
+	if (!st->cgroup_path)
+		return 0;
+	if (st->cgroup_fd < 0)
+		r = cgroup_add_pid(st->cgroups, st->cgroup_path, 0);
+	return r < 0 ? err_sys(e, -r, "join cgroup %s", st->cgroup_path) : 0;
+}
+
+static int set_oom_score(const struct spec_process *p, struct err *e)
+{
+	char text[16];
+	struct str s = STR_OVER(text);
+	int r;
+
+	if (!p->oom_score_adj.set)
+		return 0;
+	str_addf(&s, "%d", (int)p->oom_score_adj.v);
+	r = io_write_file(AT_FDCWD, "/proc/self/oom_score_adj", text);
+	return r < 0 ? err_sys(e, -r, "set oom_score_adj to %s", text) : 0;
+}
+
+/* Opened here, since later /proc is the container's own, or none. */
+static int open_label(struct run *r, struct err *e)
+{
+	if (str_empty(r->st->process->selinux_label))
+		return 0;
+	r->label_fd = open("/proc/thread-self/attr/exec", O_WRONLY | O_CLOEXEC);
+	return r->label_fd < 0 ? err_sys(e, errno, "set the SELinux label") : 0;
+}
+
+static int open_namespaces(struct run *r, struct err *e)
+{
+	for (int t = 0; t < NS_TYPES; t++) {
+		if (!ns_is_joined(r->st, t))
+			continue;
+		r->ns_fds[t] = ns_open(ns_of(r->st, t)->path, t, e);
+		if (r->ns_fds[t] < 0)
+			return err_ctx(e, "linux.namespaces (%s)", ns_info(t)->oci);
+	}
+	return 0;
+}
+
+/* What the child has from the agent goes away as soon as it can: connections, other containers' streams. */
+static int close_rest(const struct run *r, struct err *e)
+{
+	int keep[NS_TYPES + 6], n = 0, c;
+
+	keep[n++] = r->sockfd;
+	keep[n++] = r->label_fd;
+	keep[n++] = r->st->join_pidfd;
+	for (int i = 0; i < 3; i++)
+		keep[n++] = r->stdio[i];
+	for (int t = 0; t < NS_TYPES; t++)
+		keep[n++] = r->ns_fds[t];
+	c = fd_close_except(keep, (size_t)n);
+	return c < 0 ? err_sys(e, -c, "close descriptors") : 0;
+}
+
+/* Numbers 0 to 2 belong to the agent until the streams are put there. */
+static int lift(int *fd, struct err *e)
+{
+	int to = *fd >= 0 && *fd < 3 ? fd_move_above(*fd, 3) : *fd;
+
+	if (to < 0 && *fd >= 0)
+		return err_sys(e, -to, "move a descriptor");
+	*fd = to;
+	return 0;
+}
+
+static int begin(struct run *r, int cgroup_err, struct err *e)
+{
+	if (lift(&r->sockfd, e) < 0)
+		return -1;
+	for (int i = 0; i < 3; i++)
+		if (lift(&r->stdio[i], e) < 0)
+			return -1;
+	if (join_cgroup(r->st, cgroup_err, e) < 0 || set_oom_score(r->st->process, e) < 0)
+		return -1;
+	if (open_label(r, e) < 0 || open_namespaces(r, e) < 0)
+		return -1;
+	return close_rest(r, e);
+}
+
+/* --- namespaces ------------------------------------------------------------------------------------------ */
+
+static int join_one(struct run *r, int type, struct err *e)
+{
+	int c;
+
+	if (r->ns_fds[type] < 0)
+		return 0;
+	c = ns_join(r->ns_fds[type], type);
+	auto_close(&r->ns_fds[type]);
+	return c < 0 ? err_sys(e, -c, "join the %s namespace", ns_info(type)->oci) : 0;
+}
+
+static int join_namespaces(struct run *r, struct err *e)
+{
+	for (int t = 0; t < NS_TYPES; t++)
+		if (join_one(r, t, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int join_container(const struct run *r, uint64_t flags, struct err *e)
+{
+	if (setns(r->st->join_pidfd, (int)flags) == 0)
+		return 0;
+	if (errno == ESRCH)
+		return err_set(e, RC_NOT_FOUND, "container %s: its first process is gone", r->st->container_id);
+	return err_sys(e, errno, "join the container's namespaces");
+}
+
+/* In the helper: what only a child sees, then that child. Returns in the process. */
+static int split(struct run *r, struct err *e)
+{
+	struct clone_opts o = { .flags = stage_clone_flags(r->st) | CLONE_PARENT, .cgroup_fd = -1 };
+	pid_t pid;
+
+	if (is_exec(r->st) ? join_container(r, CLONE_NEWPID, e) < 0 : join_namespaces(r, e) < 0)
+		return -1;
+	pid = clone_process(&o);
+	if (pid < 0 && is_exec(r->st) && (pid == -ENOMEM || pid == -EINVAL))	/* its pid 1 is dying: pid_namespaces(7) */
+		return err_set(e, RC_NOT_FOUND, "container %s: its first process is gone", r->st->container_id);
+	if (pid < 0)
+		return err_sys(e, -pid, "clone");
+	if (pid > 0) {
+		say_pid(r, pid, o.pidfd);
+		_exit(0);
+	}
+	return 0;
+}
+
+static int join_as_exec(const struct run *r, struct err *e)
+{
+	static const int always[] = { NS_MNT };
+	static const int wanted[] = { NS_IPC, NS_UTS, NS_NET, NS_USER, NS_TIME };
+	uint64_t flags = has_cgroup_ns(r->st) ? CLONE_NEWCGROUP : 0;
+
+	for (size_t i = 0; i < COUNT_OF(always); i++)
+		flags |= ns_info(always[i])->flag;
+	for (size_t i = 0; i < COUNT_OF(wanted); i++)
+		if (ns_of(r->st, wanted[i])->want)
+			flags |= ns_info(wanted[i])->flag;
+	return join_container(r, flags, e);
+}
+
+/* The agent writes the id maps: only who stands outside of a user namespace may map more than himself. */
+static int become_mapped_root(const struct run *r, struct err *e)
+{
+	if (!ns_is_new(r->st, NS_USER))
+		return 0;
+	say_kind(r, STAGE_MSG_MAPS);
+	await(r, STAGE_MSG_MAPS);
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_sys(e, errno, "become root of the user namespace");
+	return 0;
+}
+
+static int set_names(const struct stage *st, struct err *e)
+{
+	const struct spec *s = st->spec;
+
+	if (!ns_is_new(st, NS_UTS))
+		return 0;
+	if (!str_empty(s->hostname) && sethostname(s->hostname, strlen(s->hostname)) < 0)
+		return err_sys(e, errno, "set the host name");
+	if (!str_empty(s->domainname) && setdomainname(s->domainname, strlen(s->domainname)) < 0)
+		return err_sys(e, errno, "set the domain name");
+	return 0;
+}
+
+static int enter_as_first(struct run *r, struct err *e)
+{
+	if (become_mapped_root(r, e) < 0 || join_namespaces(r, e) < 0)
+		return -1;
+	if (has_cgroup_ns(r->st) && !ns_is_joined(r->st, NS_CGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+		return err_sys(e, errno, "make a cgroup namespace");
+	if (set_names(r->st, e) < 0 || stage_root_sysctls(r->st->spec, e) < 0)
+		return -1;
+	return stage_root_enter(r->st, e);
+}
+
+/* --- streams, identity, exec --------------------------------------------------------------------------------- */
+
+static int install_streams(const struct run *r, struct err *e)
+{
+	const struct spec_process *p = r->st->process;
+	const int keep[] = { r->sockfd, r->label_fd, r->stdio[0], r->stdio[1], r->stdio[2] };
+	const int last[] = { r->sockfd, r->label_fd };
+	int c = fd_close_except(keep, COUNT_OF(keep));
+
+	for (int i = 0; i < 3 && c >= 0; i++) {
+		c = fd_install(r->stdio[i], i);
+		/* So that the process may open /dev/stdout again under its own id. Not possible everywhere, and not needed. */
+		if (c >= 0 && p->user.uid && fchown(i, p->user.uid, (gid_t)-1) < 0)
+			continue;
+	}
+	if (c >= 0)
+		c = fd_close_except(last, COUNT_OF(last));
+	if (c < 0)
+		return err_sys(e, -c, "install the standard streams");
+	if (setsid() < 0)
+		return err_sys(e, errno, "setsid");
+	c = p->terminal ? tty_set_controlling(0, TTY_CTTY) : 0;
+	return c < 0 ? err_sys(e, -c, "make the terminal the controlling one") : 0;
+}
+
+static int set_label(struct run *r, struct err *e)
+{
+	const char *label = r->st->process->selinux_label;
+
+	if (r->label_fd < 0)
+		return 0;
+	if (write(r->label_fd, label, strlen(label)) < 0)
+		return err_sys(e, errno, "set the SELinux label");
+	auto_close(&r->label_fd);
+	return 0;
+}
+
+/* The limits are last of what needs many descriptors or much memory, and first of what needs root. In a user namespace of
+ * its own the process has not the right to raise them any more: there they were set on the way in. */
+static int take_identity(struct run *r, char ***env, struct err *e)
+{
+	const struct stage *st = r->st;
+	const struct spec_process *p = st->process;
+
+	if (install_streams(r, e) < 0 || stage_exec_chdir(p, e) < 0)
+		return -1;
+	*env = stage_exec_env(p, e);
+	if (!*env || set_label(r, e) < 0)
+		return -1;
+	if (!ns_of(st, NS_USER)->want && stage_user_limits(p, e) < 0)
+		return -1;
+	if (stage_user_ids(st, e) < 0)
+		return -1;
+	if (stage_exec_find(p->args.v[0], *env, r->path, sizeof(r->path), e) < 0)
+		return -1;
+	return stage_user_rights(st, e);
+}
+
+static int set_up(struct run *r, int cgroup_err, char ***env, struct err *e)
+{
+	if (begin(r, cgroup_err, e) < 0)
+		return -1;
+	if (ns_of(r->st, NS_USER)->want && stage_user_limits(r->st->process, e) < 0)
+		return -1;
+	if (stage_needs_helper(r->st) && split(r, e) < 0)
+		return -1;
+	if (is_exec(r->st) ? join_as_exec(r, e) < 0 : enter_as_first(r, e) < 0)
+		return -1;
+	return take_identity(r, env, e);
+}
+
+void stage_main(const struct stage *st, int sockfd, int cgroup_err)
+{
+	struct run r = { .st = st, .sockfd = sockfd, .label_fd = -1 };
+	struct err e = { 0 };
+	char **env = NULL;
+	int cause;
+
+	reaper_reset_in_child();
+	umask(0022);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	memcpy(r.stdio, st->stdio, sizeof(r.stdio));
+	for (int t = 0; t < NS_TYPES; t++)
+		r.ns_fds[t] = -1;
+
+	if (set_up(&r, cgroup_err, &env, &e) < 0)
+		die(&r, &e, EXIT_SET_UP);
+	say_kind(&r, STAGE_MSG_READY);
+	await(&r, STAGE_MSG_START);
+
+	execve(r.path, st->process->args.v, env);
+	cause = errno;
+	err_sys(&e, cause, "exec %s", r.path);
+	die(&r, &e, cause == ENOENT ? EXIT_NOT_FOUND : EXIT_NO_EXEC);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the process starts with: working directory, environment, command. All of it is read inside the container's root, where every file may
+ * be a trap: only regular files are read, without waiting, and a bounded part of them.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/num.h"
+#include "base/str.h"
+#include "container/stage_parts.h"
+
+#define PASSWD_MAX	65536
+#define PATH_DEFAULT	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* The kernel shows "(unreachable)…" for a directory outside of the root: through a leaked descriptor, a cwd like
+ * /proc/self/fd/7 could be one (CVE-2024-21626). No descriptor is open here that could; this makes sure. */
+int stage_exec_chdir(const struct spec_process *p, struct err *e)
+{
+	const char *cwd = str_empty(p->cwd) ? "/" : p->cwd;
+	char now[4096];
+
+	if (chdir(cwd) < 0)
+		return err_sys(e, errno, "process.cwd %s", cwd);
+	if (syscall(SYS_getcwd, now, sizeof(now)) < 0)
+		return err_sys(e, errno, "process.cwd %s", cwd);
+	if (now[0] != '/')
+		return err_set(e, RC_INVALID_ARGUMENT, "process.cwd %s: outside of the container's root", cwd);
+	return 0;
+}
+
+/* The home directory in a line "name:password:uid:gid:gecos:home:shell" when its uid is the wanted one. */
+static char *home_in_line(char *line, uint32_t uid)
+{
+	char *field[6] = { line };
+	uint64_t id;
+
+	for (size_t i = 1; i < COUNT_OF(field); i++) {
+		char *colon = strchr(field[i - 1], ':');
+
+		if (!colon)
+			return NULL;
+		*colon = 0;
+		field[i] = colon + 1;
+	}
+	if (num_u64(field[2], UINT32_MAX, &id) < 0 || id != uid)
+		return NULL;
+	field[5][strcspn(field[5], ":")] = 0;
+	return *field[5] ? field[5] : NULL;
+}
+
+static const char *home_of(uint32_t uid, char *buf, size_t cap)
+{
+	AUTO_FD fd = open("/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return "/";
+	n = read(fd, buf, cap - 1);
+	if (n <= 0)
+		return "/";
+	buf[n] = 0;
+	for (char *line = buf, *next; line; line = next) {
+		char *home;
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = 0;
+		home = home_in_line(line, uid);
+		if (home)
+			return home;
+	}
+	return "/";
+}
+
+static char *home_variable(uint32_t uid)
+{
+	static char text[PASSWD_MAX], out[4096 + 8];
+	struct str s = STR_OVER(out);
+
+	str_addf(&s, "HOME=%s", home_of(uid, text, sizeof(text)));
+	if (!str_ok(&s)) {
+		str_reset(&s);
+		str_add(&s, "HOME=/");
+	}
+	return out;
+}
+
+/* Entries that are no NAME=value are dropped, as the reference agent does. */
+char **stage_exec_env(const struct spec_process *p, struct err *e)
+{
+	char **env = mem_new(p->env.n + 2, sizeof(*env));
+	bool home = false;
+	size_t n = 0;
+
+	if (!env) {
+		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory for the environment");
+		return NULL;
+	}
+	for (size_t i = 0; i < p->env.n; i++) {
+		char *v = p->env.v[i];
+		const char *equals = strchr(v, '=');
+
+		if (!equals || equals == v || str_eq(v, "HOME="))
+			continue;
+		home |= str_starts(v, "HOME=");
+		env[n++] = v;
+	}
+	if (!home)
+		env[n++] = home_variable(p->user.uid);
+	return env;
+}
+
+static const char *env_get(char *const *env, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; *env; env++)
+		if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
+			return *env + len + 1;
+	return NULL;
+}
+
+/* 0: can be executed; -EACCES: it is there but cannot; else not there. */
+static int executable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EACCES;
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -EACCES : 0;
+}
+
+static int search(const char *name, const char *dirs, char *path, size_t cap)
+{
+	int found = -ENOENT;
+
+	for (const char *dir = dirs, *end; dir; dir = *end ? end + 1 : NULL) {
+		struct str s;
+		int r;
+
+		end = dir + strcspn(dir, ":");
+		str_init(&s, path, cap);
+		str_add_n(&s, dir, (size_t)(end - dir));
+		if (end == dir)
+			str_add_char(&s, '.');
+		str_add_char(&s, '/');
+		str_add(&s, name);
+		r = str_ok(&s) ? executable(path) : -ENAMETOOLONG;
+		if (r == 0)
+			return 0;
+		if (r == -EACCES)
+			found = r;
+	}
+	return found;
+}
+
+/* Hosts know the first of the two texts. */
+int stage_exec_find(const char *name, char *const *env, char *path, size_t cap, struct err *e)
+{
+	const char *dirs = env_get(env, "PATH");
+	struct str s;
+	int r;
+
+	if (strchr(name, '/')) {
+		str_init(&s, path, cap);
+		str_add(&s, name);
+		r = str_ok(&s) ? executable(path) : -ENAMETOOLONG;
+	} else {
+		r = search(name, dirs ? dirs : PATH_DEFAULT, path, cap);
+	}
+	if (r == -EACCES)
+		return err_set(e, RC_PERMISSION_DENIED, "the file %s is not executable", name);
+	if (r < 0)
+		return err_set(e, RC_NOT_FOUND, "the file %s was not found", name);
+	return 0;
+}

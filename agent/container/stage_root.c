@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file tree. The root is bound to the bundle's directory inside the new mount namespace only (the guest sees nothing of it), the plan is run below it, and
+ * then it becomes "/". Sysctls are written while the guest's own /proc is still there: its files answer for the namespaces of the caller.
+ */
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+
+#include "base/io.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "container/rootfs.h"
+#include "container/stage_parts.h"
+#include "kernel/mountinfo.h"
+#include "kernel/root.h"
+
+/* "net.ipv4.conf.eth0/1.mtu" is /proc/sys/net/ipv4/conf/eth0.1/mtu. */
+static void sysctl_path(struct str *s, const char *key)
+{
+	str_add(s, "/proc/sys/");
+	for (; *key; key++)
+		str_add_char(s, *key == '.' ? '/' : *key == '/' ? '.' : *key);
+}
+
+int stage_root_sysctls(const struct spec *s, struct err *e)
+{
+	for (size_t i = 0; i < s->linux.sysctl.n; i++) {
+		const struct spec_pair *p = &s->linux.sysctl.v[i];
+		char path[512];
+		struct str text = STR_OVER(path);
+		int r;
+
+		sysctl_path(&text, p->key);
+		r = str_ok(&text) ? io_write_file(AT_FDCWD, path, p->value) : -ENAMETOOLONG;
+		if (r < 0 && r != -ENOENT)	/* the kernel may be built without it */
+			return err_sys(e, -r, "linux.sysctl: write %s", p->key);
+	}
+	return 0;
+}
+
+/* No symlink on the way: what is checked is what is used. */
+static int open_root(const char *path, struct err *e)
+{
+	const struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS,
+	};
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	if (fd < 0 && errno == ENOSYS)	/* before Linux 5.6 */
+		fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, errno, "root.path %s", path) : fd;
+}
+
+static int make_private(void *arg, const struct mountinfo *m)
+{
+	const uint64_t *id = arg;
+
+	if (m->id != *id)
+		return 0;
+	return mount(NULL, m->target, NULL, MS_PRIVATE, NULL) < 0 ? -errno : 1;
+}
+
+/* pivot_root(2) refuses a root whose parent mount is shared; that is so only when shared propagation was asked for. */
+static int privatize_parent(const char *dir)
+{
+	AUTO_FD fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint64_t id;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = mountinfo_mount_id(fd, &id);
+	return r < 0 ? r : mountinfo_each("/proc/self/mountinfo", make_private, &id);
+}
+
+static int bind_root(const struct stage *st, unsigned long propagation, struct err *e)
+{
+	AUTO_FD src = open_root(st->spec->root.path, e);
+	char path[32];
+	int r = 0;
+
+	if (src < 0)
+		return -1;
+	if (mount(NULL, "/", NULL, propagation, NULL) < 0)
+		return err_sys(e, errno, "set the propagation of /");
+	if (propagation & MS_SHARED)
+		r = privatize_parent(st->bundle_rootfs);
+	if (r < 0)
+		return err_sys(e, -r, "make the parent of %s private", st->bundle_rootfs);
+	if (mount(path_of_fd(src, path), st->bundle_rootfs, NULL, MS_BIND | MS_REC, NULL) < 0)
+		return err_sys(e, errno, "bind %s on %s", st->spec->root.path, st->bundle_rootfs);
+	if ((propagation & MS_SHARED) && mount(NULL, st->bundle_rootfs, NULL, MS_PRIVATE, NULL) < 0)
+		return err_sys(e, errno, "make %s private", st->bundle_rootfs);
+	return 0;
+}
+
+int stage_root_enter(const struct stage *st, struct err *e)
+{
+	unsigned long propagation;
+	enum root_how how = mountinfo_root_is_rootfs() == 1 ? ROOT_MOVE : ROOT_PIVOT;
+	size_t done;
+	AUTO_FD fd = -1;
+
+	if (rootfs_propagation(st->spec, &propagation) < 0)
+		return err_set(e, RC_INVALID_ARGUMENT, "linux.rootfsPropagation: unknown word");
+	if (bind_root(st, propagation, e) < 0)
+		return -1;
+	fd = open(st->bundle_rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "open %s", st->bundle_rootfs);
+	if (plan_run(st->rootfs, fd, &done, e) < 0 || root_switch(fd, how, e) < 0)
+		return -1;
+	if (!str_empty(st->spec->linux.rootfs_propagation) && mount(NULL, "/", NULL, propagation, NULL) < 0)
+		return err_sys(e, errno, "set the propagation of the container's /");
+	return 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who the process is and what it may do. The order is the kernel's: the bounding set while there is CAP_SETPCAP, groups before the user, permitted
+ * capabilities kept over the change, and last the final sets. A filter without no_new_privs needs CAP_SYS_ADMIN, so it is loaded before them; with it, after.
+ */
+#include <grp.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "container/stage_parts.h"
+
+#define UMASK_DEFAULT	0022
+
+static const struct caps_sets *caps_of(const struct stage *st)
+{
+	static const struct caps_sets none;
+
+	if (st->process->caps)
+		return st->process->caps;
+	return st->spec->process && st->spec->process->caps ? st->spec->process->caps : &none;
+}
+
+int stage_user_limits(const struct spec_process *p, struct err *e)
+{
+	for (size_t i = 0; i < p->n_rlimits; i++)
+		if (rlimit_apply(p->rlimits[i].type, p->rlimits[i].soft, p->rlimits[i].hard, e) < 0)
+			return err_ctx(e, "process.rlimits[%zu]", i);
+	return 0;
+}
+
+_Static_assert(sizeof(gid_t) == sizeof(uint32_t), "a spec's groups are what setgroups takes");
+
+/* A user namespace may forbid it (user_namespaces(7)): then nobody had groups to lose. */
+static int set_groups(const struct spec_user *u, struct err *e)
+{
+	if (setgroups(u->n_groups, u->groups) < 0 && (errno != EPERM || u->n_groups))
+		return err_sys(e, errno, "set the additional groups");
+	return 0;
+}
+
+int stage_user_ids(const struct stage *st, struct err *e)
+{
+	const struct spec_user *u = &st->process->user;
+
+	if (caps_drop_bounding(caps_of(st)->bounding, e) < 0)
+		return -1;
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return err_sys(e, errno, "keep capabilities");
+	if (set_groups(u, e) < 0)
+		return -1;
+	if (setresgid(u->gid, u->gid, u->gid) < 0)
+		return err_sys(e, errno, "become group %u", u->gid);
+	if (setresuid(u->uid, u->uid, u->uid) < 0)
+		return err_sys(e, errno, "become user %u", u->uid);
+	umask(u->umask_set ? u->umask : UMASK_DEFAULT);
+	return 0;
+}
+
+/* What the change of the user took from the effective set comes back for the filter's sake. */
+static int load_privileged_filter(const struct stage *st, struct err *e)
+{
+	struct caps_sets now;
+	int r = caps_get(&now);
+
+	if (r < 0)
+		return err_sys(e, -r, "read capabilities");
+	now.effective = now.permitted;
+	if (caps_apply(&now, e) < 0)
+		return -1;
+	return seccomp_filter_load(st->spec->linux.seccomp, e);
+}
+
+int stage_user_rights(const struct stage *st, struct err *e)
+{
+	bool filter = st->spec->linux.seccomp;
+	bool nnp = st->process->no_new_privs;
+
+	if (filter && !nnp && load_privileged_filter(st, e) < 0)
+		return -1;
+	if (nnp && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(e, errno, "set no_new_privs");
+	if (caps_apply(caps_of(st), e) < 0)
+		return -1;
+	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+		return err_sys(e, errno, "keep capabilities no more");
+	if (filter && nnp && seccomp_filter_load(st->spec->linux.seccomp, e) < 0)
+		return -1;
+	return 0;
+}
