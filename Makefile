@@ -183,13 +183,13 @@ run: agent tools initrd kernel ## boot a VM and show a real container's output
 	@tools/demo $(B)
 
 check: $(UNIT) $(B)/mote-agent ## static checks and unit tests: under a minute once built
-	@tests/run --static --unit $(UNIT)
+	@tests/run --only static,unit --build $(B) --host $(H)
 
 test: $(UNIT) $(NS) $(VM) $(FUZZ) $(H)/mote-agent agent tools initrd kernel ## every layer but the long runs
-	@tests/run --all --build $(B) --host $(H) --fuzz $(F)
+	@tests/run --build $(B) --host $(H) --fuzz $(F)
 
 fuzz: $(FUZZ) ## long fuzzing: RUNS executions of each target (10 million by default)
-	@tests/run --fuzz-long $${RUNS:-10000000} --fuzz $(F)
+	@tests/run --only fuzz --runs $${RUNS:-10000000} --limit 14400 --fuzz $(F)
 
 bench: all ## sizes, memory, boot, round trips, container lives, streams, beside floors of the same run
 	@tests/bench/bench $(B)
