@@ -131,9 +131,9 @@ $(F)/obj/%.o: %.c Makefile | $(B)/deps $(PB_H)
 	@mkdir -p $(@D)
 	@clang $(FCFLAGS) -MMD -MP -c $< -o $@
 
-# An archive is made anew, so that no object of a deleted source stays in it.
+# Made anew, so that no object of a deleted source stays in it; appended (q), since some objects share a base name.
 %/libmote.a:
-	@rm -f $@ && ar rcsD $@ $^
+	@rm -f $@ && ar qcsD $@ $^
 $(B)/libmote.a: $(R_LIB_O)
 $(H)/libmote.a: $(H_LIB_O)
 $(F)/libmote.a: $(F_LIB_O)
