@@ -49,6 +49,7 @@ static int plan_disk(const struct storage_req *r, const struct storage_ctx *ctx,
 {
 	const char *node = arena_strdup(out->plan.a, ctx->device->node);
 	const char *fstype = r->fstype;
+	struct plan_op *op;
 	enum wish wish;
 
 	if (!node)
@@ -60,9 +61,12 @@ static int plan_disk(const struct storage_req *r, const struct storage_ctx *ctx,
 		fstype = "ext4";
 	} else if (!*fstype) {
 		out->detect_device = node;
-		out->detect_op = out->plan.n;
 	}
-	return storage_add_mount(out, r, node, fstype, r->options, r->n_options, e) ? 0 : -1;
+	op = storage_add_mount(out, r, node, fstype, r->options, r->n_options, e);
+	if (!op)
+		return -1;
+	out->detect_op = (size_t)(op - out->plan.ops);
+	return 0;
 }
 
 const struct storage_driver storage_blk = { "blk", need_blk, plan_disk };

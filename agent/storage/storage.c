@@ -217,6 +217,9 @@ struct plan_op *storage_add_mount(struct storage_plan *sp, const struct storage_
 		err_set(e, RC_UNIMPLEMENTED, "mount option 'idmap' is not supported for a storage");
 		return NULL;
 	}
+	/* An op of its own, so that the undo of a mount that failed takes the directory away. */
+	if (!plan_add(&sp->plan, PLAN_MKDIR, r->mount_point, e))
+		return NULL;
 	op = plan_add(&sp->plan, PLAN_MOUNT, r->mount_point, e);
 	if (!op)
 		return NULL;
