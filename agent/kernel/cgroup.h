@@ -18,7 +18,7 @@
 enum cgroup_version { CGROUP_VERSION_NONE, CGROUP_VERSION_1, CGROUP_VERSION_2 };
 
 /* Bits of the controllers this project uses. */
-enum cgroup_controller {
+enum cgroup_controller_bit {
 	CGROUP_CPU = 0x1, CGROUP_CPUACCT = 0x2, CGROUP_CPUSET = 0x4, CGROUP_MEMORY = 0x8, CGROUP_PIDS = 0x10,
 	CGROUP_DEVICES = 0x20, CGROUP_FREEZER = 0x40, CGROUP_IO = 0x80 /* blkio in version 1 */, CGROUP_HUGETLB = 0x100,
 	CGROUP_NET_CLS = 0x200, CGROUP_NET_PRIO = 0x400, CGROUP_PERF_EVENT = 0x800, CGROUP_RDMA = 0x1000,
@@ -26,7 +26,7 @@ enum cgroup_controller {
 
 struct cgroup_root {
 	enum cgroup_version version;
-	unsigned int controllers;	/* enum cgroup_controller; version 1: the mounted ones */
+	unsigned int controllers;	/* enum cgroup_controller_bit; version 1: the mounted ones */
 	int fd;				/* the root directory; -1: none */
 	char path[64];
 };

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the cgroup files; nobody else includes it. Tier 0, never waits. */
+#ifndef MOTE_KERNEL_CGROUP_OPS_H
+#define MOTE_KERNEL_CGROUP_OPS_H
+
+#include "kernel/cgroup.h"
+
+#define CGROUP_CONTROLLERS	13
+
+struct cgroup_controller_name {
+	unsigned int bit;	/* enum cgroup_controller_bit */
+	const char *v1, *v2;	/* NULL: the version has no such controller */
+};
+
+extern const struct cgroup_controller_name cgroup_controller_names[CGROUP_CONTROLLERS];
+
+static inline const char *cgroup_controller_of(const struct cgroup_root *root, size_t i)
+{
+	const struct cgroup_controller_name *n = &cgroup_controller_names[i];
+
+	if (!(root->controllers & n->bit))
+		return NULL;
+	return root->version == CGROUP_VERSION_1 ? n->v1 : n->v2;
+}
+
+/* The path without leading slashes; NULL when it is empty or not plain. */
+const char *cgroup_relative(const char *path);
+
+/* Version 1: a controller that has the group's processes too; version 2: 0. */
+unsigned int cgroup_any(const struct cgroup_root *root);
+
+#endif
