@@ -28,6 +28,7 @@ MAIN_SRC := agent/main/main.c
 LIB_SRC	:= $(filter-out $(MAIN_SRC),$(foreach l,$(LAYERS),$(wildcard agent/$(l)/*.c)))
 TOOL_SRC := $(wildcard tools/motectl/*.c)
 VMLIB_SRC := $(wildcard tools/vm/*.c tools/lib/*.c)
+TESTLIB_SRC := $(wildcard tests/lib/*.c)
 
 # --- flags -------------------------------------------------------------------
 
@@ -94,9 +95,10 @@ PB_H	:= $(PB:.c=.h)
 R_LIB_O	:= $(LIB_SRC:%.c=$(B)/obj/%.o) $(PB:$(GEN)/%.c=$(B)/obj/gen/%.o)
 R_MAIN_O := $(MAIN_SRC:%.c=$(B)/obj/%.o)
 R_TOOL_O := $(TOOL_SRC:%.c=$(B)/obj/%.o) $(VMLIB_SRC:%.c=$(B)/obj/%.o)
-H_LIB_O	:= $(LIB_SRC:%.c=$(H)/obj/%.o) $(PB:$(GEN)/%.c=$(H)/obj/gen/%.o) $(VMLIB_SRC:%.c=$(H)/obj/%.o) \
+H_LIB_O	:= $(LIB_SRC:%.c=$(H)/obj/%.o) $(PB:$(GEN)/%.c=$(H)/obj/gen/%.o) $(VMLIB_SRC:%.c=$(H)/obj/%.o) $(TESTLIB_SRC:%.c=$(H)/obj/%.o) \
 	   $(H)/obj/third/protobuf-c.o $(H)/obj/third/yyjson.o
 F_LIB_O	:= $(LIB_SRC:%.c=$(F)/obj/%.o) $(PB:$(GEN)/%.c=$(F)/obj/gen/%.o) \
+	   $(patsubst %.c,$(F)/obj/%.o,$(wildcard tools/lib/*.c)) \
 	   $(F)/obj/third/protobuf-c.o $(F)/obj/third/yyjson.o
 
 # Generated code and third-party sources are compiled without our warnings.
