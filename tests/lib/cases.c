@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/cases.h"
+
+#include "lib/pbjson.h"
+
+struct rig *cases_rig;
+
+int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *const *tables, struct rig *r)
+{
+	struct CMUnitTest all[128];
+	const char *missing = rig_missing(kind);
+	size_t n = 0;
+	int failed;
+
+	for (; *tables; tables++)
+		for (const struct CMUnitTest *t = *tables; t->name && n < COUNT_OF(all); t++)
+			all[n++] = *t;
+	if (missing) {
+		printf("%s\n", missing);
+		return 77;
+	}
+	cases_rig = r;
+	if (rig_start(r, kind, NULL) < 0) {
+		rig_stop(r);
+		return 1;
+	}
+	failed = _cmocka_run_group_tests(name, all, n, NULL, NULL);
+	if (kind == RIG_NAMESPACES && !r->agent.pid) {
+		printf("not ok - the agent has ended with status %d\n", r->agent_status);
+		failed++;
+	}
+	rig_stop(r);
+	return failed ? 1 : 0;
+}

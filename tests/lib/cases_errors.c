@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An error tells what and where, with the code that hosts know; and nothing is left of what failed. */
+#include "lib/cases.h"
+
+#include "agent.pb-c.h"
+
+static void create_fails(struct rig *r, const struct rig_container *what, int code, const char *part)
+{
+	const char *id = rig_id(r);
+
+	assert_rc(r, rig_create(r, id, what), code, part);
+	assert_rc(r, rig_call(r, "StartContainer", "{\"container_id\":\"%s\"}", id), RC_NOT_FOUND, id);
+}
+
+static void missing_command(void **state)
+{
+	struct rig *r = cases_rig;
+	struct rig_container what = { .args = "[\"no-such-command\"]" };
+	const char *id;
+
+	(void)state;
+	create_fails(r, &what, RC_NOT_FOUND, "no-such-command");
+	what.args = "[\"/bin/none\"]";
+	create_fails(r, &what, RC_NOT_FOUND, "/bin/none");
+	what.args = "[\"/bin/plain\"]";
+	create_fails(r, &what, RC_PERMISSION_DENIED, "/bin/plain");
+	what.args = "[]";
+	create_fails(r, &what, RC_INVALID_ARGUMENT, "rgs");
+
+	id = rig_id(r);
+	what.args = "[\"sleep\",\"100\"]";
+	assert_done(r, rig_run(r, id, &what));
+	assert_rc(r, rig_call(r, "ExecProcess", "{\"container_id\":\"%s\",\"exec_id\":\"e\",\"process\":{\"Args\":[\"gone\"],\"Cwd\":\"/\"}}", id),
+		  RC_NOT_FOUND, "gone");
+	assert_rc(r, rig_call(r, "ExecProcess", "{\"container_id\":\"%s\",\"exec_id\":\"e\"}", id), RC_INVALID_ARGUMENT, "process");
+	assert_done(r, rig_remove(r, id));
+}
+
+static void missing_rootfs(void **state)
+{
+	struct rig *r = cases_rig;
+	struct rig_container what = { .root = "/run/kata-containers/shared/containers/nowhere" };
+
+	(void)state;
+	create_fails(r, &what, RC_NOT_FOUND, "nowhere");
+	what.root = "relative/path";
+	create_fails(r, &what, RC_INVALID_ARGUMENT, "relative/path");
+}
+
+static void bad_storages(void **state)
+{
+	struct rig *r = cases_rig;
+	struct rig_container what = { .storages = ",{\"driver\":\"magic\",\"mount_point\":\"/run/kata-containers/x\"}" };
+
+	(void)state;
+	create_fails(r, &what, RC_INVALID_ARGUMENT, "magic");
+	what.storages = ",{\"driver\":\"ephemeral\",\"fstype\":\"tmpfs\",\"source\":\"t\",\"mount_point\":\"/proc/x\"}";
+	create_fails(r, &what, RC_INVALID_ARGUMENT, "/proc/x");
+	what.storages = ",{\"driver\":\"blk\",\"fstype\":\"ext4\",\"source\":\"zz/2\",\"mount_point\":\"/run/kata-containers/x\"}";
+	create_fails(r, &what, RC_INVALID_ARGUMENT, "zz");
+	what.storages = ",{\"driver\":\"ephemeral\",\"fstype\":\"no-such-fs\",\"source\":\"t\",\"mount_point\":\"/run/kata-containers/x\"}";
+	create_fails(r, &what, r->err.rc, "");
+	assert_true(r->err.rc != 0);
+}
+
+/* A device that never comes: the text names it, and other calls are answered meanwhile. */
+static void device_never_comes(void **state)
+{
+	struct rig *r = cases_rig;
+	static struct rig_pending p;
+	struct rig_container what = {
+		.storages = ",{\"driver\":\"blk\",\"fstype\":\"ext4\",\"source\":\"1f/1e\",\"mount_point\":\"/run/kata-containers/x\"}",
+	};
+
+	(void)state;
+	rig_send(r, r->client, 20000, &p, "CreateContainer",
+		 "{\"container_id\":\"dev\",\"OCI\":{\"Root\":{\"Path\":\"/x\"},\"Linux\":{},\"Process\":{\"Args\":[\"x\"],\"Cwd\":\"/\",\"Capabilities\":{}}},"
+		 "\"storages\":[%s]}",
+		 what.storages + 1);
+	assert_done(r, rig_call(r, "grpc.Health/Check", "{}"));
+	assert_false(p.done);
+	r->err.rc = (uint16_t)rig_await(r, &p);
+	r->err = p.err;
+	assert_rc(r, p.err.rc, RC_DEADLINE_EXCEEDED, "1f/1e");
+}
+
+static void bad_spec(void **state)
+{
+	static const struct {
+		struct rig_container what;
+		const char *part;
+	} bad[] = {
+		{ { .linux = ",\"Namespaces\":[{\"Type\":\"magic\"}]" }, "magic" },
+		{ { .process = ",\"Capabilities\":{\"Bounding\":[\"CAP_NONE_SUCH\"]}" }, "CAP_NONE_SUCH" },
+		{ { .process = ",\"Rlimits\":[{\"Type\":\"RLIMIT_X\"}]" }, "RLIMIT_X" },
+		{ { .linux = ",\"Sysctl\":{\"kernel.panic\":\"1\"}" }, "kernel.panic" },
+		{ { .linux = ",\"Devices\":[{\"Path\":\"/dev/x\",\"Type\":\"q\"}]" }, "linux.devices[0].type" },
+		{ { .mounts = ",{\"destination\":\"relative\",\"type\":\"tmpfs\",\"source\":\"t\"}" }, "relative" },
+		{ { .mounts = ",{\"destination\":\"/proc/x\",\"type\":\"tmpfs\",\"source\":\"t\"}" }, "/proc/x" },
+		{ { .process = ",\"Cwd\":\"not/absolute\"" }, "wd" },
+		{ { .linux = ",\"CgroupsPath\":\"/../x\"" }, "group" },
+	};
+	struct rig *r = cases_rig;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(bad); i++)
+		create_fails(r, &bad[i].what, RC_INVALID_ARGUMENT, bad[i].part);
+	assert_rc(r, rig_call(r, "CreateContainer", "{\"container_id\":\"x1\"}"), RC_INVALID_ARGUMENT, "OCI");
+	assert_rc(r, rig_call(r, "CreateContainer", "{\"container_id\":\"../x\"}"), RC_INVALID_ARGUMENT, "id");
+	assert_rc(r, rig_call(r, "CreateContainer", "{}"), RC_INVALID_ARGUMENT, "id");
+}
+
+static void unknown_container(void **state)
+{
+	static const char *const process_calls[] = { "WaitProcess", "ReadStdout", "ReadStderr", "CloseStdin", "TtyWinResize", "WriteStdin" };
+	struct rig *r = cases_rig;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(process_calls); i++)
+		assert_rc(r, rig_call(r, process_calls[i], "{\"container_id\":\"nobody\",\"exec_id\":\"e\"}"), RC_INVALID_ARGUMENT,
+			  "InvalidContainerId");
+	assert_rc(r, rig_call(r, "SignalProcess", "{\"container_id\":\"nobody\",\"exec_id\":\"e\",\"signal\":15}"), RC_INVALID_ARGUMENT,
+		  "InvalidContainerId");
+	assert_rc(r, rig_call(r, "SignalProcess", "{\"container_id\":\"nobody\",\"signal\":9}"), RC_NOT_FOUND, "nobody");
+	assert_rc(r, rig_call(r, "StartContainer", "{\"container_id\":\"nobody\"}"), RC_NOT_FOUND, "nobody");
+	assert_rc(r, rig_call(r, "RemoveContainer", "{\"container_id\":\"nobody\"}"), RC_NOT_FOUND, "nobody");
+	assert_rc(r, rig_exec(r, "nobody", "e", "true"), RC_NOT_FOUND, "nobody");
+}
+
+/* What is not there yet says so, from one list; all of it is asked. */
+static void unimplemented(void **state)
+{
+	static const char *const have[] = {
+		"CreateSandbox", "DestroySandbox", "GetGuestDetails", "CreateContainer", "StartContainer", "RemoveContainer", "ExecProcess",
+		"SignalProcess", "WaitProcess", "WriteStdin", "ReadStdout", "ReadStderr", "CloseStdin", "TtyWinResize",
+	};
+	struct rig *r = cases_rig;
+	const ProtobufCServiceDescriptor *d = &grpc__agent_service__descriptor;
+	size_t answered = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < d->n_methods; i++) {
+		bool there = false;
+
+		for (size_t k = 0; k < COUNT_OF(have); k++)
+			there |= str_eq(have[k], d->methods[i].name);
+		if (there)
+			continue;
+		assert_rc(r, rig_call(r, d->methods[i].name, "{}"), RC_UNIMPLEMENTED, d->methods[i].name);
+		answered++;
+	}
+	assert_int_equal(answered + COUNT_OF(have), d->n_methods);
+}
+
+const struct CMUnitTest cases_errors[] = {
+	cmocka_unit_test(missing_command), cmocka_unit_test(missing_rootfs), cmocka_unit_test(bad_storages),
+	cmocka_unit_test(device_never_comes), cmocka_unit_test(bad_spec), cmocka_unit_test(unknown_container),
+	cmocka_unit_test(unimplemented), { 0 },
+};

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a container's process finds: its root, devices, identity, limits, and nothing of the agent's. */
+#include "lib/cases.h"
+
+/* The output of one command line in a container made for it. */
+static void shell(const char *script, const struct rig_container *more, int status)
+{
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+	struct rig_container what = *more;
+	static char args[4096];
+	static char output[sizeof(r->reply)];
+
+	snprintf(args, sizeof(args), "[\"/bin/sh\",\"-c\",\"%s\"]", script);
+	what.args = args;
+	assert_done(r, rig_run(r, id, &what));
+	assert_true(rig_read(r, "ReadStdout", id, id) >= 0);
+	memcpy(output, r->reply, r->reply_len + 1);
+	assert_int_equal(rig_wait(r, id, ""), status);
+	assert_done(r, rig_remove(r, id));
+	memcpy(r->reply, output, sizeof(output));
+}
+
+static const struct rig_container usual;
+
+static void is_pid_1(void **state)
+{
+	(void)state;
+	shell("echo $$; ls /proc | grep -c '^[0-9]'", &usual, 0);
+	assert_true(str_starts(cases_rig->reply, "1\n"));
+}
+
+/* Only 0, 1, 2, and the one that ls itself opens. */
+static void no_descriptors(void **state)
+{
+	(void)state;
+	shell("ls /proc/self/fd | tr '\\\\n' ' '", &usual, 0);
+	assert_string_equal(cases_rig->reply, "0 1 2 3 ");
+}
+
+static void identity(void **state)
+{
+	struct rig *r = cases_rig;
+	struct rig_container what = { 0 };
+	const char *id;
+
+	(void)state;
+	id = rig_id(r);
+	what.args = "[\"sh\",\"-c\",\"id -u; id -g; id -G; umask; grep Cap /proc/self/status; pwd; echo $HOME\"]";
+	what.process = ",\"User\":{\"UID\":1000,\"GID\":1000,\"AdditionalGids\":[4,5]},\"Cwd\":\"/tmp/made/deep\",\"NoNewPrivileges\":true";
+	assert_done(r, rig_run(r, id, &what));
+	assert_true(rig_read(r, "ReadStdout", id, id) > 0);
+	assert_output(r, "1000\n1000\n1000 4 5\n0022\n");
+	assert_output(r, "CapEff:\t0000000000000000");
+	assert_output(r, "/tmp/made/deep\n/home/user\n");
+	assert_int_equal(rig_wait(r, id, ""), 0);
+	assert_done(r, rig_remove(r, id));
+}
+
+static void capabilities(void **state)
+{
+	(void)state;
+	shell("grep -E 'CapEff|CapBnd|CapPrm|CapInh|CapAmb|NoNewPrivs' /proc/self/status", &usual, 0);
+	assert_output(cases_rig, "CapEff:\t00000000a80425fb");
+	assert_output(cases_rig, "CapBnd:\t00000000a80425fb");
+	assert_output(cases_rig, "CapInh:\t0000000000000000");
+	assert_output(cases_rig, "CapAmb:\t0000000000000000");
+}
+
+static void limits(void **state)
+{
+	struct rig_container what = { .process = ",\"Rlimits\":[{\"Type\":\"RLIMIT_NOFILE\",\"Soft\":\"64\",\"Hard\":\"128\"}],\"OOMScoreAdj\":\"77\"" };
+
+	(void)state;
+	shell("ulimit -Sn; ulimit -Hn; cat /proc/self/oom_score_adj", &what, 0);
+	assert_string_equal(cases_rig->reply, "64\n128\n77\n");
+}
+
+static void devices(void **state)
+{
+	(void)state;
+	shell("for d in null zero full random urandom tty; do stat -c '%n %t:%T %a %F' /dev/$d; done; "
+	      "readlink /dev/fd /dev/stdin /dev/stdout /dev/stderr /dev/ptmx; echo x >/dev/null; head -c 2 /dev/zero | wc -c", &usual, 0);
+	assert_output(cases_rig, "/dev/null 1:3 666 character special file");
+	assert_output(cases_rig, "/dev/zero 1:5 666");
+	assert_output(cases_rig, "/dev/tty 5:0 666");
+	assert_output(cases_rig, "/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\npts/ptmx\n");
+	assert_output(cases_rig, "\n2\n");
+}
+
+static void masked_and_readonly(void **state)
+{
+	(void)state;
+	shell("wc -c </proc/kcore; ls /sys/firmware | wc -l; echo 1 >/proc/sys/kernel/core_pattern || echo refused; "
+	      "echo b >/proc/sysrq-trigger || echo refused; mkdir /sys/x || echo refused", &usual, 0);
+	assert_string_equal(cases_rig->reply, "0\n0\nrefused\nrefused\nrefused\n");
+}
+
+static void readonly_root(void **state)
+{
+	struct rig_container what = { .spec = ",\"Root\":{\"Path\":\"/x\",\"Readonly\":true}" };
+
+	(void)state;
+	shell("touch /x || echo refused; touch /dev/shm/x && echo fine", &what, 0);
+	assert_string_equal(cases_rig->reply, "refused\nfine\n");
+}
+
+/* Nothing of the guest can be seen from inside: one mount for each that the spec wants. */
+static void own_mounts(void **state)
+{
+	(void)state;
+	shell("grep -c . /proc/self/mountinfo; grep -E ' /(run|old|host|tmp) ' /proc/self/mountinfo; ls / | tr '\\\\n' ' '", &usual, 0);
+	assert_output(cases_rig, "bin dev etc home proc root sys tmp ");
+	assert_null(strstr(cases_rig->reply, "kata"));
+}
+
+static void environment(void **state)
+{
+	struct rig_container what = { .process = ",\"Env\":[\"PATH=/bin\",\"A=one two\",\"EMPTY=\"]" };
+
+	(void)state;
+	shell("env | grep -v -E '^(SHLVL|PWD|_)=' | sort", &what, 0);
+	assert_string_equal(cases_rig->reply, "A=one two\nEMPTY=\nHOME=/root\nPATH=/bin\n");
+}
+
+/* Signals start out as a shell would want them: nothing blocked, nothing ignored. */
+static void signal_state(void **state)
+{
+	(void)state;
+	shell("grep -E 'SigBlk|SigIgn' /proc/self/status", &usual, 0);
+	assert_string_equal(cases_rig->reply, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+const struct CMUnitTest cases_process[] = {
+	cmocka_unit_test(is_pid_1), cmocka_unit_test(no_descriptors), cmocka_unit_test(identity),
+	cmocka_unit_test(capabilities), cmocka_unit_test(limits), cmocka_unit_test(devices),
+	cmocka_unit_test(masked_and_readonly), cmocka_unit_test(readonly_root), cmocka_unit_test(own_mounts),
+	cmocka_unit_test(environment), cmocka_unit_test(signal_state), { 0 },
+};

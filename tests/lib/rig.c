@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting and ending agents; see rig_call.c for talking to them. */
+#include "lib/rig.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/path.h"
+#include "ttrpc/address.h"
+
+extern char **environ;
+
+static const char *env_or(const char *name, const char *otherwise)
+{
+	const char *v = getenv(name);
+
+	return v && *v ? v : otherwise;
+}
+
+const char *rig_missing(enum rig_kind kind)
+{
+	if (access("/bin/busybox", X_OK) < 0)
+		return "no /bin/busybox (package busybox-static)";
+	if (kind == RIG_NAMESPACES && geteuid() != 0)
+		return "needs root to make namespaces and mounts";
+	return NULL;
+}
+
+static void agent_ended(struct child *c, int status)
+{
+	struct rig *r = container_of(c, struct rig, agent);
+
+	r->agent_status = status;
+}
+
+/* A program to its end; its status. The loop turns meanwhile: only the loop reaps. */
+struct errand {
+	struct child child;
+	int status;
+};
+
+static void errand_ended(struct child *c, int status)
+{
+	container_of(c, struct errand, child)->status = status;
+}
+
+static int run_program(struct rig *r, char *const argv[])
+{
+	struct errand er = { .status = -1 };
+	posix_spawnattr_t attr;
+	sigset_t none;
+	pid_t pid;
+	int err;
+
+	sigemptyset(&none);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	err = posix_spawnp(&pid, argv[0], NULL, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	if (err)
+		return 127;
+	child_track(&er.child, pid, errand_ended);
+	while (er.status < 0)
+		loop_once(r->loop, -1);
+	return er.status;
+}
+
+static int make_rootfs(struct rig *r)
+{
+	char *argv[] = { (char *)"tests/lib/make-rootfs", r->rootfs, r->kind == RIG_VM ? r->image : NULL, NULL };
+
+	snprintf(r->rootfs, sizeof(r->rootfs), "%s/rootfs", r->dir);
+	snprintf(r->image, sizeof(r->image), "%s/rootfs.erofs", r->dir);
+	if (run_program(r, argv) != 0) {
+		fprintf(stderr, "rig: tests/lib/make-rootfs failed\n");
+		return -1;
+	}
+	return 0;
+}
+
+/* --- namespaces --------------------------------------------------------------------------- */
+
+static void in_namespaces(const struct rig *r)
+{
+	char program[256];
+
+	snprintf(program, sizeof(program), "%s/mote-agent", env_or("MOTE_HOST", "build/host"));
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("proc", "/proc", "proc", 0, NULL) < 0 ||
+	    mount("tmpfs", "/run", "tmpfs", 0, "mode=755") < 0 ||
+	    mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) < 0) {
+		perror("rig: mount");
+		_exit(126);
+	}
+	execl(program, program, "--service", "--listen", r->address, "--option", env_or("MOTE_LOG", "agent.log=error"), NULL);
+	perror(program);
+	_exit(127);
+}
+
+/* The keeper stays outside of the new pid namespace and hands the agent's end on. */
+static void keep_namespaces(const struct rig *r)
+{
+	int status;
+	pid_t pid;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0) {
+		perror("rig: unshare");
+		_exit(125);
+	}
+	pid = fork();
+	if (pid == 0)
+		in_namespaces(r);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		_exit(125);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+static int start_namespaces(struct rig *r)
+{
+	pid_t pid;
+
+	snprintf(r->address, sizeof(r->address), "unix://%s/agent.sock", r->dir);
+	pid = fork();
+	if (pid == 0) {
+		reaper_reset_in_child();
+		keep_namespaces(r);
+	}
+	if (pid < 0)
+		return -1;
+	child_track(&r->agent, pid, agent_ended);
+	return 0;
+}
+
+/* --- VM -------------------------------------------------------------------------------------- */
+
+static void console_line(void *arg, const char *line)
+{
+	(void)arg;
+	if (getenv("MOTE_CONSOLE"))
+		fprintf(stderr, "console: %s\n", line);
+}
+
+static int start_vm(struct rig *r, const char *cmdline)
+{
+	static char kernel[256], initrd[256];
+
+	snprintf(kernel, sizeof(kernel), "%s/vmlinuz", env_or("MOTE_BUILD", "build/x86_64"));
+	snprintf(initrd, sizeof(initrd), "%s/initrd.img", env_or("MOTE_BUILD", "build/x86_64"));
+	r->drives[0] = (struct vm_drive){ .file = r->image, .serial = "rootfs", .flags = VM_DRIVE_READONLY };
+	r->vm_opts.kernel = kernel;
+	r->vm_opts.initrd = initrd;
+	r->vm_opts.cmdline = cmdline;
+	r->vm_opts.drives = r->drives;
+	if (!r->vm_opts.n_drives)
+		r->vm_opts.n_drives = 1;
+	r->vm_opts.console = console_line;
+	r->vm = vm_start(r->loop, &r->vm_opts, &r->err);
+	if (!r->vm || vm_wait_ready(r->vm, 120000, &r->err) < 0) {
+		fprintf(stderr, "rig: %s\n", r->err.msg);
+		return -1;
+	}
+	snprintf(r->address, sizeof(r->address), "%s", vm_address(r->vm));
+	return 0;
+}
+
+/* --- both -------------------------------------------------------------------------------------- */
+
+static void again(struct timer *t)
+{
+	(void)t;
+}
+
+/* The listener is there when it is there: a failed connect is tried again until the agent has died or 20 s are over. */
+static int wait_for_agent(struct rig *r)
+{
+	uint64_t until = clock_after(20000);
+	struct timer tick = { 0 };
+
+	while (clock_ms() < until && r->agent.pid) {
+		r->client = rig_connect(r);
+		if (r->client)
+			return 0;
+		timer_arm(r->loop, &tick, clock_after(10), again);
+		loop_once(r->loop, -1);
+	}
+	timer_cancel(&tick);
+	fprintf(stderr, "rig: %s (agent %s, status %d)\n", r->err.msg, r->agent.pid ? "runs" : "ended", r->agent_status);
+	return -1;
+}
+
+int rig_start(struct rig *r, enum rig_kind kind, const char *cmdline)
+{
+	static char tmpl[] = "/tmp/mote-rig-XXXXXX";
+	sigset_t none;
+	bool bare = !r->loop;
+
+	r->kind = kind;
+	sigemptyset(&none);
+	reaper_block_signals(&none);
+	if (bare) {
+		r->loop = loop_new();
+		if (!r->loop || reaper_start(r->loop, &none, NULL) < 0)
+			return -1;
+	}
+	snprintf(r->dir, sizeof(r->dir), "%s", tmpl);
+	if (!mkdtemp(r->dir) || make_rootfs(r) < 0)
+		return -1;
+	if (kind == RIG_VM)
+		return start_vm(r, cmdline) < 0 || !(r->client = rig_connect(r)) ? -1 : 0;
+	return start_namespaces(r) < 0 || wait_for_agent(r) < 0 ? -1 : 0;
+}
+
+void rig_stop(struct rig *r)
+{
+	AUTO_FD tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (r->client)
+		client_free(r->client);
+	r->client = NULL;
+	if (r->vm)
+		vm_stop(r->vm, VM_STOP_SANDBOX);
+	r->vm = NULL;
+	if (r->agent.pid)
+		kill(r->agent.pid, SIGKILL);
+	while (r->agent.pid)
+		loop_once(r->loop, -1);
+	if (*r->dir)
+		path_remove_tree(tmp, strrchr(r->dir, '/') + 1);
+	reaper_stop();
+	loop_free(r->loop);
+	r->loop = NULL;
+}
+
+int rig_connect_raw(struct rig *r)
+{
+	struct address a;
+
+	err_clear(&r->err);
+	if (address_parse(r->address, &a, &r->err) < 0)
+		return -1;
+	return address_connect(&a, 10000, &r->err);
+}
+
+struct client *rig_connect(struct rig *r)
+{
+	int fd = rig_connect_raw(r);
+
+	return fd < 0 ? NULL : client_new(r->loop, fd, &r->err);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The real agent as PID 1 of a VM: one boot for all cases. */
+#include "lib/cases.h"
+
+int main(void)
+{
+	static const struct CMUnitTest *const tables[] = { cases_life, cases_streams, cases_process, cases_errors, cases_hostile, NULL };
+	static struct rig r;
+
+	return cases_main(RIG_VM, "agent in a VM", tables, &r);
+}
