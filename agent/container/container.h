@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A container: its spec, rootfs plan, cgroup and processes, and the verbs that change them. Nothing here waits: verbs that take time tell `done` from the loop, never from
- * inside the call. A verb that fails leaves nothing behind. The table of containers, storages and namespaces shared between containers are the sandbox's.
+ * A container: its spec, rootfs plan, cgroup and processes, and the verbs that change them. Nothing here waits: verbs that take time tell `done` once, from the loop; only what is
+ * refused at once is told inside the call. A verb that fails leaves nothing behind. The table of containers, storages and namespaces shared between containers are the sandbox's.
  *
  *   container_new → fill c->spec from c->arena → container_create → container_start → (process_*) → container_remove → container_free
  */
@@ -27,7 +27,7 @@ enum container_state {
 	CONTAINER_STATES
 };
 
-/* What a verb needs; container_state.c has the table state × verb. */
+/* What a verb needs; state.c has the table state × verb. */
 enum container_verb {
 	CONTAINER_DO_START, CONTAINER_DO_EXEC, CONTAINER_DO_SIGNAL, CONTAINER_DO_UPDATE, CONTAINER_DO_STATS,
 	CONTAINER_DO_PAUSE, CONTAINER_DO_RESUME, CONTAINER_DO_REMOVE,
@@ -49,19 +49,26 @@ struct container {
 	struct arena arena;
 	struct spec *spec;
 	char *bundle;			/* run_dir/id */
-	struct plan rootfs;
-	char *cgroup_path;		/* relative to host->cgroups; made by container_create, for stats and OOM watches */
-	int cgroup_fd;			/* version 2: its directory; -1 else */
+	char *cgroup_path;		/* relative to host->cgroups; NULL before container_create, or without cgroups */
+	int cgroup_fd;			/* version 2: its directory, for OOM watches; -1 else */
 	enum container_state state;
 	struct process *init;		/* never NULL */
-	struct list processes;		/* the first process included while it is not forgotten */
-	struct steps steps;		/* of create or remove */
-	process_done_fn done;
-	void *done_owner;
-	uint64_t deadline_ms;
-	struct timer timer;
+	struct list processes;		/* the first process included */
+	struct arena plan_arena;	/* while it is being made */
+	struct plan rootfs;
+	struct steps steps;		/* of create, and of what clears away */
+	struct err failed;		/* why the create failed, while what it made is cleared away */
+	enum container_state paused_from;
 	struct job *job;
+	bool clearing;			/* the steps of removal run; they go on when nobody waits for them any more */
+	bool removed;
+	void (*cleared)(struct container *c);
+	uint32_t poll_ms;
+	struct timer poll, deadline;
 	struct deferred kick;
+	uint64_t deadline_ms;
+	process_done_fn done;		/* of the create or remove that is under way; NULL: nobody waits */
+	void *done_owner;
 };
 
 /* A container in state creating, with an empty spec. INVALID_ARGUMENT for an id that is not [A-Za-z0-9][A-Za-z0-9_.-]+ . */
@@ -88,9 +95,15 @@ int container_resume(struct container *c, struct err *e);
 void container_update(struct container *c, const struct cgroup_limits *l, uint64_t deadline_ms,
 		      process_done_fn done, void *owner);
 
-/* Kills all, waits until all are reaped and the cgroup is empty, unmounts, removes bundle and cgroup. Parked readers get EOF, waiters their status. After success
- * call container_free. DEADLINE_EXCEEDED when processes do not die in time: the container stays in state removing and may be removed again. */
+/* Kills all, waits until all are reaped and the cgroup is empty, removes the cgroup and the bundle's empty directories (nothing of the container is mounted in the
+ * guest's own namespace; storages are the sandbox's). Parked readers get EOF, waiters their status. After success call container_free. DEADLINE_EXCEEDED when
+ * processes do not die in time: the container stays in state removing, the removal goes on, and calling again waits for it again. */
 void container_remove(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
+
+/* For process.c: the first process has executed, has exited; some process was reaped. */
+void container_init_started(struct container *c);
+void container_init_exited(struct container *c);
+void container_process_gone(struct container *c);
 
 /* FAILED_PRECONDITION `container x is paused: cannot exec`, for the services too. */
 int container_allows(const struct container *c, enum container_verb verb, struct err *e);

@@ -55,6 +55,11 @@ struct process {
 	struct streams streams;
 	struct list waiters;
 	struct spawn spawn;
+	struct stage stage;		/* while it is being made */
+	struct err failed;		/* why it could not be made; told once it is reaped */
+	bool forgotten;			/* a first process that process_find hides */
+	struct deferred kick;
+	uint64_t deadline_ms;
 	process_done_fn done;		/* of the create, exec or start that is under way */
 	void *done_owner;
 };
@@ -63,7 +68,7 @@ struct process {
  * FAILED_PRECONDITION when the container does not run; INVALID_ARGUMENT for a bad id. */
 struct process *process_new(struct container *c, const char *exec_id, struct err *e);
 
-/* Starts an exec in the container's namespaces; done (once, never inside this call) when execve has succeeded. On failure the process is gone from
+/* Starts an exec in the container's namespaces; done (once, from the loop) when execve has succeeded. On failure the process is gone from
  * the table and freed before done runs. NOT_FOUND when the container's first process died meanwhile. deadline_ms: clock_ms() value or CLOCK_NEVER. */
 void process_exec(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner);
 
@@ -78,6 +83,23 @@ int process_signal(struct process *p, unsigned int signo, struct err *e);
 /* Closes the streams and takes an exited (or never started) process out of the table; an exec is freed. The first process
  * is only marked: process_find does not see it any more. */
 void process_forget(struct process *p);
+
+/* The first process of a container, for container.c: made with it, freed with it. */
+struct process *process_new_first(struct container *c, struct err *e);
+void process_free(struct process *p);
+
+/* Makes the process up to READY; done then, or when it failed and is reaped. For container.c; rootfs as in struct stage. */
+void process_create(struct process *p, const struct plan *rootfs, const char *bundle_rootfs, uint64_t deadline_ms,
+		    process_done_fn done, void *owner);
+
+/* Lets a created process go; done when execve has succeeded or failed. For container.c. */
+void process_start(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner);
+
+/* SIGKILL, also while it is being made. A process that is gone is fine. */
+void process_kill(struct process *p);
+
+/* Has it a child that is not reaped yet? */
+bool process_is_live(const struct process *p);
 
 /* By exec id; "" or the container's id: the first process. NULL: unknown or forgotten. */
 struct process *process_find(struct container *c, const char *exec_id);

@@ -55,18 +55,28 @@ void spawn_kill(struct spawn *s)
 	kill_all(s);
 }
 
+void spawn_drop(struct spawn *s)
+{
+	if (s->state == IDLE)
+		return;
+	hang_up(s);
+	child_untrack(&s->child);
+	child_untrack(&s->first);
+	auto_close(&s->pidfd);
+}
+
 static void fail(struct spawn *s, const struct err *e)
 {
 	hang_up(s);
 	s->events->on_fail(s, e);
 }
 
-static void fail_died(struct spawn *s, int status)
+static void fail_died(struct spawn *s, int status, int signo)
 {
 	struct err e = { 0 };
 
-	if (status > 128)
-		err_set(&e, RC_INTERNAL, "the process died while it was set up (signal %d)", status - 128);
+	if (signo)
+		err_set(&e, RC_INTERNAL, "the process died while it was set up (signal %d)", signo);
 	else
 		err_set(&e, RC_INTERNAL, "the process ended while it was set up (status %d)", status);
 	fail(s, &e);
@@ -222,10 +232,10 @@ static void on_socket(struct watch *w, uint32_t events)
 
 /* --- exits ----------------------------------------------------------------------------------------------- */
 
-static void on_over(struct spawn *s, int status)
+static void on_over(struct spawn *s, int status, int signo)
 {
 	if (s->state == SETTING_UP)
-		fail_died(s, status);
+		fail_died(s, status, signo);
 	if (s->state == STARTING) {	/* killed on the way to execve, or right behind it: nobody can tell */
 		hang_up(s);
 		s->events->on_exec(s);
@@ -241,7 +251,7 @@ static void on_child_exit(struct child *c, int status)
 
 	while (listen_once(s))
 		;
-	on_over(s, status);
+	on_over(s, status, c->signo);
 }
 
 /* The helper's exit matters only when there is no process: it said why, or died. */
@@ -252,7 +262,7 @@ static void on_first_exit(struct child *c, int status)
 	while (!s->pid && listen_once(s))
 		;
 	if (!s->pid)
-		on_over(s, status);
+		on_over(s, status, c->signo);
 }
 
 /* --- starting ---------------------------------------------------------------------------------------------- */

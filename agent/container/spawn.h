@@ -49,6 +49,9 @@ int spawn_release(struct spawn *s, uint64_t deadline_ms, struct err *e);
 /* Kills what was started and ends the conversation; the exit is still told. */
 void spawn_kill(struct spawn *s);
 
+/* Forgets everything, before s is freed: no event comes any more, a child that still lives becomes a stranger to the reaper. */
+void spawn_drop(struct spawn *s);
+
 /* Nothing started: the other calls do nothing on it. */
 void spawn_init(struct spawn *s);
 

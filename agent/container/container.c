@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container's life: the object, making it (a table of steps), starting, freezing, limits. How it is cleared away, after a failure or by removal, is in
+ * remove.c: there is one way to the end.
+ */
+#include "container/container.h"
+
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/path.h"
+#include "container/remove.h"
+
+#define DIR_MODE	0755
+
+/* --- the object --------------------------------------------------------------------------------- */
+
+static bool id_is_good(const char *id)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+	size_t n = strspn(id, letters);
+
+	return n >= 2 && n <= CONTAINER_ID_MAX && !id[n] && !strchr("_.-", id[0]);
+}
+
+static int fill(struct container *c, const struct container_host *h, const char *id, struct err *e)
+{
+	c->host = h;
+	c->cgroup_fd = -1;
+	list_init(&c->node);
+	list_init(&c->processes);
+	list_init(&c->kick.node);
+	arena_init(&c->arena, CONTAINER_ARENA_MAX);
+	arena_init(&c->plan_arena, CONTAINER_ARENA_MAX);
+	c->id = arena_strdup(&c->arena, id);
+	c->spec = spec_new(&c->arena);
+	c->bundle = path_join(&c->arena, h->run_dir, id);
+	if (!c->id || !c->spec || !c->bundle)
+		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+	c->init = process_new_first(c, e);
+	return c->init ? 0 : -1;
+}
+
+struct container *container_new(const struct container_host *h, const char *id, struct err *e)
+{
+	struct container *c;
+
+	if (str_empty(id) || !id_is_good(id)) {
+		err_set(e, RC_INVALID_ARGUMENT, "bad container id");
+		return NULL;
+	}
+	c = mem_new(1, sizeof(*c));
+	if (!c) {
+		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+		return NULL;
+	}
+	if (fill(c, h, id, e) < 0) {
+		container_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void container_free(struct container *c)
+{
+	if (!c)
+		return;
+	timer_cancel(&c->poll);
+	timer_cancel(&c->deadline);
+	deferred_cancel(&c->kick);
+	if (c->job)
+		job_cancel(c->job);
+	while (!list_empty(&c->processes))
+		process_free(container_of(c->processes.next, struct process, node));
+	auto_close(&c->cgroup_fd);
+	arena_fini(&c->plan_arena);
+	arena_fini(&c->arena);
+	free(c);
+}
+
+const char *container_annotation(const struct container *c, const char *key)
+{
+	return spec_pairs_get(&c->spec->annotations, key);
+}
+
+/* --- create ------------------------------------------------------------------------------------- */
+
+static struct container *container_of_steps(struct steps *s)
+{
+	return container_of(s, struct container, steps);
+}
+
+static bool has_cgroups(const struct container *c)
+{
+	return c->host->cgroups && c->host->cgroups->version != CGROUP_VERSION_NONE;
+}
+
+static enum step_result result(int r)
+{
+	return r < 0 ? STEP_FAIL : STEP_DONE;
+}
+
+static enum step_result create_spec(struct steps *s, struct err *e)
+{
+	struct container *c = container_of_steps(s);
+
+	c->init->spec = c->spec->process;
+	return result(spec_validate(c->spec, e));
+}
+
+/* On the run directory's tmpfs: nothing to wait for. */
+static enum step_result create_bundle(struct steps *s, struct err *e)
+{
+	struct container *c = container_of_steps(s);
+	const char *rootfs = path_join(&c->plan_arena, c->bundle, "rootfs");
+
+	if (!rootfs)
+		return result(err_set(e, RC_RESOURCE_EXHAUSTED, "no memory"));
+	if (mkdir(c->bundle, DIR_MODE) < 0 && errno != EEXIST)
+		return result(err_sys(e, errno, "mkdir %s", c->bundle));
+	if (mkdir(rootfs, DIR_MODE) < 0 && errno != EEXIST)
+		return result(err_sys(e, errno, "mkdir %s", rootfs));
+	return STEP_DONE;
+}
+
+static int cgroup_job(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t *out_len UNUSED, struct err *e)
+{
+	const struct container *c = arg;
+	const struct spec_resources *r = c->spec->linux.resources;
+
+	if (cgroup_create(c->host->cgroups, c->cgroup_path, e) < 0)
+		return -1;
+	return r ? cgroup_limit(c->host->cgroups, c->cgroup_path, &r->limits, e) : 0;
+}
+
+static void cgroup_done(void *owner, const struct err *e, const void *out UNUSED, size_t out_len UNUSED)
+{
+	struct container *c = owner;
+	struct err failed = *e;
+
+	c->job = NULL;
+	if (!err_is_set(&failed) && c->host->cgroups->version == CGROUP_VERSION_2) {
+		c->cgroup_fd = cgroup_open(c->host->cgroups, c->cgroup_path, 0);
+		if (c->cgroup_fd < 0)
+			err_sys(&failed, -c->cgroup_fd, "open %s", c->cgroup_path);
+	}
+	steps_resume(&c->steps, &failed);
+}
+
+static enum step_result create_cgroup(struct steps *s, struct err *e)
+{
+	struct container *c = container_of_steps(s);
+	const struct job_opts opts = { .what = "make the cgroup", .deadline_ms = CLOCK_NEVER };
+
+	if (!has_cgroups(c))
+		return STEP_DONE;
+	c->cgroup_path = cgroup_path_of_spec(&c->arena, c->spec->linux.cgroups_path, c->id, e);
+	if (!c->cgroup_path)
+		return STEP_FAIL;
+	c->job = job_start(c->host->loop, &opts, cgroup_job, c, cgroup_done, c, e);
+	return c->job ? STEP_PARK : STEP_FAIL;
+}
+
+static enum step_result create_rootfs(struct steps *s, struct err *e)
+{
+	struct container *c = container_of_steps(s);
+	const struct cgroup_root *cg = c->host->cgroups;
+	const struct rootfs_facts facts = {
+		.cgroup2 = !has_cgroups(c) || cg->version == CGROUP_VERSION_2,
+		.user_ns = c->spec->linux.ns[NS_USER].want,
+		.cgroup_path = c->cgroup_path,
+		.controllers = has_cgroups(c) ? cg->controllers : 0,
+	};
+
+	plan_init(&c->rootfs, &c->plan_arena);
+	return result(rootfs_plan(c->spec, &facts, &c->rootfs, e));
+}
+
+static void process_done(void *owner, const struct err *e)
+{
+	struct container *c = owner;
+
+	steps_resume(&c->steps, e);
+}
+
+static enum step_result create_process(struct steps *s, struct err *e)
+{
+	struct container *c = container_of_steps(s);
+	const char *rootfs = path_join(&c->plan_arena, c->bundle, "rootfs");
+
+	if (!rootfs)
+		return result(err_set(e, RC_RESOURCE_EXHAUSTED, "no memory"));
+	process_create(c->init, &c->rootfs, rootfs, c->deadline_ms, process_done, c);
+	return STEP_PARK;
+}
+
+static const struct step create_steps[] = {
+	{ "spec", create_spec, NULL },
+	{ "bundle", create_bundle, NULL },
+	{ "cgroup", create_cgroup, NULL },
+	{ "rootfs", create_rootfs, NULL },
+	{ "process", create_process, NULL },
+	{ 0 },
+};
+
+static void tell(struct container *c, const struct err *e)
+{
+	process_done_fn done = TAKE_PTR(c->done);
+
+	if (done)
+		done(c->done_owner, e);
+}
+
+static void create_cleared(struct container *c)
+{
+	tell(c, &c->failed);
+}
+
+static void create_undo(struct deferred *d)
+{
+	remove_start(container_of(d, struct container, kick), create_cleared);
+}
+
+/* The undo is not begun here: the process that failed is still on the stack. */
+static void create_finished(struct steps *s)
+{
+	struct container *c = container_of_steps(s);
+
+	timer_cancel(&c->deadline);
+	arena_fini(&c->plan_arena);
+	if (err_is_set(&s->err)) {
+		c->failed = s->err;
+		loop_defer(c->host->loop, &c->kick, create_undo);
+		return;
+	}
+	c->state = CONTAINER_CREATED;
+	tell(c, &s->err);
+}
+
+/* Only the job has no deadline of its own. */
+static void create_late(struct timer *t)
+{
+	struct container *c = container_of(t, struct container, deadline);
+	struct err e = { 0 };
+
+	if (!c->job)
+		return;
+	job_cancel(TAKE_PTR(c->job));
+	err_set(&e, RC_DEADLINE_EXCEEDED, "not made in time");
+	steps_resume(&c->steps, &e);
+}
+
+static void create_begin(struct deferred *d)
+{
+	struct container *c = container_of(d, struct container, kick);
+
+	steps_start(&c->steps, create_steps, create_finished);
+}
+
+void container_create(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner)
+{
+	c->deadline_ms = deadline_ms;
+	c->done = done;
+	c->done_owner = owner;
+	timer_arm(c->host->loop, &c->deadline, deadline_ms, create_late);
+	loop_defer(c->host->loop, &c->kick, create_begin);
+}
+
+/* --- start, and what the first process does ---------------------------------------------------------- */
+
+void container_start(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner)
+{
+	struct err e = { 0 };
+
+	if (container_allows(c, CONTAINER_DO_START, &e) == 0 && c->init->state != PROCESS_CREATED)
+		err_set(&e, RC_FAILED_PRECONDITION, "container %s is being started", c->id);
+	if (err_is_set(&e))
+		done(owner, &e);
+	else
+		process_start(c->init, deadline_ms, done, owner);
+}
+
+void container_init_started(struct container *c)
+{
+	if (c->state == CONTAINER_CREATED)
+		c->state = CONTAINER_RUNNING;
+}
+
+void container_init_exited(struct container *c)
+{
+	if (c->state != CONTAINER_REMOVING)
+		c->state = CONTAINER_STOPPED;
+}
+
+/* --- signals to all, freezer ---------------------------------------------------------------------------- */
+
+int container_kill_all(struct container *c, struct err *e)
+{
+	struct process *p;
+	int r;
+
+	if (container_allows(c, CONTAINER_DO_SIGNAL, e) < 0)
+		return -1;
+	LIST_EACH(p, &c->processes, struct process, node)
+		process_kill(p);
+	r = c->cgroup_path ? cgroup_kill(c->host->cgroups, c->cgroup_path) : 0;
+	return r < 0 ? err_sys(e, -r, "kill the processes of container %s", c->id) : 0;
+}
+
+static int freeze(struct container *c, enum container_verb verb, struct err *e)
+{
+	int r;
+
+	if (container_allows(c, verb, e) < 0)
+		return -1;
+	if (!c->cgroup_path)
+		return err_set(e, RC_FAILED_PRECONDITION, "container %s has no cgroup", c->id);
+	r = cgroup_freeze(c->host->cgroups, c->cgroup_path, verb == CONTAINER_DO_PAUSE);
+	return r < 0 ? err_sys(e, -r, "freeze or thaw container %s", c->id) : 0;
+}
+
+int container_pause(struct container *c, struct err *e)
+{
+	if (freeze(c, CONTAINER_DO_PAUSE, e) < 0)
+		return -1;
+	c->paused_from = c->state;
+	c->state = CONTAINER_PAUSED;
+	return 0;
+}
+
+int container_resume(struct container *c, struct err *e)
+{
+	if (freeze(c, CONTAINER_DO_RESUME, e) < 0)
+		return -1;
+	c->state = c->paused_from;
+	return 0;
+}
+
+/* --- limits -------------------------------------------------------------------------------------------- */
+
+/* Stands on its own: the container may be gone before the job is. */
+struct update {
+	struct arena arena;
+	const struct cgroup_root *cgroups;
+	char *path;
+	struct cgroup_limits limits;
+	process_done_fn done;
+	void *owner;
+};
+
+static void update_free(struct update *u)
+{
+	if (u)
+		arena_fini(&u->arena);
+	free(u);
+}
+
+static int update_job(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t *out_len UNUSED, struct err *e)
+{
+	const struct update *u = arg;
+
+	return cgroup_limit(u->cgroups, u->path, &u->limits, e);
+}
+
+static void update_done(void *owner, const struct err *e, const void *out UNUSED, size_t out_len UNUSED)
+{
+	struct update *u = owner;
+	process_done_fn done = u->done;
+	void *done_owner = u->owner;
+
+	update_free(u);
+	done(done_owner, e);
+}
+
+static struct update *update_new(const struct container *c, const struct cgroup_limits *l)
+{
+	struct update *u = mem_new(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	arena_init(&u->arena, 65536);
+	u->cgroups = c->host->cgroups;
+	u->limits = *l;
+	u->path = arena_strdup(&u->arena, c->cgroup_path);
+	u->limits.cpus = arena_strdup(&u->arena, l->cpus);
+	u->limits.mems = arena_strdup(&u->arena, l->mems);
+	if (u->path && (u->limits.cpus || !l->cpus) && (u->limits.mems || !l->mems))
+		return u;
+	update_free(u);
+	return NULL;
+}
+
+static struct update *update_start(struct container *c, const struct cgroup_limits *l, uint64_t deadline_ms,
+				   struct err *e)
+{
+	const struct job_opts opts = { .what = "set limits", .deadline_ms = deadline_ms };
+	struct update *u;
+
+	if (container_allows(c, CONTAINER_DO_UPDATE, e) < 0)
+		return NULL;
+	if (!c->cgroup_path) {
+		err_set(e, RC_FAILED_PRECONDITION, "container %s has no cgroup", c->id);
+		return NULL;
+	}
+	u = update_new(c, l);
+	if (!u)
+		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+	else if (job_start(c->host->loop, &opts, update_job, u, update_done, u, e))
+		return u;
+	update_free(u);
+	return NULL;
+}
+
+void container_update(struct container *c, const struct cgroup_limits *l, uint64_t deadline_ms, process_done_fn done,
+		      void *owner)
+{
+	struct err e = { 0 };
+	struct update *u = update_start(c, l, deadline_ms, &e);
+
+	if (!u) {
+		done(owner, &e);
+		return;
+	}
+	u->done = done;
+	u->owner = owner;
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Processes. A `done` is told from the loop, once, in one of three places: the stage is ready or has executed, the start failed, or the process that could not be made has
+ * been reaped. Until that last one the object stays, since the reaper knows it.
+ */
+#include "container/process.h"
+
+#include <signal.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "container/container.h"
+#include "kernel/clone.h"
+#include "kernel/proc.h"
+
+#define STATUS_NEVER_RAN	255
+
+static const struct spawn_events events;
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static bool is_first(const struct process *p)
+{
+	return p->container->init == p;
+}
+
+/* --- the object ------------------------------------------------------------------------------ */
+
+static struct process *process_alloc(struct container *c)
+{
+	struct process *p = mem_new(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	arena_init(&p->arena, PROCESS_ARENA_MAX);
+	p->container = c;
+	p->pidfd = -1;
+	streams_init(&p->streams, c->host->loop);
+	spawn_init(&p->spawn);
+	list_init(&p->waiters);
+	list_init(&p->kick.node);
+	list_append(&c->processes, &p->node);
+	return p;
+}
+
+struct process *process_new_first(struct container *c, struct err *e)
+{
+	struct process *p = process_alloc(c);
+
+	if (!p) {
+		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+		return NULL;
+	}
+	p->id = c->id;
+	return p;
+}
+
+/* Ids travel in paths and logs of hosts: what they may be is said once, for containers and execs. */
+static bool id_is_good(const char *id)
+{
+	size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
+
+	return n && n <= CONTAINER_ID_MAX && !id[n];
+}
+
+struct process *process_new(struct container *c, const char *exec_id, struct err *e)
+{
+	struct process *p;
+
+	if (container_allows(c, CONTAINER_DO_EXEC, e) < 0)
+		return NULL;
+	if (!id_is_good(exec_id)) {
+		err_set(e, RC_INVALID_ARGUMENT, "bad exec id");
+		return NULL;
+	}
+	if (process_find(c, exec_id) || str_eq(exec_id, c->id)) {
+		err_set(e, RC_ALREADY_EXISTS, "exec_id '%s' already exists", exec_id);
+		return NULL;
+	}
+	p = process_alloc(c);
+	if (p)
+		p->id = arena_strdup(&p->arena, exec_id);
+	if (!p || !p->id) {
+		process_free(p);
+		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+		return NULL;
+	}
+	return p;
+}
+
+/* Whoever still waits is told what is known: streams end, a process that never ran has no status. */
+void process_free(struct process *p)
+{
+	struct process_waiter *w;
+
+	if (!p)
+		return;
+	list_remove(&p->node);
+	deferred_cancel(&p->kick);
+	spawn_drop(&p->spawn);
+	LIST_EACH(w, &p->waiters, struct process_waiter, node)
+		list_remove(&w->node);
+	streams_close(&p->streams);
+	auto_close(&p->pidfd);
+	arena_fini(&p->arena);
+	free(p);
+}
+
+struct process *process_find(struct container *c, const char *exec_id)
+{
+	const char *id = str_empty(exec_id) ? c->id : exec_id;
+	struct process *p;
+
+	LIST_EACH(p, &c->processes, struct process, node)
+		if (!p->forgotten && str_eq(p->id, id))
+			return p;
+	return NULL;
+}
+
+bool process_is_live(const struct process *p)
+{
+	return p->spawn.child.pid > 0 || p->spawn.first.pid > 0;
+}
+
+void process_forget(struct process *p)
+{
+	if (process_is_live(p))
+		return;
+	if (!is_first(p)) {
+		process_free(p);
+		return;
+	}
+	p->forgotten = true;
+	streams_close(&p->streams);
+}
+
+/* --- making and starting ------------------------------------------------------------------------ */
+
+static void tell_waiters(struct process *p)
+{
+	struct process_waiter *w;
+	struct list queue;
+	int status = p->status;
+
+	if (list_empty(&p->waiters))
+		return;
+	list_init(&queue);	/* takes the place of the head: a waiter may forget the process */
+	list_append(&p->waiters, &queue);
+	list_remove(&p->waiters);
+	while ((w = LIST_FIRST(&queue, struct process_waiter, node))) {
+		list_remove(&w->node);
+		w->fn(w, p, status);
+	}
+}
+
+static void tell_done(struct process *p, const struct err *e)
+{
+	process_done_fn done = TAKE_PTR(p->done);
+
+	if (done)
+		done(p->done_owner, e);
+}
+
+/* An exec that was never made is gone before anybody hears of it. */
+static void tell_failed(struct process *p)
+{
+	const struct err e = p->failed;
+	process_done_fn done = TAKE_PTR(p->done);
+	void *owner = p->done_owner;
+
+	p->status = STATUS_NEVER_RAN;
+	tell_waiters(p);
+	if (is_first(p))
+		streams_close(&p->streams);
+	else
+		process_free(p);
+	if (done)
+		done(owner, &e);
+}
+
+static void on_kick(struct deferred *d)
+{
+	tell_failed(container_of(d, struct process, kick));
+}
+
+static void fail_later(struct process *p)
+{
+	p->state = PROCESS_EXITED;
+	loop_defer(p->container->host->loop, &p->kick, on_kick);
+}
+
+static int open_streams(struct process *p, struct err *e)
+{
+	const struct spec_process *s = p->spec;
+	struct err ignored = { 0 };
+
+	if (streams_open(&p->streams, p->container->host->loop, s->terminal ? STREAMS_TTY : 0,
+			 p->container->host->pipe_bytes, p->stage.stdio, e) < 0)
+		return -1;
+	if (s->terminal && s->console_rows && s->console_columns)
+		streams_resize(&p->streams, s->console_rows, s->console_columns, &ignored);
+	return 0;
+}
+
+static int make(struct process *p, struct err *e)
+{
+	int r;
+
+	if (open_streams(p, e) < 0)
+		return -1;
+	r = spawn_start(&p->spawn, p->container->host->loop, &p->stage, p->deadline_ms, &events, e);
+	streams_close_child(p->stage.stdio);
+	return r;
+}
+
+static void begin(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner)
+{
+	struct container *c = p->container;
+
+	p->state = PROCESS_CREATING;
+	p->deadline_ms = deadline_ms;
+	p->done = done;
+	p->done_owner = owner;
+	p->stage.container_id = c->id;
+	p->stage.spec = c->spec;
+	p->stage.process = p->spec;
+	p->stage.cgroups = c->host->cgroups;
+	p->stage.cgroup_path = c->cgroup_path;
+	p->stage.cgroup_fd = c->cgroup_fd;
+	if (make(p, &p->failed) < 0)
+		fail_later(p);
+}
+
+void process_create(struct process *p, const struct plan *rootfs, const char *bundle_rootfs, uint64_t deadline_ms,
+		    process_done_fn done, void *owner)
+{
+	p->stage = (struct stage){ .rootfs = rootfs, .bundle_rootfs = bundle_rootfs, .join_pidfd = -1 };
+	begin(p, deadline_ms, done, owner);
+}
+
+static int check_exec(const struct process *p, struct err *e)
+{
+	if (!p->spec)
+		return err_set(e, RC_INVALID_ARGUMENT, "process: missing");
+	if (container_allows(p->container, CONTAINER_DO_EXEC, e) < 0)
+		return -1;
+	return spec_validate_process(p->spec, e);
+}
+
+void process_exec(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner)
+{
+	p->stage = (struct stage){ .join_pidfd = p->container->init->pidfd };
+	if (check_exec(p, &p->failed) == 0) {
+		begin(p, deadline_ms, done, owner);
+		return;
+	}
+	p->done = done;
+	p->done_owner = owner;
+	fail_later(p);
+}
+
+static void release(struct process *p, uint64_t deadline_ms)
+{
+	struct err e = { 0 };
+
+	if (spawn_release(&p->spawn, deadline_ms, &e) < 0) {
+		p->failed = e;
+		process_kill(p);
+		return;
+	}
+	p->state = PROCESS_STARTING;
+}
+
+void process_start(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner)
+{
+	p->done = done;
+	p->done_owner = owner;
+	release(p, deadline_ms);
+}
+
+/* --- events of the stage ---------------------------------------------------------------------------- */
+
+static struct process *process_of(struct spawn *s)
+{
+	return container_of(s, struct process, spawn);
+}
+
+static void on_ready(struct spawn *s)
+{
+	struct process *p = process_of(s);
+	struct err none = { 0 };
+
+	p->pid = s->pid;
+	p->pidfd = TAKE_FD(s->pidfd);
+	p->state = PROCESS_CREATED;
+	if (is_first(p))
+		tell_done(p, &none);
+	else
+		release(p, p->deadline_ms);
+}
+
+static void on_exec(struct spawn *s)
+{
+	struct process *p = process_of(s);
+	struct err none = { 0 };
+
+	p->state = PROCESS_RUNNING;
+	p->started_ms = now_ms();
+	if (is_first(p))
+		container_init_started(p->container);
+	tell_done(p, &none);
+}
+
+/* The answer waits for the exit: only then nothing is left of it. */
+static void on_fail(struct spawn *s, const struct err *e)
+{
+	process_of(s)->failed = *e;
+}
+
+/* What had begun to run has a status to be asked for, also when its start failed; what was never ready has none. */
+static void on_gone(struct spawn *s, int status)
+{
+	struct process *p = process_of(s);
+	struct container *c = p->container;
+	bool made = p->state > PROCESS_CREATING;
+	bool failed = err_is_set(&p->failed);
+
+	p->state = PROCESS_EXITED;
+	p->status = status;
+	p->exited_ms = now_ms();
+	p->spawn.pid = 0;
+	auto_close(&p->pidfd);
+	container_process_gone(c);
+	streams_process_exited(&p->streams);
+	if (!made || (failed && !is_first(p))) {
+		tell_failed(p);
+		return;
+	}
+	if (failed)
+		tell_done(p, &p->failed);
+	if (is_first(p))
+		container_init_exited(c);
+	tell_waiters(p);
+}
+
+static const struct spawn_events events = {
+	.on_ready = on_ready,
+	.on_exec = on_exec,
+	.on_fail = on_fail,
+	.on_exit = on_gone,
+};
+
+/* --- waiting, signals ----------------------------------------------------------------------------------- */
+
+bool process_wait(struct process *p, struct process_waiter *w, process_exit_fn fn, void *owner)
+{
+	list_init(&w->node);
+	if (p->state == PROCESS_EXITED)
+		return true;
+	w->fn = fn;
+	w->owner = owner;
+	list_append(&p->waiters, &w->node);
+	return false;
+}
+
+void process_wait_cancel(struct process_waiter *w)
+{
+	list_remove(&w->node);
+}
+
+void process_kill(struct process *p)
+{
+	if (p->pidfd >= 0)
+		clone_pidfd_signal(p->pidfd, SIGKILL);
+	else if (p->spawn.child.pid > 0)
+		kill(p->spawn.child.pid, SIGKILL);
+	if (p->state != PROCESS_CREATING)
+		return;
+	if (!err_is_set(&p->failed))
+		err_set(&p->failed, RC_CANCELLED, "killed while it was set up");
+	spawn_kill(&p->spawn);
+}
+
+/* The kernel drops a signal for the first process of a pid namespace that has no handler for it. A host that asks for the end by SIGTERM
+ * would wait in vain. */
+static int real_signal(const struct process *p, int signo)
+{
+	struct proc_status st;
+	uint64_t own;
+
+	if (signo != SIGTERM || !is_first(p) || proc_status(p->pid, &st) < 0)
+		return signo;
+	own = st.sig_blocked | st.sig_ignored | st.sig_caught;
+	return proc_sig_in(own, SIGTERM) ? signo : SIGKILL;
+}
+
+int process_signal(struct process *p, unsigned int signo, struct err *e)
+{
+	int r;
+
+	if (signo > (unsigned int)SIGRTMAX)
+		return err_set(e, RC_INVALID_ARGUMENT, "signal %u: no such signal", signo);
+	if (p->state == PROCESS_EXITED)
+		return 0;
+	if (p->pid <= 0)
+		return err_set(e, RC_FAILED_PRECONDITION, "process %s is being created", p->id);
+	signo = (unsigned int)real_signal(p, (int)signo);
+	/* Without pidfds: the child is not reaped, so the number is still its own. */
+	r = p->pidfd >= 0 ? clone_pidfd_signal(p->pidfd, (int)signo) : kill(p->pid, (int)signo) < 0 ? -errno : 0;
+	return r < 0 && r != -ESRCH ? err_sys(e, -r, "signal %u to process %s", signo, p->id) : 0;
+}

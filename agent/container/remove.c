@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one way to a container's end, as steps: kill, wait for the reaper and for the cgroup to be empty, remove the cgroup, remove the bundle. Waiting is looking again: at once when
+ * a process of ours was reaped, else after a pause that grows (strangers in the cgroup die without telling us). Each look kills again, since
+ * a process may have forked away from the last time.
+ *
+ * A removal that was begun goes on; the one who asked may stop waiting at the deadline and ask again.
+ */
+#include "container/remove.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/path.h"
+
+#define POLL_FIRST_MS	1
+#define POLL_MOST_MS	100
+
+static struct container *container_of_steps(struct steps *s)
+{
+	return container_of(s, struct container, steps);
+}
+
+static void look_again(struct container *c, timer_fn fn)
+{
+	c->poll_ms = MIN(c->poll_ms ? 2 * c->poll_ms : POLL_FIRST_MS, (uint32_t)POLL_MOST_MS);
+	timer_arm(c->host->loop, &c->poll, clock_after(c->poll_ms), fn);
+}
+
+/* --- steps --------------------------------------------------------------------------------------- */
+
+static void kill_everything(struct container *c)
+{
+	struct process *p;
+
+	LIST_EACH(p, &c->processes, struct process, node)
+		process_kill(p);
+	if (!c->cgroup_path)
+		return;
+	cgroup_kill(c->host->cgroups, c->cgroup_path);
+	if (c->state == CONTAINER_PAUSED || c->paused_from)	/* frozen processes of version 1 die when they thaw */
+		cgroup_freeze(c->host->cgroups, c->cgroup_path, 0);
+}
+
+static bool somebody_lives(struct container *c)
+{
+	struct process *p;
+
+	LIST_EACH(p, &c->processes, struct process, node)
+		if (process_is_live(p))
+			return true;
+	return c->cgroup_path && cgroup_populated(c->host->cgroups, c->cgroup_path) == 1;
+}
+
+static void reap_look(struct timer *t)
+{
+	struct container *c = container_of(t, struct container, poll);
+	struct err none = { 0 };
+
+	if (!somebody_lives(c)) {
+		timer_cancel(&c->poll);
+		steps_resume(&c->steps, &none);
+		return;
+	}
+	kill_everything(c);
+	look_again(c, reap_look);
+}
+
+static enum step_result remove_processes(struct steps *s, struct err *e UNUSED)
+{
+	struct container *c = container_of_steps(s);
+
+	if (!somebody_lives(c))
+		return STEP_DONE;
+	kill_everything(c);
+	look_again(c, reap_look);
+	return STEP_PARK;
+}
+
+/* The kernel counts a reaped process a moment longer. */
+static void cgroup_look(struct timer *t)
+{
+	struct container *c = container_of(t, struct container, poll);
+	int r = cgroup_remove(c->host->cgroups, c->cgroup_path);
+	struct err e = { 0 };
+
+	if (r == -EBUSY) {
+		look_again(c, cgroup_look);
+		return;
+	}
+	if (r < 0)
+		err_sys(&e, -r, "remove cgroup %s", c->cgroup_path);
+	steps_resume(&c->steps, &e);
+}
+
+static enum step_result remove_cgroup(struct steps *s, struct err *e)
+{
+	struct container *c = container_of_steps(s);
+	int r = c->cgroup_path ? cgroup_remove(c->host->cgroups, c->cgroup_path) : 0;
+
+	if (r == -EBUSY) {
+		look_again(c, cgroup_look);
+		return STEP_PARK;
+	}
+	if (r < 0)
+		err_sys(e, -r, "remove cgroup %s", c->cgroup_path);
+	return r < 0 ? STEP_FAIL : STEP_DONE;
+}
+
+/* What a storage put there is the sandbox's to take away, and the directories with it. */
+static enum step_result remove_bundle(struct steps *s, struct err *e UNUSED)
+{
+	struct container *c = container_of_steps(s);
+	const char *rootfs = path_join(&c->plan_arena, c->bundle, "rootfs");
+
+	if (rootfs && (rmdir(rootfs) == 0 || errno == ENOENT))
+		rmdir(c->bundle);
+	return STEP_DONE;
+}
+
+static const struct step remove_steps[] = {
+	{ "processes", remove_processes, NULL },
+	{ "cgroup", remove_cgroup, NULL },
+	{ "bundle", remove_bundle, NULL },
+	{ 0 },
+};
+
+/* --- beginning and end ------------------------------------------------------------------------------ */
+
+static void finished(struct steps *s)
+{
+	struct container *c = container_of_steps(s);
+	struct process *p;
+
+	timer_cancel(&c->poll);
+	arena_fini(&c->plan_arena);
+	auto_close(&c->cgroup_fd);
+	LIST_EACH(p, &c->processes, struct process, node)
+		streams_close(&p->streams);
+	c->clearing = false;
+	c->cleared(c);
+}
+
+void remove_start(struct container *c, void (*cleared)(struct container *c))
+{
+	c->clearing = true;
+	c->cleared = cleared;
+	steps_start(&c->steps, remove_steps, finished);
+}
+
+void container_process_gone(struct container *c)
+{
+	if (c->clearing && c->poll.loop && c->poll.fn == reap_look)
+		timer_arm(c->host->loop, &c->poll, 0, reap_look);
+}
+
+static void tell(struct container *c, const struct err *e)
+{
+	process_done_fn done = TAKE_PTR(c->done);
+
+	timer_cancel(&c->deadline);
+	if (done)
+		done(c->done_owner, e);
+}
+
+static void removed(struct container *c)
+{
+	struct err e = c->steps.err;
+
+	c->removed = !err_is_set(&e);
+	tell(c, &e);
+}
+
+static void on_late(struct timer *t)
+{
+	struct container *c = container_of(t, struct container, deadline);
+	struct err e = { 0 };
+
+	err_set(&e, RC_DEADLINE_EXCEEDED, "container %s: its processes do not end", c->id);
+	tell(c, &e);
+}
+
+static void begin(struct deferred *d)
+{
+	struct container *c = container_of(d, struct container, kick);
+
+	if (c->removed)
+		removed(c);
+	else if (!c->clearing)
+		remove_start(c, removed);
+}
+
+void container_remove(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner)
+{
+	struct err e = { 0 };
+
+	if (container_allows(c, CONTAINER_DO_REMOVE, &e) == 0 && c->done)
+		err_set(&e, RC_FAILED_PRECONDITION, "container %s is being removed", c->id);
+	if (err_is_set(&e)) {
+		done(owner, &e);
+		return;
+	}
+	c->state = CONTAINER_REMOVING;
+	c->done = done;
+	c->done_owner = owner;
+	timer_arm(c->host->loop, &c->deadline, deadline_ms, on_late);
+	loop_defer(c->host->loop, &c->kick, begin);
+}
