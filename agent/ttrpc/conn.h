@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection that carries frames: whole frames come in one at a time, frames go out through a queue. Shared by
+ * server and client, who know what the frames mean. Never waits.
+ */
+#ifndef MOTE_TTRPC_CONN_H
+#define MOTE_TTRPC_CONN_H
+
+#include "event/loop.h"
+#include "ttrpc/frame.h"
+
+#define RECV_POOL_MAX	(32u << 20)	/* bytes of unfinished frames over all connections of a pool */
+#define OUT_MAX		(16u << 20)	/* queued bytes at which a connection is given up */
+
+struct conn;
+struct out;
+
+/* Receive memory shared by the connections of one server. */
+struct recv_pool {
+	size_t used;
+	size_t max;
+};
+
+enum conn_skip { CONN_TOO_LARGE, CONN_NO_MEMORY };
+
+/* All run in the loop; any of them may call conn_free. */
+struct conn_ops {
+	/* One whole frame; payload is valid during the call (f->length bytes). */
+	void (*on_frame)(void *owner, const struct frame *f, const uint8_t *payload);
+	/* A frame whose payload was thrown away. */
+	void (*on_skipped)(void *owner, const struct frame *f, enum conn_skip why);
+	/* The queue was above OUT_HIGH and is below its half again. May be NULL. */
+	void (*on_drain)(void *owner);
+	/* The last queued byte is with the kernel. May be NULL. */
+	void (*on_flushed)(void *owner);
+	/* Lost, once, with a positive errno (0: the peer closed in order). Never from inside another call to this file; the
+	 * owner calls conn_free. */
+	void (*on_lost)(void *owner, int errnum);
+};
+
+enum conn_flags {
+	/* Reads whatever the queue holds. Clients: when both ends stopped reading nobody would go on. */
+	CONN_READS_ALWAYS = 0x1,
+};
+
+struct conn_stats { size_t in_bytes, out_bytes; };
+
+/* Takes fd over (also on failure) and makes it non-blocking. pool may be NULL: no common limit. NULL: -errno is in *error. */
+struct conn *conn_new(struct loop *l, int fd, const struct conn_ops *ops, void *owner,
+		      unsigned int flags, struct recv_pool *pool, int *error);
+
+/* Closes; what is queued is dropped. Safe from inside the callbacks. NULL is fine. */
+void conn_free(struct conn *c);
+
+/* Room for one frame: *payload points at f->length bytes to be filled before conn_send. 0, -ENOMEM, -EPIPE when the
+ * connection is lost (also when it was given up here because of OUT_MAX). */
+int conn_prepare(struct conn *c, const struct frame *f, struct out **out, uint8_t **payload);
+
+/* Queues what conn_prepare gave, and sends at once what the kernel takes. Errors come by on_lost. */
+void conn_send(struct conn *c, struct out *out);
+
+/* Gives the connection up: on_lost follows in the loop. */
+void conn_abort(struct conn *c, int errnum);
+
+/* Counted: reading stops while there are more holds than releases. */
+void conn_hold(struct conn *c);
+void conn_release(struct conn *c);
+
+size_t conn_queued(const struct conn *c);
+bool conn_is_congested(const struct conn *c);	/* above OUT_HIGH */
+void conn_stats(const struct conn *c, struct conn_stats *out);
+
+#endif
