@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Control groups for real, on whatever hierarchies this machine has: version 1's at /sys/fs/cgroup, or version 2's there or (a hybrid
+ * host) in /sys/fs/cgroup/unified. Each test makes groups below one of its own name and removes them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "base/io.h"
+#include "base/str.h"
+#include "kernel/cgroup.h"
+#include "kernel/clone.h"
+
+static char group[64], leaf[96];
+
+static const char *roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+
+/* The root of a version, writable for this process; false: there is none. */
+static bool find(enum cgroup_version version, struct cgroup_root *root)
+{
+	for (size_t i = 0; i < COUNT_OF(roots); i++) {
+		if (cgroup_detect(roots[i], root) < 0)
+			continue;
+		if (root->version == version && geteuid() == 0) {
+			struct err e = { 0 };
+
+			cgroup_root_fini(root);
+			if (cgroup_setup_root(roots[i], version, root, &e) < 0)
+				fail_msg("%s", e.msg);
+			return true;
+		}
+		cgroup_root_fini(root);
+	}
+	return false;
+}
+
+#define FIND(version)									\
+	struct cgroup_root root;							\
+	struct err e = { 0 };								\
+	do {										\
+		(void)state;								\
+		if (!find(version, &root)) {						\
+			print_message("skip: no cgroup version %d to write here\n",	\
+				      version == CGROUP_VERSION_1 ? 1 : 2);		\
+			skip();								\
+		}									\
+	} while (0)
+
+/* A child that waits, started inside the group's directory where cgroup_fd is not -1. */
+static pid_t sleeper(int cgroup_fd)
+{
+	struct clone_opts o = { .cgroup_fd = cgroup_fd };
+	pid_t pid = clone_process(&o);
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		for (;;)
+			pause();
+	}
+	if (o.pidfd >= 0)
+		close(o.pidfd);
+	return pid;
+}
+
+static void expect_killed(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void create(const struct cgroup_root *root, struct err *e)
+{
+	if (cgroup_create(root, leaf, e) < 0)
+		fail_msg("%s", e->msg);
+	assert_int_equal(cgroup_create(root, leaf, e), 0);	/* again is fine */
+	assert_int_equal(cgroup_populated(root, leaf), 0);
+	assert_int_equal(cgroup_pids(root, leaf, 0, NULL, 0), 0);
+}
+
+static void remove_all(struct cgroup_root *root)
+{
+	assert_int_equal(cgroup_remove(root, group), 0);
+	assert_int_equal(cgroup_open(root, group, 0), -ENOENT);
+	assert_int_equal(cgroup_remove(root, group), 0);
+	assert_int_equal(cgroup_kill(root, group), 0);
+	assert_int_equal(cgroup_populated(root, group), 0);
+	assert_int_equal(cgroup_pids(root, group, CGROUP_RECURSIVE, NULL, 0), 0);
+	cgroup_root_fini(root);
+}
+
+/* The life of two processes in the leaf, seen from the group above. */
+static void live_and_die(const struct cgroup_root *root, pid_t first, pid_t second)
+{
+	pid_t pids[4] = { 0 };
+
+	assert_int_equal(cgroup_populated(root, leaf), 1);
+	assert_int_equal(cgroup_populated(root, group), 1);
+	assert_int_equal(cgroup_pids(root, group, 0, pids, 4), 0);
+	assert_int_equal(cgroup_pids(root, group, CGROUP_RECURSIVE, pids, 1), 2);
+	assert_int_equal(cgroup_pids(root, leaf, 0, pids, 4), 2);
+	assert_true((pids[0] == first && pids[1] == second) || (pids[0] == second && pids[1] == first));
+	assert_int_equal(cgroup_remove(root, group), -EBUSY);
+	assert_int_equal(cgroup_kill(root, group), 0);
+	expect_killed(first);
+	expect_killed(second);
+	assert_int_equal(cgroup_populated(root, group), 0);
+}
+
+static void test_v2(void **state)
+{
+	FIND(CGROUP_VERSION_2);
+	AUTO_FD fd = -1;
+	pid_t first, second;
+
+	create(&root, &e);
+	fd = cgroup_open(&root, leaf, 0);
+	assert_true(fd >= 0);
+	first = sleeper(fd);
+	second = sleeper(-1);
+	assert_int_equal(cgroup_add_pid(&root, leaf, second), 0);
+	live_and_die(&root, first, second);
+	remove_all(&root);
+}
+
+static void expect_file(const struct cgroup_root *root, unsigned int controller, const char *file, const char *want)
+{
+	AUTO_FD fd = cgroup_open(root, leaf, controller);
+	char text[64];
+
+	assert_true(fd >= 0);
+	assert_true(io_read_line(fd, file, text, sizeof(text)) >= 0);
+	assert_string_equal(text, want);
+}
+
+static void test_v2_limits(void **state)
+{
+	FIND(CGROUP_VERSION_2);
+	struct cgroup_limits l;
+
+	cgroup_limits_init(&l);
+	if (!(root.controllers & CGROUP_MEMORY)) {
+		/* Only then: what no controller enforces is refused, unless nothing is to be enforced. */
+		create(&root, &e);
+		l.memory = 1 << 25;
+		assert_int_equal(cgroup_limit(&root, leaf, &l, &e), -1);
+		assert_int_equal(e.rc, RC_FAILED_PRECONDITION);
+		err_clear(&e);
+		l.memory = -1;
+		assert_int_equal(cgroup_limit(&root, leaf, &l, &e), 0);
+		remove_all(&root);
+		print_message("skip: version 2 has no memory controller here\n");
+		skip();
+	}
+	create(&root, &e);
+	l.memory = 1 << 25;
+	l.pids = 20;
+	l.cpu_shares = 1024;
+	l.cpu_quota = 50000;
+	assert_int_equal(cgroup_limit(&root, leaf, &l, &e), 0);
+	expect_file(&root, 0, "memory.max", "33554432");
+	expect_file(&root, 0, "pids.max", "20");
+	expect_file(&root, 0, "cpu.weight", "39");
+	expect_file(&root, 0, "cpu.max", "50000 100000");
+	remove_all(&root);
+}
+
+static void test_v1(void **state)
+{
+	FIND(CGROUP_VERSION_1);
+	pid_t first, second;
+
+	create(&root, &e);
+	first = sleeper(-1);
+	second = sleeper(-1);
+	assert_int_equal(cgroup_add_pid(&root, leaf, first), 0);
+	assert_int_equal(cgroup_add_pid(&root, leaf, second), 0);
+	live_and_die(&root, first, second);
+	remove_all(&root);
+}
+
+static void test_v1_limits(void **state)
+{
+	FIND(CGROUP_VERSION_1);
+	struct cgroup_limits l;
+	bool swap;
+
+	create(&root, &e);
+	cgroup_limits_init(&l);
+	l.memory = 32 << 20;
+	l.swap = 64 << 20;
+	l.pids = 20;
+	l.cpu_shares = 512;
+	l.cpu_period = 50000;
+	l.cpu_quota = 25000;
+	l.cpus = "0";
+	if (cgroup_limit(&root, leaf, &l, &e) < 0)
+		fail_msg("%s", e.msg);
+	expect_file(&root, CGROUP_MEMORY, "memory.limit_in_bytes", "33554432");
+	expect_file(&root, CGROUP_PIDS, "pids.max", "20");
+	expect_file(&root, CGROUP_CPU, "cpu.shares", "512");
+	expect_file(&root, CGROUP_CPUSET, "cpuset.cpus", "0");
+	/* Beyond the old sum of memory and swap, and back. */
+	l.memory = 128 << 20;
+	l.swap = 256 << 20;
+	if (cgroup_limit(&root, leaf, &l, &e) < 0)
+		fail_msg("%s", e.msg);
+	expect_file(&root, CGROUP_MEMORY, "memory.limit_in_bytes", "134217728");
+	l.memory = 32 << 20;
+	l.swap = 64 << 20;
+	if (cgroup_limit(&root, leaf, &l, &e) < 0)
+		fail_msg("%s", e.msg);
+	{
+		AUTO_FD fd = cgroup_open(&root, leaf, CGROUP_MEMORY);
+
+		swap = faccessat(fd, "memory.memsw.limit_in_bytes", F_OK, 0) == 0;
+	}
+	if (swap)
+		expect_file(&root, CGROUP_MEMORY, "memory.memsw.limit_in_bytes", "67108864");
+	l.memory = 4096 * 3;
+	l.cpu_shares = 1;
+	l.cpus = "9999";
+	assert_int_equal(cgroup_limit(&root, leaf, &l, &e), -1);
+	assert_true(e.sys != 0);
+	remove_all(&root);
+}
+
+static void test_freeze(void **state)
+{
+	FIND(CGROUP_VERSION_2);
+	AUTO_FD fd = -1;
+	pid_t pid;
+	struct pollfd p;
+	char text[128];
+
+	create(&root, &e);
+	fd = cgroup_open(&root, leaf, 0);
+	pid = sleeper(fd);
+	p = (struct pollfd){ .fd = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC), .events = POLLPRI };
+	assert_true(p.fd >= 0);
+	assert_true(read(p.fd, text, sizeof(text)) > 0);
+	assert_int_equal(cgroup_freeze(&root, leaf, 1), 0);
+	for (;;) {
+		assert_true(io_read_file(fd, "cgroup.events", text, sizeof(text)) > 0);
+		if (strstr(text, "frozen 1"))
+			break;
+		assert_int_equal(poll(&p, 1, 5000), 1);
+		assert_true(pread(p.fd, text, sizeof(text), 0) > 0);
+	}
+	assert_int_equal(cgroup_freeze(&root, leaf, 0), 0);
+	assert_int_equal(cgroup_kill(&root, leaf), 0);
+	expect_killed(pid);
+	close(p.fd);
+	remove_all(&root);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_v2),
+		cmocka_unit_test(test_v2_limits),
+		cmocka_unit_test(test_v1),
+		cmocka_unit_test(test_v1_limits),
+		cmocka_unit_test(test_freeze),
+	};
+
+	snprintf(group, sizeof(group), "/mote-test-%d", (int)getpid());
+	snprintf(leaf, sizeof(leaf), "%s/pod/leaf", group);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
