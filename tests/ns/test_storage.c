@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Storages set up and undone for real, in a mount namespace of this test alone (in a user namespace too when it is not run by root)
+ * with an empty tmpfs on /run.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include "base/io.h"
+#include "base/path.h"
+#include "kernel/mountinfo.h"
+#include "storage/driver.h"
+
+#define OVERLAY_RW	"io.katacontainers.fs-opt.overlay-rw"
+#define OTHER_GID	54321
+
+static const char *no_namespace;	/* why there is none */
+static bool in_userns;			/* where only one group exists */
+
+static struct arena arena;
+static struct err err;
+static size_t done;
+
+static int enter_userns(void)
+{
+	char map[64];
+
+	snprintf(map, sizeof(map), "0 %u 1", getuid());
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
+	    io_write_file(AT_FDCWD, "/proc/self/setgroups", "deny") < 0 ||
+	    io_write_file(AT_FDCWD, "/proc/self/uid_map", map) < 0)
+		return -1;
+	snprintf(map, sizeof(map), "0 %u 1", getgid());
+	in_userns = true;
+	return io_write_file(AT_FDCWD, "/proc/self/gid_map", map);
+}
+
+static int group_setup(void **state)
+{
+	(void)state;
+	umask(022);
+	if (unshare(CLONE_NEWNS) < 0 && enter_userns() < 0)
+		no_namespace = "no mount namespace can be made here";
+	else if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
+		no_namespace = "the mount tree cannot be made private";
+	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	arena_init(&arena, 1 << 20);
+	err_clear(&err);
+	done = 0;
+	return no_namespace ? 0 : mount("tmpfs", "/run", "tmpfs", 0, "mode=755");
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	arena_fini(&arena);
+	return no_namespace ? 0 : umount2("/run", MNT_DETACH);
+}
+
+#define NEEDS_NAMESPACE()					\
+	do {							\
+		(void)state;					\
+		if (no_namespace) {				\
+			print_message("skip: %s\n", no_namespace); \
+			skip();					\
+		}						\
+	} while (0)
+
+static gid_t other_gid(void)
+{
+	return in_userns ? 0 : OTHER_GID;
+}
+
+/* --- helpers ------------------------------------------------------------------------------- */
+
+
+static struct storage_req request(const char *driver, const char *source, const char *fstype, const char *where)
+{
+	return (struct storage_req){ .driver = driver, .source = source, .fstype = fstype, .mount_point = where };
+}
+
+/* "a|b": two options, which live as long as the arena. */
+static char **split(const char *text, size_t *n)
+{
+	char *s = arena_strdup(&arena, text);
+	char **list = ARENA_ARRAY(&arena, char *, 8);
+
+	assert_true(s && list);
+	for (*n = 0; s; ++*n) {
+		assert_true(*n < 8);
+		list[*n] = strsep(&s, "|");
+	}
+	return list;
+}
+
+static void set_options(struct storage_req *r, const char *text)
+{
+	r->options = split(text, &r->n_options);
+}
+
+static int attempt(const struct storage_req *r, const char *node, struct storage_plan *sp)
+{
+	const struct storage_driver *d = storage_driver_find(r->driver, &err);
+	struct device_found found = { .major = 1 };
+	struct storage_ctx ctx = { .container_id = "c1", .device = node ? &found : NULL };
+
+	assert_non_null(d);
+	if (node)
+		snprintf(found.node, sizeof(found.node), "%s", node);
+	if (storage_plan_make(d, r, &ctx, &arena, sp, &err) < 0)
+		fail_msg("plan: %s", err.msg);
+	return storage_execute(sp, r, &done, &err);
+}
+
+static void must(const struct storage_req *r, struct storage_plan *sp)
+{
+	if (attempt(r, NULL, sp) < 0)
+		fail_msg("%s: %s", r->driver, err.msg);
+	assert_int_equal(done, sp->plan.n);
+}
+
+static void undo(const struct storage_plan *sp)
+{
+	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct err e = { 0 };
+
+	if (plan_undo(&sp->plan, root, done, &e) < 0)
+		fail_msg("undo: %s", e.msg);
+}
+
+static bool is_mount(const char *path)
+{
+	AUTO_FD fd = open(path, O_PATH | O_CLOEXEC);
+
+	return fd >= 0 && mountinfo_is_mount(fd) == 1;
+}
+
+static bool exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+static struct stat stat_of(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		fail_msg("%s: not there", path);
+	return st;
+}
+
+static void assert_mode(const char *path, mode_t mode)
+{
+	mode_t is = stat_of(path).st_mode & 07777;
+
+	if (is != mode)
+		fail_msg("%s has mode 0%o, not 0%o", path, is, mode);
+}
+
+static void put(const char *path, const char *text, mode_t mode)
+{
+	const char *name;
+	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD dir = path_parent_in(root, path, 0755, &name);
+
+	assert_true(dir >= 0);
+	assert_int_equal(io_create_file(dir, name, text, strlen(text), mode), 0);
+}
+
+static void make_dir(const char *path)
+{
+	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = path_mkdirs_in(root, path, 0755);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static bool holds(const char *path, const char *text)
+{
+	char buf[256];
+
+	return io_read_file(AT_FDCWD, path, buf, sizeof(buf)) >= 0 && str_eq(buf, text);
+}
+
+/* --- drivers ------------------------------------------------------------------------------- */
+
+static void ephemeral_honours_its_options(void **state)
+{
+	struct storage_req r = request("ephemeral", "shm", "tmpfs", "/run/kata-containers/sandbox/shm");
+	struct storage_plan sp;
+	struct statfs fs;
+
+	NEEDS_NAMESPACE();
+	set_options(&r, "noexec|nosuid|nodev|mode=1750|size=65536");
+	must(&r, &sp);
+	assert_true(is_mount(r.mount_point));
+	assert_int_equal(statfs(r.mount_point, &fs), 0);
+	assert_int_equal(fs.f_blocks * (uint64_t)fs.f_bsize, 65536);
+	assert_int_equal(fs.f_flags & 0xe, 0xe);	/* nosuid, nodev, noexec */
+	assert_mode(r.mount_point, 01750);
+	assert_true(sp.flags & STORAGE_KEEP);
+}
+
+/* A container that starts anew finds its files, and a failure later does not take them away. */
+static void ephemeral_is_taken_as_it_is(void **state)
+{
+	struct storage_req r = request("ephemeral", "tmpfs", "tmpfs", "/run/kata-containers/sandbox/ephemeral/e");
+	struct storage_plan sp;
+
+	NEEDS_NAMESPACE();
+	must(&r, &sp);
+	put("/run/kata-containers/sandbox/ephemeral/e/file", "mine", 0644);
+	must(&r, &sp);
+	assert_true(holds("/run/kata-containers/sandbox/ephemeral/e/file", "mine"));
+	undo(&sp);
+	assert_true(holds("/run/kata-containers/sandbox/ephemeral/e/file", "mine"));
+	assert_int_equal(umount2(r.mount_point, 0), 0);
+	assert_false(is_mount(r.mount_point));	/* it was mounted once */
+}
+
+static void ephemeral_group(void **state)
+{
+	char gid[32];
+	struct storage_req r = request("ephemeral", "tmpfs", "tmpfs", "/run/e");
+	struct storage_plan sp;
+
+	NEEDS_NAMESPACE();
+	snprintf(gid, sizeof(gid), "fsgid=%u", other_gid());
+	set_options(&r, gid);
+	must(&r, &sp);
+	assert_int_equal(stat_of("/run/e").st_gid, other_gid());
+	assert_mode("/run/e", 03777);
+}
+
+static void local_made_and_undone(void **state)
+{
+	char opts[64];
+	struct storage_req r = request("local", "local", "local", "/run/kata-containers/shared/containers/s/rootfs/local/v");
+	struct storage_plan sp;
+
+	NEEDS_NAMESPACE();
+	snprintf(opts, sizeof(opts), "mode=0777|fsgid=%u", other_gid());
+	set_options(&r, opts);
+	must(&r, &sp);
+	assert_false(is_mount(r.mount_point));
+	assert_int_equal(stat_of(r.mount_point).st_gid, other_gid());
+	assert_mode(r.mount_point, 02777);
+	assert_mode("/run/kata-containers/shared/containers/s/rootfs/local", 0755);
+	undo(&sp);
+	assert_false(exists(r.mount_point));
+}
+
+static void local_undo_spares_files(void **state)
+{
+	struct storage_req r = request("local", "local", "local", "/run/v");
+	struct storage_plan sp;
+
+	NEEDS_NAMESPACE();
+	make_dir("/run/v");
+	put("/run/v/file", "kept", 0644);
+	must(&r, &sp);
+	undo(&sp);
+	assert_true(holds("/run/v/file", "kept"));
+}
+
+static void overlay_writable(void **state)
+{
+	struct storage_req r = request("overlayfs", "overlay", "overlay", "/run/kata-containers/c1/rootfs");
+	struct storage_plan sp;
+
+	NEEDS_NAMESPACE();
+	put("/run/l1/a", "upper of two", 0644);
+	put("/run/l2/a", "lower of two", 0644);
+	put("/run/l2/b", "below", 0644);
+	/* userxattr: what an unprivileged overlay wants. */
+	set_options(&r, in_userns ? "lowerdir=/run/l1:/run/l2|" OVERLAY_RW "|userxattr" :
+				    "lowerdir=/run/l1:/run/l2|" OVERLAY_RW);
+	must(&r, &sp);
+	assert_true(is_mount(r.mount_point));
+	assert_false(sp.flags & STORAGE_KEEP);
+	assert_true(holds("/run/kata-containers/c1/rootfs/a", "upper of two"));
+	assert_true(holds("/run/kata-containers/c1/rootfs/b", "below"));
+	put("/run/kata-containers/c1/rootfs/b", "written", 0644);
+	assert_true(holds("/run/kata-containers/c1/upper/b", "written"));
+	assert_true(holds("/run/l2/b", "below"));
+	undo(&sp);
+	assert_false(exists(r.mount_point));
+	assert_true(holds("/run/kata-containers/c1/upper/b", "written"));
+}
+
+static void overlay_read_only(void **state)
+{
+	struct storage_req r = request("overlayfs", "", "", "/run/m");
+	struct storage_plan sp;
+
+	NEEDS_NAMESPACE();
+	put("/run/l1/a", "a", 0644);
+	set_options(&r, "lowerdir=/run/l1:/run/l2");
+	r.driver_options = split("io.katacontainers.volume.overlayfs.create_directory=/run/l2", &r.n_driver_options);
+	must(&r, &sp);
+	assert_true(holds("/run/m/a", "a"));
+	assert_int_equal(open("/run/m/b", O_WRONLY | O_CREAT | O_CLOEXEC, 0644), -1);
+	assert_int_equal(errno, EROFS);
+	undo(&sp);
+	assert_false(exists("/run/m"));
+	assert_false(exists("/run/l2"));
+	assert_true(exists("/run/l1/a"));
+}
+
+/* --- every driver, made to fail -------------------------------------------------------------- */
+
+static int count_entries(void)
+{
+	AUTO_FD fd = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fdopendir(dup(fd));
+	int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* Whatever a driver plans, a mount that fails and its undo leave what was there before. */
+static void every_driver_undone(void **state)
+{
+	NEEDS_NAMESPACE();
+	for (const char *const *name = storage_driver_names(); *name; name++) {
+		struct storage_req r = request(*name, "x", "", "/run/here");
+		struct storage_plan sp;
+		int before = count_entries();
+		const struct storage_driver *d = storage_driver_find(*name, &err);
+
+		if (str_eq(*name, "overlayfs"))
+			set_options(&r, "lowerdir=/run/none:/run/nowhere");
+		if (str_eq(*name, "local"))
+			set_options(&r, "mode=0700");
+		if (str_eq(*name, "ephemeral"))
+			set_options(&r, "size=nonsense");
+		if (d->need)
+			r.fstype = "ext4";
+		if (attempt(&r, d->need ? "/dev/null" : NULL, &sp) == 0)
+			assert_string_equal(*name, "local");	/* the one that needs nothing from the kernel */
+		else
+			assert_non_null(strstr(err.msg, "/run/here"));
+		undo(&sp);
+		if (count_entries() != before)
+			fail_msg("%s leaves something in /run", *name);
+		err_clear(&err);
+	}
+}
+
+/* --- trust --------------------------------------------------------------------------------- */
+
+/* A container that can write in a shared directory puts a link where the host will mount later. */
+static void links_are_refused(void **state)
+{
+	static const char *const points[] = { "/run/share/link", "/run/share/link/deep/er", "/run/share/dir/link2/x" };
+
+	NEEDS_NAMESPACE();
+	make_dir("/run/victim");
+	make_dir("/run/share/dir");
+	assert_int_equal(symlink("/run/victim", "/run/share/link"), 0);
+	assert_int_equal(symlink("../../victim", "/run/share/dir/link2"), 0);
+	for (size_t i = 0; i < COUNT_OF(points); i++) {
+		struct storage_req r = request("ephemeral", "tmpfs", "tmpfs", points[i]);
+		struct storage_plan sp;
+
+		assert_int_equal(attempt(&r, NULL, &sp), -1);
+		assert_int_equal(err.rc, RC_PERMISSION_DENIED);
+		assert_non_null(strstr(err.msg, "symbolic link"));
+		assert_int_equal(done, 0);
+		err_clear(&err);
+	}
+	assert_int_equal(rmdir("/run/victim"), 0);	/* untouched: empty, and no mount */
+}
+
+/* --- before the mounts --------------------------------------------------------------------- */
+
+/* A plan of one directory, with something to do before. */
+static void plain_plan(struct storage_plan *sp)
+{
+	struct storage_req r = request("local", "", "", "/run/v");
+	struct storage_ctx ctx = { 0 };
+
+	assert_int_equal(storage_plan_make(&storage_local, &r, &ctx, &arena, sp, &err), 0);
+}
+
+static void hugepages(void **state)
+{
+	struct storage_req r = request("local", "", "", "/run/v");
+	struct storage_plan sp;
+
+	NEEDS_NAMESPACE();
+	plain_plan(&sp);
+	put("/run/huge/nr_hugepages", "0\n", 0644);
+	sp.hugepages_dir = "/run/huge";
+	sp.hugepages_count = 12;
+	assert_int_equal(storage_execute(&sp, &r, &done, &err), 0);
+	assert_true(holds("/run/huge/nr_hugepages", "12"));
+	sp.hugepages_count = 3;
+	assert_int_equal(storage_execute(&sp, &r, &done, &err), 0);
+	assert_true(holds("/run/huge/nr_hugepages", "12"));
+	put("/run/huge/nr_hugepages", "what", 0644);
+	assert_int_equal(storage_execute(&sp, &r, &done, &err), -1);
+	assert_int_equal(done, 0);
+	err_clear(&err);
+	sp.hugepages_dir = "/run/no-such-size";
+	assert_int_equal(storage_execute(&sp, &r, &done, &err), -1);
+	assert_int_equal(err.rc, RC_NOT_FOUND);
+	assert_int_equal(done, 0);
+}
+
+/* The kernel does not take the number: nothing else may be begun then. */
+static void hugepages_refused(void **state)
+{
+	struct storage_req r = request("local", "", "", "/run/v");
+	struct storage_plan sp;
+
+	NEEDS_NAMESPACE();
+	plain_plan(&sp);
+	make_dir("/run/huge");
+	assert_int_equal(symlink("/proc/sys/kernel/random/entropy_avail", "/run/huge/nr_hugepages"), 0);
+	sp.hugepages_dir = "/run/huge";
+	sp.hugepages_count = UINT32_MAX;
+	assert_int_equal(storage_execute(&sp, &r, &done, &err), -1);
+	assert_non_null(strstr(err.msg, "/run/huge"));
+	assert_false(exists("/run/v"));
+}
+
+static void disk_file(const char *path)
+{
+	AUTO_FD fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0 && ftruncate(fd, 8 << 20) == 0);
+}
+
+/* mkfs and the detection work on any file; only the mount wants a block device. */
+static void filesystem_made_and_found(void **state)
+{
+	struct storage_req r = request("blk", "02", "", "/run/here");
+	struct storage_plan sp;
+	uint16_t magic = 0;
+
+	NEEDS_NAMESPACE();
+	disk_file("/run/disk");
+	assert_int_equal(attempt(&r, "/run/disk", &sp), -1);
+	assert_non_null(strstr(err.msg, "filesystem of /run/disk"));
+	assert_int_equal(err.rc, RC_NOT_FOUND);
+	assert_int_equal(done, 0);
+	err_clear(&err);
+
+	plain_plan(&sp);
+	sp.mkfs_device = "/run/disk";
+	if (storage_execute(&sp, &r, &done, &err) < 0)
+		fail_msg("%s", err.msg);
+	{
+		AUTO_FD fd = open("/run/disk", O_RDONLY | O_CLOEXEC);
+
+		assert_int_equal(pread(fd, &magic, 2, 1080), 2);
+	}
+	assert_int_equal(magic, 0xef53);	/* ext's, little-endian on disk */
+
+	assert_int_equal(attempt(&r, "/run/disk", &sp), -1);
+	assert_int_equal(err.sys, in_userns ? EPERM : ENOTBLK);	/* so the type was found */
+	assert_int_equal(done, 1);
+	undo(&sp);
+	assert_false(exists("/run/here"));
+}
+
+static void mkfs_fails(void **state)
+{
+	struct storage_req r = request("local", "", "", "/run/v");
+	struct storage_plan sp;
+
+	NEEDS_NAMESPACE();
+	plain_plan(&sp);
+	put("/run/disk", "too small", 0644);
+	sp.mkfs_device = "/run/disk";
+	assert_int_equal(storage_execute(&sp, &r, &done, &err), -1);
+	assert_string_equal(err.msg, "mkfs.ext4 /run/disk: exit code 1");
+	assert_false(exists("/run/v"));
+}
+
+/* --- fs group ------------------------------------------------------------------------------ */
+
+static void make_volume(void)
+{
+	put("/run/v/file", "", 0600);
+	put("/run/v/dir/program", "", 0755);
+	make_dir("/run/v/dir/empty");
+	assert_int_equal(chmod("/run/v/dir", 0700), 0);
+	put("/run/outside", "", 0600);
+	assert_int_equal(symlink("/run/outside", "/run/v/link"), 0);
+	assert_int_equal(symlink("/run/none", "/run/v/dangling"), 0);
+	assert_int_equal(mkfifo("/run/v/fifo", 0600), 0);
+	make_dir("/run/v/mount");
+	assert_int_equal(mount("tmpfs", "/run/v/mount", "tmpfs", 0, "mode=700"), 0);
+}
+
+static struct storage_req group_request(void)
+{
+	struct storage_req r = request("local", "", "", "/run/v");
+
+	r.flags = STORAGE_FS_GROUP;
+	r.fs_group = other_gid();
+	return r;
+}
+
+static void fs_group_whole_tree(void **state)
+{
+	static const struct {
+		const char *path;
+		mode_t mode;
+	} rows[] = {
+		{ "/run/v", 02775 }, { "/run/v/file", 0660 }, { "/run/v/dir", 02770 }, { "/run/v/dir/program", 0775 },
+		{ "/run/v/dir/empty", 02775 }, { "/run/v/fifo", 0660 },
+	};
+	struct storage_req r = group_request();
+	struct storage_plan sp;
+
+	NEEDS_NAMESPACE();
+	make_volume();
+	must(&r, &sp);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_int_equal(stat_of(rows[i].path).st_gid, other_gid());
+		assert_mode(rows[i].path, rows[i].mode);
+	}
+	assert_int_equal(stat_of("/run/outside").st_gid, 0);
+	assert_mode("/run/outside", 0600);
+	assert_int_equal(stat_of("/run/v/link").st_gid, 0);
+	assert_mode("/run/v/mount", 0700);
+}
+
+static void fs_group_read_only_bits(void **state)
+{
+	struct storage_req r = group_request();
+
+	NEEDS_NAMESPACE();
+	put("/run/v/file", "", 0600);
+	make_dir("/run/v/dir");
+	set_options(&r, "ro");
+	assert_int_equal(storage_apply_fs_group("/run/v", &r, &err), 0);
+	assert_mode("/run/v/file", 0640);
+	assert_mode("/run/v/dir", 02755);
+}
+
+static void fs_group_only_on_mismatch(void **state)
+{
+	struct storage_req r = group_request();
+
+	NEEDS_NAMESPACE();
+	r.flags |= STORAGE_FS_GROUP_ON_ROOT_MISMATCH;
+	put("/run/v/file", "", 0600);
+	assert_int_equal(storage_apply_fs_group("/run/v", &r, &err), 0);
+	assert_mode("/run/v/file", 0660);
+	assert_mode("/run/v", 02775);
+
+	assert_int_equal(chmod("/run/v/file", 0600), 0);
+	assert_int_equal(storage_apply_fs_group("/run/v", &r, &err), 0);
+	assert_mode("/run/v/file", 0600);	/* the root is right: nobody looked further */
+
+	assert_int_equal(chmod("/run/v", 0775), 0);
+	assert_int_equal(storage_apply_fs_group("/run/v", &r, &err), 0);
+	assert_mode("/run/v/file", 0660);
+
+	assert_int_equal(chmod("/run/v/file", 0600), 0);
+	r.flags &= ~(unsigned int)STORAGE_FS_GROUP_ON_ROOT_MISMATCH;
+	assert_int_equal(storage_apply_fs_group("/run/v", &r, &err), 0);
+	assert_mode("/run/v/file", 0660);
+}
+
+static void fs_group_limits(void **state)
+{
+	struct storage_req r = group_request();
+	AUTO_FD fd = -1;
+
+	NEEDS_NAMESPACE();
+	assert_int_equal(storage_apply_fs_group("/run/nowhere", &r, &err), -1);
+	assert_int_equal(err.rc, RC_NOT_FOUND);
+	err_clear(&err);
+	make_dir("/run/v");
+	fd = open("/run/v", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < 1000; i++) {
+		int next;
+
+		assert_int_equal(mkdirat(fd, "d", 0755), 0);
+		next = openat(fd, "d", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		assert_true(next >= 0);
+		close(fd);
+		fd = next;
+	}
+	assert_int_equal(storage_apply_fs_group("/run/v", &r, &err), -1);
+	assert_int_equal(err.sys, ELOOP);
+	assert_mode("/run/v", 0755);	/* so that a walk on mismatch starts again */
+}
+
+int main(void)
+{
+#define TEST(fn)	cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(ephemeral_honours_its_options), TEST(ephemeral_is_taken_as_it_is), TEST(ephemeral_group),
+		TEST(local_made_and_undone), TEST(local_undo_spares_files), TEST(overlay_writable),
+		TEST(overlay_read_only), TEST(every_driver_undone), TEST(links_are_refused), TEST(hugepages),
+		TEST(hugepages_refused), TEST(filesystem_made_and_found), TEST(mkfs_fails), TEST(fs_group_whole_tree),
+		TEST(fs_group_read_only_bits), TEST(fs_group_only_on_mismatch), TEST(fs_group_limits),
+	};
+
+	return cmocka_run_group_tests(tests, group_setup, NULL);
+}
