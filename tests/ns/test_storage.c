@@ -35,6 +35,7 @@ static size_t done;
 
 static int enter_userns(void)
 {
+	gid_t gid = getgid();	/* inside it is nobody's, until it is mapped */
 	char map[64];
 
 	snprintf(map, sizeof(map), "0 %u 1", getuid());
@@ -42,7 +43,7 @@ static int enter_userns(void)
 	    io_write_file(AT_FDCWD, "/proc/self/setgroups", "deny") < 0 ||
 	    io_write_file(AT_FDCWD, "/proc/self/uid_map", map) < 0)
 		return -1;
-	snprintf(map, sizeof(map), "0 %u 1", getgid());
+	snprintf(map, sizeof(map), "0 %u 1", gid);
 	in_userns = true;
 	return io_write_file(AT_FDCWD, "/proc/self/gid_map", map);
 }
