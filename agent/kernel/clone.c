@@ -10,6 +10,10 @@
 
 #include "kernel/sys.h"
 
+#ifdef MOTE_TEST
+int clone_test_errno;	/* what clone3 fails with on the old kernel that a test plays */
+#endif
+
 static pid_t call_clone3(const struct clone_opts *o, int *pidfd, uint64_t extra)
 {
 	struct sys_clone_args args = {
@@ -20,6 +24,10 @@ static pid_t call_clone3(const struct clone_opts *o, int *pidfd, uint64_t extra)
 		.cgroup = extra ? (uint64_t)o->cgroup_fd : 0,
 	};
 
+#ifdef MOTE_TEST
+	if (clone_test_errno == ENOSYS || (clone_test_errno && extra))
+		return -clone_test_errno;
+#endif
 	return (pid_t)sys_result(syscall(SYS_clone3, &args, sizeof(args)));
 }
 

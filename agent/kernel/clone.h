@@ -29,4 +29,8 @@ int clone_pidfd_open(pid_t pid);
 /* 0 or -errno (-ESRCH: it is gone). */
 int clone_pidfd_signal(int pidfd, int signo);
 
+#ifdef MOTE_TEST
+extern int clone_test_errno;
+#endif
+
 #endif

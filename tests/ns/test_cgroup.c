@@ -134,6 +134,41 @@ static void test_v2(void **state)
 	remove_all(&root);
 }
 
+/* Kernels without clone3, without its cgroup field, and without its cgroup flag. */
+static void test_join_on_old_kernels(void **state)
+{
+	static const int errors[] = { ENOSYS, E2BIG, EINVAL };
+	FIND(CGROUP_VERSION_2);
+	AUTO_FD fd = -1;
+
+	create(&root, &e);
+	fd = cgroup_open(&root, leaf, 0);
+	for (size_t i = 0; i < COUNT_OF(errors); i++) {
+		struct clone_opts o = { .cgroup_fd = fd };
+		int p[2], err = -1;
+		pid_t pid, listed = 0;
+
+		assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+		clone_test_errno = errors[i];
+		pid = clone_process(&o);
+		clone_test_errno = 0;
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(write(p[1], &o.cgroup_err, sizeof(int)) == sizeof(int) ? pause() : 1);
+		assert_true(o.pidfd >= 0);
+		assert_int_equal(read(p[0], &err, sizeof(err)), sizeof(err));
+		assert_int_equal(err, 0);
+		assert_int_equal(cgroup_pids(&root, leaf, 0, &listed, 1), 1);
+		assert_int_equal(listed, pid);
+		assert_int_equal(clone_pidfd_signal(o.pidfd, SIGKILL), 0);
+		expect_killed(pid);
+		close(o.pidfd);
+		close(p[0]);
+		close(p[1]);
+	}
+	remove_all(&root);
+}
+
 static void expect_file(const struct cgroup_root *root, unsigned int controller, const char *file, const char *want)
 {
 	AUTO_FD fd = cgroup_open(root, leaf, controller);
@@ -269,6 +304,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_v2),
+		cmocka_unit_test(test_join_on_old_kernels),
 		cmocka_unit_test(test_v2_limits),
 		cmocka_unit_test(test_v1),
 		cmocka_unit_test(test_v1_limits),
