@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SIGCHLD says only that somebody exited: signals coalesce, so each one starts a round of
- * waitid(P_ALL) until nothing is left. A round is cut after REAPS_PER_TURN and goes on in the next turn, so that a
+ * waitid(P_ALL) until nothing is left. A round is cut after REAPS_PER_TURN and goes on in the next pass, so that a
  * container that breeds orphans cannot hold the loop. Tracked children are found in a hash by pid.
  *
  * __WALL (allowed in waitid since Linux 4.7) also takes children that were cloned with another exit signal
