@@ -19,6 +19,16 @@
 
 /* --- answers --- */
 
+int link_prepare(struct link *l, const struct frame *f, struct out **out, uint8_t **payload)
+{
+	int r = conn_prepare(l->conn, f, out, payload);
+
+	if (r != -ENOBUFS)
+		return r;
+	conn_abort(l->conn, ENOBUFS);
+	return -EPIPE;
+}
+
 /* A response must not get lost silently: without memory for it the connection goes, and the peer knows. */
 static void send_response(struct link *l, uint32_t stream, const struct envelope_response *r)
 {
@@ -28,7 +38,7 @@ static void send_response(struct link *l, uint32_t stream, const struct envelope
 	int err;
 
 	f.length = (uint32_t)envelope_response_size(r);
-	err = conn_prepare(l->conn, &f, &out, &payload);
+	err = link_prepare(l, &f, &out, &payload);
 	if (err < 0) {
 		conn_abort(l->conn, -err);
 		return;
@@ -74,7 +84,7 @@ static bool send_message(struct link *l, uint32_t stream, const ProtobufCMessage
 			FRAME_MAX);
 		return false;
 	}
-	err = conn_prepare(l->conn, &f, &out, &payload);
+	err = link_prepare(l, &f, &out, &payload);
 	if (err == -ENOMEM) {
 		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory for a reply of %zu bytes", size);
 		return false;

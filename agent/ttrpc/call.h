@@ -18,7 +18,9 @@
 struct server;
 
 struct call {
-	struct arena arena;		/* request, reply, and the handler's private state; budget 64 KiB + 8 × frame, at most 12 MiB */
+	/* Request, reply, the handler's private state, and this struct itself. The budget is pb_budget() of the frame; a handler whose
+	 * reply may need more raises it. */
+	struct arena arena;
 	struct rpc_method method;
 	const ProtobufCMessage *req;	/* in the arena */
 	struct server *server;
@@ -44,18 +46,28 @@ void call_fail(struct call *c, const struct err *e);
 /* call_fail with err_set. */
 void call_failf(struct call *c, enum rc rc, const char *fmt, ...) PRINTF(3, 4);
 
-/* Streams (rows with RPC_STREAM). c->req is the first message if the peer sent one with the request, else NULL.
- * on_data: msg in scratch memory valid during the call; NULL: the peer sends no more. Called only while reading is on; back-pressure: call_stream_pause() stops reading this
- * stream's connection credit after at most one more message… until call_stream_resume(). */
+/*
+ * Streams (rows with RPC_STREAM). c->req is the message that came with the request; NULL when the client has yet to send its
+ * first. A lost connection or a passed deadline runs `cancel`, as for any call, and on_data is silent from then on: a handler
+ * that waits must set it. A method where only the client streams answers with call_reply.
+ */
 struct call_stream_ops {
+	/* One message, in scratch memory valid during the call; NULL: the peer sends no more. May end the call. May be NULL. */
 	void (*on_data)(struct call *c, const ProtobufCMessage *msg);
-	void (*on_drain)(struct call *c);	/* room again after call_send said 0; may be NULL */
+	/* Room again after call_send said 0. May be NULL. */
+	void (*on_drain)(struct call *c);
 };
+
+/* Until it is started a stream counts as paused. on_data never runs inside start and resume. */
 void call_stream_start(struct call *c, const struct call_stream_ops *ops);
+
+/* on_data is silent while paused. What arrives meanwhile is kept; when the paused streams of the connection hold more than 1 MiB the connection, with
+ * all its other calls, is not read until half of that is taken: the protocol has no credit for one stream. */
 void call_stream_pause(struct call *c);
 void call_stream_resume(struct call *c);
 
-/* Queues one message. 1: queued, go on; 0: queued, but the connection is above its high-water mark: wait for on_drain; -errno: not queued (-EPIPE: peer gone). */
+/* Queues one message. 1: queued, go on; 0: queued, but the connection is above its high-water mark: wait for on_drain; -errno: not queued
+ * (-EPIPE: peer gone; -EMSGSIZE: above FRAME_MAX; -ENOMEM). */
 int call_send(struct call *c, const ProtobufCMessage *msg);
 
 /* Ends the stream in order: the peer gets everything queued, then the end. Frees the call. (call_fail ends it with a status.) */

@@ -271,10 +271,8 @@ int conn_prepare(struct conn *c, const struct frame *f, struct out **out, uint8_
 
 	if (c->is_lost || c->freed)
 		return -EPIPE;
-	if (len > OUT_MAX - MIN(c->queued, (size_t)OUT_MAX)) {
-		conn_abort(c, ENOBUFS);
-		return -EPIPE;
-	}
+	if (len > OUT_MAX - MIN(c->queued, (size_t)OUT_MAX))
+		return -ENOBUFS;
 	o = malloc(sizeof(*o) + len);
 	if (!o)
 		return -ENOMEM;

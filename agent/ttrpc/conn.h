@@ -10,7 +10,7 @@
 #include "ttrpc/frame.h"
 
 #define RECV_POOL_MAX	(32u << 20)	/* bytes of unfinished frames over all connections of a pool */
-#define OUT_MAX		(16u << 20)	/* queued bytes at which a connection is given up */
+#define OUT_MAX		(16u << 20)	/* bytes a connection may have queued */
 
 struct conn;
 struct out;
@@ -52,8 +52,8 @@ struct conn *conn_new(struct loop *l, int fd, const struct conn_ops *ops, void *
 /* Closes; what is queued is dropped. Safe from inside the callbacks. NULL is fine. */
 void conn_free(struct conn *c);
 
-/* Room for one frame: *payload points at f->length bytes to be filled before conn_send. 0, -ENOMEM, -EPIPE when the
- * connection is lost (also when it was given up here because of OUT_MAX). */
+/* Room for one frame: *payload points at f->length bytes to be filled before conn_send. 0, -ENOMEM, -ENOBUFS (OUT_MAX bytes
+ * are queued), -EPIPE (lost). */
 int conn_prepare(struct conn *c, const struct frame *f, struct out **out, uint8_t **payload);
 
 /* Queues what conn_prepare gave, and sends at once what the kernel takes. Errors come by on_lost. */

@@ -74,6 +74,9 @@ static inline struct server_call *impl_of(struct call *c)
 
 /* --- call.c --- */
 
+/* conn_prepare; a peer that lets OUT_MAX bytes pile up loses the connection (-EPIPE). */
+int link_prepare(struct link *l, const struct frame *f, struct out **out, uint8_t **payload);
+
 /* A new stream id: its answer when it is not one. False: answered already. */
 bool call_admit_id(struct link *l, uint32_t stream);
 void call_request(struct link *l, const struct frame *f, const uint8_t *payload);

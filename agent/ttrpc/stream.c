@@ -238,7 +238,7 @@ int call_send(struct call *call, const ProtobufCMessage *msg)
 	if (body.len > FRAME_MAX)
 		return -EMSGSIZE;
 	f.length = (uint32_t)body.len;
-	r = conn_prepare(c->link->conn, &f, &out, &payload);
+	r = link_prepare(c->link, &f, &out, &payload);
 	if (r < 0)
 		return r;
 	body_write(&body, payload);
@@ -263,7 +263,7 @@ void call_stream_end(struct call *call)
 	int r;
 
 	if (c->link) {
-		r = conn_prepare(c->link->conn, &f, &out, &payload);
+		r = link_prepare(c->link, &f, &out, &payload);
 		if (r < 0)
 			conn_abort(c->link->conn, -r);
 		else
