@@ -57,29 +57,41 @@ int stage_user_ids(const struct stage *st, struct err *e)
 }
 
 /* What the change of the user took from the effective set comes back for the filter's sake. */
-static int load_privileged_filter(const struct stage *st, struct err *e)
+static int load_privileged_filter(const struct stage *st, struct caps_sets now, struct err *e)
 {
-	struct caps_sets now;
-	int r = caps_get(&now);
-
-	if (r < 0)
-		return err_sys(e, -r, "read capabilities");
 	now.effective = now.permitted;
 	if (caps_apply(&now, e) < 0)
 		return -1;
 	return seccomp_filter_load(st->spec->linux.seccomp, e);
 }
 
+/* Nobody gives what he has not: where the agent itself runs with less (in tests, as a service), the process gets what there is. */
+static struct caps_sets caps_to_give(const struct stage *st, const struct caps_sets *now)
+{
+	struct caps_sets c = *caps_of(st);
+
+	c.permitted &= now->permitted;
+	c.effective &= c.permitted;
+	c.inheritable &= now->permitted | now->inheritable;
+	c.ambient &= c.permitted & c.inheritable;
+	return c;
+}
+
 int stage_user_rights(const struct stage *st, struct err *e)
 {
 	bool filter = st->spec->linux.seccomp;
 	bool nnp = st->process->no_new_privs;
+	struct caps_sets now, give;
+	int r = caps_get(&now);
 
-	if (filter && !nnp && load_privileged_filter(st, e) < 0)
+	if (r < 0)
+		return err_sys(e, -r, "read capabilities");
+	give = caps_to_give(st, &now);
+	if (filter && !nnp && load_privileged_filter(st, now, e) < 0)
 		return -1;
 	if (nnp && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "set no_new_privs");
-	if (caps_apply(caps_of(st), e) < 0)
+	if (caps_apply(&give, e) < 0)
 		return -1;
 	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
 		return err_sys(e, errno, "keep capabilities no more");
