@@ -405,7 +405,7 @@ static void test_proc_guard(void **state)
 		{ PLAN_MOUNT, "/proc/sys", NULL, "tmpfs", false },
 		{ PLAN_MOUNT, "//./proc/sys", NULL, "tmpfs", false },
 		{ PLAN_MOUNT, "/link/sys", NULL, "tmpfs", false },
-		{ PLAN_BIND, "/proc/self/attr", "/tmp", NULL, false },
+		{ PLAN_BIND, "/proc/self/task", "/tmp", NULL, false },
 		{ PLAN_BIND, "/proc/version", "/etc/passwd", NULL, false },
 		{ PLAN_BIND, "/link/cpuinfo", "/etc/passwd", NULL, true },
 		{ PLAN_BIND, "/proc/meminfo", "/etc/passwd", NULL, true },
