@@ -72,6 +72,7 @@ struct container *sandbox_container_new(struct sandbox *s, const char *id, struc
 		return NULL;
 	}
 	storage_refs_init(&m->storages);
+	list_init(&m->joined);
 	list_append(&s->containers, &m->node);
 	return m->container;
 }
@@ -326,13 +327,39 @@ static void remove_finished(struct steps *st)
 {
 	struct operation op = *operation_of(st);
 	const struct err *e = &op.steps.err;
+	struct list joined;
+	struct joiner *j;
 
 	free(operation_of(st));
+	list_init(&joined);
+	LIST_EACH(j, &op.member->joined, struct joiner, node) {
+		list_remove(&j->node);
+		list_append(&joined, &j->node);
+	}
 	if (err_is_set(e) && op.steps.at == REMOVE_CONTAINER)
 		op.member->state = MEMBER_LIVE;
 	else
 		member_free(op.sandbox, op.member);
 	op.done(op.owner, e);
+	LIST_EACH(j, &joined, struct joiner, node) {
+		j->done(j->owner, e);
+		free(j);
+	}
+}
+
+/* A second removal of the same container, a host's retry, shares the outcome of the first. */
+static void remove_join(struct member *m, sandbox_done_fn done, void *owner)
+{
+	struct joiner *j = mem_new(1, sizeof(*j));
+	struct err e = { 0 };
+
+	if (!j) {
+		err_sys(&e, ENOMEM, "remove container");
+		done(owner, &e);
+		return;
+	}
+	*j = (struct joiner){ .done = done, .owner = owner };
+	list_append(&m->joined, &j->node);
 }
 
 static void remove_start(struct deferred *d)
@@ -348,9 +375,12 @@ void sandbox_container_remove(struct sandbox *s, struct container *c, uint64_t d
 	struct err e = { 0 };
 	struct operation *op;
 
+	if (m->state == MEMBER_LEAVING) {
+		remove_join(m, done, owner);
+		return;
+	}
 	if (m->state != MEMBER_LIVE) {
-		err_set(&e, RC_FAILED_PRECONDITION, "container %s is being %s", c->id,
-			m->state == MEMBER_LEAVING ? "removed" : "created");
+		err_set(&e, RC_FAILED_PRECONDITION, "container %s is being created", c->id);
 		done(owner, &e);
 		return;
 	}

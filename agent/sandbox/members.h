@@ -12,6 +12,13 @@ struct member {
 	struct container *container;	/* owned */
 	struct storage_refs storages;
 	enum member_state state;
+	struct list joined;		/* struct joiner: who asked for the removal while it was under way */
+};
+
+struct joiner {
+	struct list node;
+	sandbox_done_fn done;
+	void *owner;
 };
 
 /* The row of a container that is in the table; never NULL. */

@@ -10,9 +10,6 @@
 
 #include <fcntl.h>
 #include <sys/mount.h>
-#include <sys/vfs.h>
-
-#include <linux/magic.h>
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -37,26 +34,23 @@ const char *sandbox_ns_path(const struct sandbox *s, enum sandbox_ns ns)
 	return s->nsfd[ns] >= 0 ? shared_ns[ns].path : NULL;
 }
 
-/* pivot_root(2) refuses when the root is the initramfs, which shows itself as ramfs or tmpfs. */
-static bool root_is_initramfs(void)
-{
-	struct statfs fs;
-
-	return statfs("/", &fs) == 0 && (fs.f_type == RAMFS_MAGIC || fs.f_type == TMPFS_MAGIC);
-}
-
 struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, struct err *e)
 {
 	struct sandbox *s = mem_new(1, sizeof(*s));
+	int r;
 
 	if (!s) {
 		err_sys(e, ENOMEM, "sandbox");
 		return NULL;
 	}
+	r = cgroup_detect(CGROUP_ROOT, &s->cgroups);
+	if (r < 0)
+		log_warn("sandbox", "cgroups: %s; containers run without limits", strerror(-r));
 	s->loop = l;
 	s->opts = *opts;
-	s->host = (struct container_host){ .loop = l, .run_dir = SANDBOX_RUN_DIR, .pipe_bytes = opts->pipe_bytes };
-	s->no_pivot = root_is_initramfs();
+	s->host = (struct container_host){
+		.loop = l, .run_dir = SANDBOX_RUN_DIR, .pipe_bytes = opts->pipe_bytes, .cgroups = &s->cgroups,
+	};
 	list_init(&s->containers);
 	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
 		s->nsfd[i] = -1;
@@ -80,7 +74,9 @@ void sandbox_free(struct sandbox *s)
 {
 	if (!s)
 		return;
+	storage_refs_fini(&s->own);
 	storages_fini(&s->storages);
+	cgroup_root_fini(&s->cgroups);
 	device_monitor_free(s->monitor);
 	close_namespaces(s);
 	free(s);
@@ -297,7 +293,10 @@ struct destroying {
 	size_t left;	/* containers that are still being removed, plus one for the call itself */
 };
 
-static void destroy_one_less(void *owner, const struct err *e)
+#define RELEASE_MS	5000
+
+/* What could not be undone is logged and goes down with the machine. */
+static void destroy_finished(void *owner, const struct err *e)
 {
 	struct destroying *d = owner;
 	struct sandbox *s = d->sandbox;
@@ -305,12 +304,21 @@ static void destroy_one_less(void *owner, const struct err *e)
 
 	if (err_is_set(e))
 		log_warn("sandbox", "destroy: %s", e->msg);
-	if (--d->left)
-		return;
 	log_info("sandbox", "sandbox \"%s\" is destroyed", s->id);
 	d->done(d->owner, &none);
 	free(d);
 	s->opts.shutdown(s->opts.shutdown_arg);
+}
+
+static void destroy_one_less(void *owner, const struct err *e)
+{
+	struct destroying *d = owner;
+	struct sandbox *s = d->sandbox;
+
+	if (err_is_set(e))
+		log_warn("sandbox", "destroy: %s", e->msg);
+	if (!--d->left)
+		storages_release(&s->storages, &s->own, clock_after(RELEASE_MS), destroy_finished, d);
 }
 
 void sandbox_destroy(struct sandbox *s, uint64_t deadline_ms, sandbox_done_fn done, void *owner)

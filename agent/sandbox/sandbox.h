@@ -39,13 +39,13 @@ struct sandbox {
 	enum sandbox_state state;
 	char id[128], hostname[65];
 	struct container_host host;
+	struct cgroup_root cgroups;
 	struct list containers;
 	struct container *pid_owner;	/* the first container: whose pid namespace others may share. Borrowed */
 	struct device_monitor *monitor;
 	struct storages storages;
 	struct storage_refs own;	/* the sandbox's storages */
 	int nsfd[SANDBOX_NS_COUNT];	/* -1: not shared */
-	bool no_pivot;			/* the root is the initramfs */
 };
 
 typedef void (*sandbox_done_fn)(void *owner, const struct err *e);
@@ -87,7 +87,7 @@ void sandbox_container_drop(struct sandbox *s, struct container *c);
 /* Storages, shared namespaces, rootfs, cgroup, first process up to its start. On failure everything is undone and the container is gone. */
 void sandbox_container_create(struct sandbox *s, const struct sandbox_container *what, uint64_t deadline_ms, sandbox_done_fn done, void *owner);
 
-/* Kills, waits for the end, gives storages back, forgets. NOT_FOUND for an id that is unknown or in removal already is the caller's (sandbox_find). */
+/* Kills, waits for the end, gives storages back, forgets. While a removal is under way a second one shares its outcome; while the create is, FAILED_PRECONDITION. */
 void sandbox_container_remove(struct sandbox *s, struct container *c, uint64_t deadline_ms, sandbox_done_fn done, void *owner);
 
 size_t sandbox_container_count(const struct sandbox *s);

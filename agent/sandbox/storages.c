@@ -76,6 +76,16 @@ void storage_refs_init(struct storage_refs *r)
 	list_init(&r->refs);
 }
 
+void storage_refs_fini(struct storage_refs *r)
+{
+	struct ref *ref;
+
+	LIST_EACH(ref, &r->refs, struct ref, node) {
+		list_remove(&ref->node);
+		free(ref);
+	}
+}
+
 size_t storages_count(const struct storages *t)
 {
 	size_t n = 0;

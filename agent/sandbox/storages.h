@@ -34,6 +34,9 @@ void storages_fini(struct storages *t);
 
 void storage_refs_init(struct storage_refs *r);
 
+/* Forgets what is held without giving it back. */
+void storage_refs_fini(struct storage_refs *r);
+
 /* Sets reqs[0..n) up in order; reqs and their strings must live until done. done runs exactly once, later (inside this call only
  * when there is no memory to remember it). On failure nothing of this call is left
  * in `refs`; what could not be undone at once (a mount that hangs) stays reserved under its mount point until it can. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/cases.h"
 
-#include "lib/pbjson.h"
-
 struct rig *cases_rig;
 
 int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *const *tables, struct rig *r)
@@ -25,8 +23,8 @@ int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *co
 		return 1;
 	}
 	failed = _cmocka_run_group_tests(name, all, n, NULL, NULL);
-	if (kind == RIG_NAMESPACES && !r->agent.pid) {
-		printf("not ok - the agent has ended with status %d\n", r->agent_status);
+	if (kind == RIG_NAMESPACES && rig_end_agent(r) != 0) {
+		printf("not ok - the agent ended with status %d\n", r->agent_status);
 		failed++;
 	}
 	rig_stop(r);

@@ -282,7 +282,7 @@ static void cut_in_each_call(void **state)
 	/* the removal whose asker has gone is carried out all the same, or is waited for here */
 	for (int i = 0; i < 100 && rig_remove(r, id) != RC_NOT_FOUND; i++)
 		;
-	assert_int_equal(r->err.rc, RC_NOT_FOUND);
+	assert_rc(r, r->err.rc, RC_NOT_FOUND, id);
 }
 
 const struct CMUnitTest cases_hostile[] = {

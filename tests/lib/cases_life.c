@@ -48,7 +48,7 @@ static void runs_and_ends(void **state)
 	(void)state;
 	assert_int_equal(rig_shell(r, "echo hello; exit 7"), 7);
 	assert_string_equal(r->reply, "hello\n");
-	assert_int_equal(rig_shell(r, "kill -TERM $$"), 143);
+	assert_int_equal(rig_shell(r, "sh -c 'kill -TERM $$'; exit $?"), 143);
 	assert_int_equal(rig_shell(r, "kill -KILL 1; echo survives"), 0);
 	assert_string_equal(r->reply, "survives\n");
 }

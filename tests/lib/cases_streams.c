@@ -108,7 +108,7 @@ static void terminal(void **state)
 	struct rig *r = cases_rig;
 	const char *id = rig_id(r);
 	struct rig_container what = {
-		.args = "[\"sh\",\"-c\",\"tty; stty size; read x; stty size; exit 4\"]",
+		.args = "[\"sh\",\"-c\",\"stty size; read x; stty size; exit 4\"]",
 		.process = ",\"Terminal\":true,\"ConsoleSize\":{\"Height\":30,\"Width\":90}",
 	};
 
@@ -117,7 +117,6 @@ static void terminal(void **state)
 	assert_done(r, rig_call(r, "TtyWinResize", "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"row\":40,\"column\":132}", id, id));
 	assert_done(r, rig_call(r, "WriteStdin", "{\"container_id\":\"%s\",\"data\":\"Cg==\"}", id));
 	assert_true(rig_read(r, "ReadStdout", id, id) > 0);
-	assert_output(r, "/dev/");
 	assert_output(r, "40 132");
 	assert_int_equal(rig_read(r, "ReadStderr", id, id), 0);
 	assert_int_equal(rig_wait(r, id, ""), 4);

@@ -252,21 +252,21 @@ static void make_rootfs(void)
 	assert_int_equal(system(cmd), 0);
 }
 
-static void find_cgroups(void)
+bool fixture_cgroups(int version)
 {
 	static const char *const paths[] = { "/sys/fs/cgroup/unified", "/sys/fs/cgroup" };
-	const char *want = getenv("TEST_CGROUP");	/* 1, 2, or not set: the first there is */
 
-	for (size_t i = 0; i < COUNT_OF(paths); i++) {
+	host.cgroups = NULL;
+	for (size_t i = 0; i < COUNT_OF(paths) && version; i++) {
 		if (cgroup_detect(paths[i], &cgroups) < 0)
 			continue;
-		if (cgroups.version != CGROUP_VERSION_NONE &&
-		    (!want || (want[0] == '1') == (cgroups.version == CGROUP_VERSION_1))) {
+		if (cgroups.version == (enum cgroup_version)version) {
 			host.cgroups = &cgroups;
-			return;
+			return true;
 		}
 		cgroup_root_fini(&cgroups);
 	}
+	return !version;
 }
 
 int fixture_group_setup(void **state)
@@ -287,7 +287,6 @@ int fixture_group_setup(void **state)
 	sigemptyset(&none);
 	reaper_block_signals(&none);
 	host.run_dir = scratch;
-	find_cgroups();
 	return 0;
 }
 

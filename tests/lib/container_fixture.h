@@ -61,6 +61,9 @@ const char *read_all(struct process *p, enum streams_kind kind);
 /* create, start, read stdout, wait for status, remove: the output. */
 const char *output_of(struct container *c, int status);
 
+/* Run the next group with this version of cgroups (0: without). false: this machine has not got it. */
+bool fixture_cgroups(int version);
+
 /* cmocka's group and test functions. */
 int fixture_group_setup(void **state);
 int fixture_group_teardown(void **state);

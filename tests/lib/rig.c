@@ -96,7 +96,12 @@ static void in_namespaces(const struct rig *r)
 
 	snprintf(program, sizeof(program), "%s/mote-agent", env_or("MOTE_HOST", "build/host"));
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("proc", "/proc", "proc", 0, NULL) < 0 ||
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		perror("rig: make mounts private");
+		_exit(126);
+	}
+	umount2("/sys/fs/cgroup", MNT_DETACH); /* with the machine's own hierarchies below it, if any */
+	if (mount("proc", "/proc", "proc", 0, NULL) < 0 ||
 	    mount("tmpfs", "/run", "tmpfs", 0, "mode=755") < 0 ||
 	    mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) < 0) {
 		perror("rig: mount");
@@ -240,6 +245,25 @@ void rig_stop(struct rig *r)
 	reaper_stop();
 	loop_free(r->loop);
 	r->loop = NULL;
+}
+
+static void agent_hangs(struct timer *t)
+{
+	(void)t;
+	fprintf(stderr, "rig: the agent does not end\n");
+}
+
+int rig_end_agent(struct rig *r)
+{
+	struct timer limit = { 0 };
+
+	if (r->agent.pid && rig_call(r, "DestroySandbox", "{}"))
+		fprintf(stderr, "rig: DestroySandbox: %s\n", r->err.msg);
+	timer_arm(r->loop, &limit, clock_after(30000), agent_hangs);
+	while (r->agent.pid && limit.loop)
+		loop_once(r->loop, -1);
+	timer_cancel(&limit);
+	return r->agent.pid ? -1 : r->agent_status;
 }
 
 int rig_connect_raw(struct rig *r)

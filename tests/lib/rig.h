@@ -36,6 +36,9 @@ struct rig {
 int rig_start(struct rig *r, enum rig_kind kind, const char *cmdline);
 void rig_stop(struct rig *r);
 
+/* DestroySandbox, and the agent's exit status (namespaces only): 0 unless the sanitizers found something, leaks included. */
+int rig_end_agent(struct rig *r);
+
 /* Can this machine do it? NULL, or the reason why not. */
 const char *rig_missing(enum rig_kind kind);
 
@@ -69,6 +72,7 @@ struct rig_container {
 	const char *storages;	/* more storages: ",{…}" */
 	const char *request;	/* more members of the request */
 	const char *root;	/* root path instead of the writable busybox */
+	bool readonly;		/* the root */
 };
 
 /* CreateContainer with a writable busybox root. The code. */

@@ -136,6 +136,11 @@ int rig_await(struct rig *r, struct rig_pending *p)
 #define CAPS "[\"CAP_CHOWN\",\"CAP_DAC_OVERRIDE\",\"CAP_FSETID\",\"CAP_FOWNER\",\"CAP_MKNOD\",\"CAP_NET_RAW\",\"CAP_SETGID\",\"CAP_SETUID\"," \
 	     "\"CAP_SETFCAP\",\"CAP_SETPCAP\",\"CAP_NET_BIND_SERVICE\",\"CAP_SYS_CHROOT\",\"CAP_KILL\",\"CAP_AUDIT_WRITE\"]"
 
+static const char default_caps[] = ",\"Capabilities\":{\"Bounding\":" CAPS ",\"Effective\":" CAPS ",\"Permitted\":" CAPS "}";
+
+static const char default_namespaces[] =
+	",\"Namespaces\":[{\"Type\":\"ipc\"},{\"Type\":\"uts\"},{\"Type\":\"mount\"},{\"Type\":\"pid\"},{\"Type\":\"cgroup\"}]";
+
 static const char default_mounts[] =
 	"{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\",\"options\":[\"nosuid\",\"noexec\",\"nodev\"]},"
 	"{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"options\":[\"nosuid\",\"strictatime\",\"mode=755\",\"size=65536k\"]},"
@@ -148,6 +153,12 @@ static const char default_mounts[] =
 static const char *or_empty(const char *s)
 {
 	return s ? s : "";
+}
+
+/* The usual member, unless the test brings its own of that name. */
+static const char *unless(const char *own, const char *name, const char *usual)
+{
+	return own && strstr(own, name) ? "" : usual;
 }
 
 /* The overlay's lower layer: the machine's own directory, or the VM's disk. */
@@ -174,15 +185,18 @@ int rig_create(struct rig *r, const char *id, const struct rig_container *what)
 		root_storages(r, id, storages, sizeof(storages));
 	return rig_call(r, "CreateContainer",
 			"{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"storages\":[%s%s],\"OCI\":{\"Version\":\"1.1.0\","
-			"\"Root\":{\"Path\":\"%s\"},\"Hostname\":\"%s\",\"Mounts\":[%s%s],"
-			"\"Process\":{\"Args\":%s,\"Cwd\":\"/\",\"Env\":[\"PATH=/bin\"],\"User\":{},"
-			"\"Capabilities\":{\"Bounding\":" CAPS ",\"Effective\":" CAPS ",\"Permitted\":" CAPS "}%s},"
-			"\"Linux\":{\"CgroupsPath\":\"/mote-test/%s\",\"Namespaces\":[{\"Type\":\"ipc\"},{\"Type\":\"uts\"},{\"Type\":\"mount\"},"
-			"{\"Type\":\"pid\"},{\"Type\":\"cgroup\"}],\"MaskedPaths\":[\"/proc/kcore\",\"/proc/keys\",\"/proc/scsi\",\"/sys/firmware\"],"
-			"\"ReadonlyPaths\":[\"/proc/sys\",\"/proc/sysrq-trigger\"]%s}%s}%s}",
-			id, id, storages, or_empty(what->storages), what->root ? what->root : "/run/kata-containers/none", id, default_mounts,
-			or_empty(what->mounts), what->args ? what->args : "[\"/bin/sh\"]", or_empty(what->process), id,
-			or_empty(what->linux), or_empty(what->spec), or_empty(what->request));
+			"\"Hostname\":\"%s\",\"Mounts\":[%s%s],\"Root\":{\"Path\":\"%s\"%s},"
+			"\"Process\":{\"Args\":%s%s%s%s%s%s},"
+			"\"Linux\":{\"MaskedPaths\":[\"/proc/kcore\",\"/proc/keys\",\"/proc/scsi\",\"/sys/firmware\"],"
+			"\"ReadonlyPaths\":[\"/proc/sys\",\"/proc/sysrq-trigger\"]%s%s%s%s%s}%s}%s}",
+			id, id, storages, or_empty(what->storages), id, default_mounts, or_empty(what->mounts),
+			what->root ? what->root : "/run/kata-containers/none", what->readonly ? ",\"Readonly\":true" : "",
+			what->args ? what->args : "[\"/bin/sh\"]", or_empty(what->process),
+			unless(what->process, "\"Cwd\"", ",\"Cwd\":\"/\""), unless(what->process, "\"User\"", ",\"User\":{}"),
+			unless(what->process, "\"Env\"", ",\"Env\":[\"PATH=/bin\"]"), unless(what->process, "\"Capabilities\"", default_caps),
+			or_empty(what->linux), unless(what->linux, "\"CgroupsPath\"", ",\"CgroupsPath\":\"/mote-test/"),
+			unless(what->linux, "\"CgroupsPath\"", id), unless(what->linux, "\"CgroupsPath\"", "\""),
+			unless(what->linux, "\"Namespaces\"", default_namespaces), or_empty(what->spec), or_empty(what->request));
 }
 
 int rig_run(struct rig *r, const char *id, const struct rig_container *what)
@@ -221,6 +235,7 @@ ssize_t rig_read(struct rig *r, const char *method, const char *id, const char *
 		struct err e = { 0 };
 		struct arena a;
 		Grpc__ReadStreamResponse *reply;
+		bool end;
 		size_t len;
 
 		rig_send(r, r->client, 0, &p, method, "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"len\":32768}", id, exec_id);
@@ -235,8 +250,9 @@ ssize_t rig_read(struct rig *r, const char *method, const char *id, const char *
 		if (len)
 			memcpy(all + n, reply->data.data, len);
 		n += len;
+		end = !reply->data.len;
 		arena_fini(&a);
-		if (!reply->data.len || n == sizeof(all) - 1)
+		if (end || n == sizeof(all) - 1)
 			break;
 	}
 	all[n] = '\0';

@@ -50,8 +50,8 @@ void kata_start_container(struct call *c)
 void kata_remove_container(struct call *c)
 {
 	const Grpc__RemoveContainerRequest *req = (const void *)c->req;
-	struct container *found = kata_container(c, req->container_id);
 	uint64_t deadline = kata_deadline(c);
+	struct container *found = kata_container(c, req->container_id);
 
 	if (!found)
 		return;

@@ -99,13 +99,16 @@ void kata_write_stdin(struct call *c)
 
 	if (!p)
 		return;
+	if (!req->data.len) { /* hosts say the end of input this way too */
+		streams_close_stdin(&p->streams);
+		call_ok(c);
+		return;
+	}
 	st = ARENA_NEW(&c->arena, struct write_state);
 	if (!st) {
 		call_failf(c, RC_RESOURCE_EXHAUSTED, "WriteStdin: no memory");
 		return;
 	}
-	if (!req->data.len)
-		streams_close_stdin(&p->streams); /* hosts say the end of input this way too */
 	st->streams = &p->streams;
 	st->len = (uint32_t)req->data.len;
 	c->state = st;
