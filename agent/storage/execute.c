@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Carrying a storage plan out, in a job: huge pages, a new filesystem, what is on the disk, the mounts, the group. All of it may wait on
- * hardware, on other programs, or on a filesystem of somebody else's.
+ * hardware, on other programs, or on a filesystem of somebody else's (check-code: job).
  */
 #include <fcntl.h>
 #include <signal.h>
