@@ -173,13 +173,13 @@ static void judge_answer(struct job *j, int status, struct err *e)
 			err_sanitize(e);
 		return;
 	}
-	j->answer.out_len = 0;
 	if (j->child.signo)
 		err_set(e, RC_INTERNAL, "%s: helper died (signal %d)", j->what, j->child.signo);
 	else if (answer_size(j) == 0)
 		err_set(e, RC_INTERNAL, "%s: helper gave a malformed answer", j->what);
 	else
 		err_set(e, RC_INTERNAL, "%s: helper gave no answer (exit %d)", j->what, status);
+	j->answer.out_len = 0;	/* nothing of it is shown */
 }
 
 /* --- ends --- */
