@@ -30,7 +30,8 @@ int blkid_fstype_of(int fd, char *buf, size_t cap, struct err *e)
 	errno = 0;
 	r = blkid_do_safeprobe(pr);
 	if (r == -2)
-		return err_set(e, RC_FAILED_PRECONDITION, "more than one filesystem is on the device");
+		return err_set(e, RC_FAILED_PRECONDITION,
+			       "more than one filesystem is on the device");
 	if (r < 0)
 		return err_sys(e, errno ? errno : EIO, "look for a filesystem");
 	if (r > 0 || blkid_probe_lookup_value(pr, "TYPE", &type, NULL) < 0)

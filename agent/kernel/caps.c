@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Capabilities. The table's index is the kernel's number. What the running kernel does not know (numbers above its last) is silently
- * left out when sets are applied: a newer host may name more than an older guest has.
+ * Capabilities. The table's index is the kernel's number. What the running kernel does not know
+ * (numbers above its last) is silently left out when sets are applied: a newer host may name more
+ * than an older guest has.
  */
 #include "kernel/caps.h"
 
@@ -16,14 +17,15 @@
 #include "kernel/sys.h"
 
 static const char *const names[] = {
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
-	"CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE",
-	"CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER",
-	"CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT",
-	"CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TIME",
-	"CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL",
-	"CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM",
-	"CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID",
+	"CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE",
+	"CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW",
+	"CAP_IPC_LOCK", "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT",
+	"CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE",
+	"CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE",
+	"CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE",
+	"CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ",
+	"CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
 };
 
 _Static_assert(COUNT_OF(names) == 41, "CAP_CHECKPOINT_RESTORE is number 40");
@@ -51,7 +53,8 @@ int caps_parse(char *const *list, size_t n, uint64_t *mask, struct err *e)
 		int nr = list[i] ? caps_number(list[i]) : -EINVAL;
 
 		if (nr < 0)
-			return err_set(e, RC_INVALID_ARGUMENT, "unknown capability '%.40s'", list[i] ? list[i] : "");
+			return err_set(e, RC_INVALID_ARGUMENT, "unknown capability '%.40s'",
+				       list[i] ? list[i] : "");
 		m |= 1ull << nr;
 	}
 	*mask = m;
@@ -85,7 +88,8 @@ int caps_drop_bounding(uint64_t keep, struct err *e)
 		if (keep >> nr & 1 || prctl(PR_CAPBSET_READ, nr, 0, 0, 0) != 1)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, nr, 0, 0, 0) < 0)
-			return err_sys(e, errno, "drop %s from the bounding set", caps_name(nr) ? caps_name(nr) : "a capability");
+			return err_sys(e, errno, "drop %s from the bounding set",
+				       caps_name(nr) ? caps_name(nr) : "a capability");
 	}
 	return 0;
 }
@@ -114,7 +118,8 @@ int caps_apply(const struct caps_sets *s, struct err *e)
 		return 0;	/* before Linux 4.3: no ambient set */
 	for (unsigned int nr = 0; nr < 64; nr++)
 		if (s->ambient & known & (1ull << nr))
-			/* Refused when it is not permitted and inheritable: then it is not there, as runc has it. */
+			/* Refused when it is not permitted and inheritable: then it is not
+			 * there, as runc has it. */
 			(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, nr, 0, 0);
 	return 0;
 }

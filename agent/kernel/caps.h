@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Capabilities by name, and the five sets of the calling process. Raw system calls, no libcap. Never waits. */
+/* Capabilities by name, and the five sets of the calling process. Raw system calls, no libcap.
+ * Never waits. */
 #ifndef MOTE_KERNEL_CAPS_H
 #define MOTE_KERNEL_CAPS_H
 
@@ -24,11 +25,13 @@ unsigned int caps_last(void);
 /* Every capability of the running kernel. */
 uint64_t caps_all(void);
 
-/* Drops from the bounding set what is not in `keep`; needs CAP_SETPCAP, so before the user changes. */
+/* Drops from the bounding set what is not in `keep`; needs CAP_SETPCAP, so before the user
+ * changes. */
 int caps_drop_bounding(uint64_t keep, struct err *e);
 
-/* Sets effective, permitted, inheritable, then ambient (which the kernel may refuse: that is no error). Bits the kernel does not know are
- * ignored. Call after setuid with PR_SET_KEEPCAPS. The bounding set is left alone. */
+/* Sets effective, permitted, inheritable, then ambient (which the kernel may refuse: that is no
+ * error). Bits the kernel does not know are ignored. Call after setuid with PR_SET_KEEPCAPS. The
+ * bounding set is left alone. */
 int caps_apply(const struct caps_sets *s, struct err *e);
 
 /* What this process has now. 0 or -errno. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the control groups are: detection, the mounts at boot, directories. Version 2 is one tree whose root says which controllers there are; version 1 is a
- * tmpfs with one tree per controller. The root is a parameter everywhere, so that tests can work on a tree of their own.
+ * Where the control groups are: detection, the mounts at boot, directories. Version 2 is one tree
+ * whose root says which controllers there are; version 1 is a tmpfs with one tree per controller.
+ * The root is a parameter everywhere, so that tests can work on a tree of their own.
  */
 #include "kernel/cgroup.h"
 
@@ -55,7 +56,8 @@ const char *cgroup_relative(const char *path)
 
 unsigned int cgroup_any(const struct cgroup_root *root)
 {
-	static const unsigned int order[] = { CGROUP_MEMORY, CGROUP_PIDS, CGROUP_FREEZER, CGROUP_DEVICES, CGROUP_CPU };
+	static const unsigned int order[] = { CGROUP_MEMORY, CGROUP_PIDS, CGROUP_FREEZER,
+					      CGROUP_DEVICES, CGROUP_CPU };
 
 	if (root->version != CGROUP_VERSION_1)
 		return 0;
@@ -103,7 +105,8 @@ static void detect_v1(struct cgroup_root *root)
 		AUTO_FD fd = openat(root->fd, c->v1, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		struct statfs fs;
 
-		if (fd >= 0 && fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == SYS_CGROUP_MAGIC)
+		if (fd >= 0 && fstatfs(fd, &fs) == 0 &&
+		    (unsigned long)fs.f_type == SYS_CGROUP_MAGIC)
 			root->controllers |= c->bit;
 	}
 	if (root->controllers)
@@ -142,7 +145,8 @@ void cgroup_root_fini(struct cgroup_root *root)
 	root->controllers = 0;
 }
 
-/* Each on its own: one that the kernel refuses (cpu with realtime processes about) must not take the others along. */
+/* Each on its own: one that the kernel refuses (cpu with realtime processes about) must not take
+ * the others along. */
 static void enable_all(const struct cgroup_root *root)
 {
 	for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
@@ -234,7 +238,8 @@ static int detect(const char *path, struct cgroup_root *out, struct err *e)
 	return r < 0 ? err_sys(e, -r, "look at the cgroups in %s", path) : 0;
 }
 
-int cgroup_setup_root(const char *path, enum cgroup_version want, struct cgroup_root *out, struct err *e)
+int cgroup_setup_root(const char *path, enum cgroup_version want, struct cgroup_root *out,
+		      struct err *e)
 {
 	int r;
 
@@ -251,8 +256,8 @@ int cgroup_setup_root(const char *path, enum cgroup_version want, struct cgroup_
 	}
 	if (out->version != want) {
 		cgroup_root_fini(out);
-		return err_set(e, RC_FAILED_PRECONDITION, "%s has not the wanted cgroup version %d", path,
-			       want == CGROUP_VERSION_1 ? 1 : 2);
+		return err_set(e, RC_FAILED_PRECONDITION, "%s has not the wanted cgroup version %d",
+			       path, want == CGROUP_VERSION_1 ? 1 : 2);
 	}
 	if (want == CGROUP_VERSION_2)
 		enable_all(out);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Control groups, both versions behind one neutral interface. Creating groups and setting limits goes through libcgroup, whose
- * start costs tens of milliseconds and hundreds of kilobytes: those calls are marked "job only" and belong in a forked job, where
- * both die with it. The rest works on the files directly and never waits. Nothing of libcgroup shows here.
+ * Control groups, both versions behind one neutral interface. Creating groups and setting limits
+ * goes through libcgroup, whose start costs tens of milliseconds and hundreds of kilobytes: those
+ * calls are marked "job only" and belong in a forked job, where both die with it. The rest works on
+ * the files directly and never waits. Nothing of libcgroup shows here.
  *
  * A path is relative to the hierarchy's root ("/pod1/c1", "pod1/c1"); it must be plain (no "..").
- * Version 2 lets no group hold both processes and enabled controllers for children (the root may): only leaves get processes.
+ * Version 2 lets no group hold both processes and enabled controllers for children (the root may):
+ * only leaves get processes.
  */
 #ifndef MOTE_KERNEL_CGROUP_H
 #define MOTE_KERNEL_CGROUP_H
@@ -19,14 +21,24 @@ enum cgroup_version { CGROUP_VERSION_NONE, CGROUP_VERSION_1, CGROUP_VERSION_2 };
 
 /* Bits of the controllers this project uses. */
 enum cgroup_controller_bit {
-	CGROUP_CPU = 0x1, CGROUP_CPUACCT = 0x2, CGROUP_CPUSET = 0x4, CGROUP_MEMORY = 0x8, CGROUP_PIDS = 0x10,
-	CGROUP_DEVICES = 0x20, CGROUP_FREEZER = 0x40, CGROUP_IO = 0x80 /* blkio in version 1 */, CGROUP_HUGETLB = 0x100,
-	CGROUP_NET_CLS = 0x200, CGROUP_NET_PRIO = 0x400, CGROUP_PERF_EVENT = 0x800, CGROUP_RDMA = 0x1000,
+	CGROUP_CPU = 0x1,
+	CGROUP_CPUACCT = 0x2,
+	CGROUP_CPUSET = 0x4,
+	CGROUP_MEMORY = 0x8,
+	CGROUP_PIDS = 0x10,
+	CGROUP_DEVICES = 0x20,
+	CGROUP_FREEZER = 0x40,
+	CGROUP_IO = 0x80, /* blkio in version 1 */
+	CGROUP_HUGETLB = 0x100,
+	CGROUP_NET_CLS = 0x200,
+	CGROUP_NET_PRIO = 0x400,
+	CGROUP_PERF_EVENT = 0x800,
+	CGROUP_RDMA = 0x1000,
 };
 
 struct cgroup_root {
 	enum cgroup_version version;
-	unsigned int controllers;	/* enum cgroup_controller_bit; version 1: the mounted ones */
+	unsigned int controllers; /* enum cgroup_controller_bit; version 1: the mounted ones */
 	int fd;				/* the root directory; -1: none */
 	char path[64];
 };
@@ -35,7 +47,8 @@ struct cgroup_root {
 
 /* CGROUP_UNSET: leave alone. -1: no limit. */
 struct cgroup_limits {
-	int64_t memory, reservation, swap;	/* bytes; swap is memory plus swap, as in OCI and version 1 */
+	/* bytes; swap is memory plus swap, as in OCI and version 1 */
+	int64_t memory, reservation, swap;
 	int64_t cpu_shares;			/* 2..262144; 0: leave alone */
 	int64_t cpu_quota, cpu_period;		/* microseconds */
 	int64_t pids;				/* 0 and below: no limit */
@@ -44,24 +57,31 @@ struct cgroup_limits {
 
 void cgroup_limits_init(struct cgroup_limits *l);
 
-/* What is mounted at `path` (CGROUP_ROOT, or a test's directory). 0, or -errno; nothing mounted is version NONE and 0. cgroup_root_fini closes. */
+/* What is mounted at `path` (CGROUP_ROOT, or a test's directory). 0, or -errno; nothing mounted
+ * is version NONE and 0. cgroup_root_fini closes. */
 int cgroup_detect(const char *path, struct cgroup_root *out);
 void cgroup_root_fini(struct cgroup_root *root);
 
-/* At boot: mounts the wanted version on path (tmpfs and one mount per controller for 1) and, for 2, enables all known controllers for the
- * root's children. Fine when it is mounted already. Then as cgroup_detect. */
-int cgroup_setup_root(const char *path, enum cgroup_version want, struct cgroup_root *out, struct err *e);
+/* At boot: mounts the wanted version on path (tmpfs and one mount per controller for 1) and, for
+ * 2, enables all known controllers for the root's children. Fine when it is mounted already.
+ * Then as cgroup_detect. */
+int cgroup_setup_root(const char *path, enum cgroup_version want, struct cgroup_root *out,
+		      struct err *e);
 
-/* The path of a group of an OCI spec's cgroupsPath: "" gives "/ID", "a:b:c" (systemd's form) gives "/a/b/c". INVALID_ARGUMENT for "..". */
+/* The path of a group of an OCI spec's cgroupsPath: "" gives "/ID", "a:b:c" (systemd's form)
+ * gives "/a/b/c". INVALID_ARGUMENT for "..". */
 char *cgroup_path_of_spec(struct arena *a, const char *cgroups_path, const char *id, struct err *e);
 
 /* Job only. Makes the group and its parents with every controller enabled; fine when it exists. */
 int cgroup_create(const struct cgroup_root *root, const char *path, struct err *e);
 
-/* Job only. Sets what is not CGROUP_UNSET. A limit whose controller the kernel lacks is an error (FAILED_PRECONDITION), except where "no limit" is asked. */
-int cgroup_limit(const struct cgroup_root *root, const char *path, const struct cgroup_limits *l, struct err *e);
+/* Job only. Sets what is not CGROUP_UNSET. A limit whose controller the kernel lacks is an error
+ * (FAILED_PRECONDITION), except where "no limit" is asked. */
+int cgroup_limit(const struct cgroup_root *root, const char *path, const struct cgroup_limits *l,
+		 struct err *e);
 
-/* The conversion behind cgroup_limit, pure: n rows "file", "value" in the order they must be written; *n <= CGROUP_VALUES. */
+/* The conversion behind cgroup_limit, pure: n rows "file", "value" in the order they must be
+ * written; *n <= CGROUP_VALUES. */
 #define CGROUP_VALUES	12
 struct cgroup_value {
 	unsigned int controller;	/* one bit */
@@ -70,30 +90,37 @@ struct cgroup_value {
 	const char *text;		/* borrowed when value is "" */
 	bool optional;			/* a missing file is no error */
 };
-int cgroup_limits_values(enum cgroup_version v, const struct cgroup_limits *l, struct cgroup_value out[CGROUP_VALUES], size_t *n, struct err *e);
+int cgroup_limits_values(enum cgroup_version v, const struct cgroup_limits *l,
+			 struct cgroup_value out[CGROUP_VALUES], size_t *n, struct err *e);
 
-/* The group's directory (version 2: for CLONE_INTO_CGROUP, inotify, reads; version 1: that of `controller`, one bit, or 0 for any).
- * O_PATH|O_DIRECTORY descriptor, or -errno. */
+/* The group's directory (version 2: for CLONE_INTO_CGROUP, inotify, reads; version 1: that of
+ * `controller`, one bit, or 0 for any). O_PATH|O_DIRECTORY descriptor, or -errno. */
 int cgroup_open(const struct cgroup_root *root, const char *path, unsigned int controller);
 
 /* Moves a process (0: the caller) into the group, in every hierarchy. 0 or -errno. */
 int cgroup_add_pid(const struct cgroup_root *root, const char *path, pid_t pid);
 
-/* The processes of the group itself and, with CGROUP_RECURSIVE, of the groups below. How many there are (may exceed cap, then the rest was not written), or -errno. */
+/* The processes of the group itself and, with CGROUP_RECURSIVE, of the groups below. How many
+ * there are (may exceed cap, then the rest was not written), or -errno. */
 enum cgroup_pids_flags { CGROUP_RECURSIVE = 0x1 };
-ssize_t cgroup_pids(const struct cgroup_root *root, const char *path, unsigned int flags, pid_t *out, size_t cap);
+ssize_t cgroup_pids(const struct cgroup_root *root, const char *path, unsigned int flags,
+		    pid_t *out, size_t cap);
 
-/* SIGKILL to every process in the group and below: cgroup.kill where the kernel has it (5.14), else by their ids, frozen meanwhile. A process that forks on version 1
- * without freezer can escape one call: call again while cgroup_populated says 1. 0 (also when the group is gone) or -errno. */
+/* SIGKILL to every process in the group and below: cgroup.kill where the kernel has it (5.14),
+ * else by their ids, frozen meanwhile. A process that forks on version 1 without freezer can
+ * escape one call: call again while cgroup_populated says 1. 0 (also when the group is gone) or
+ * -errno. */
 int cgroup_kill(const struct cgroup_root *root, const char *path);
 
 /* 1: there are processes in it or below; 0: none, or no group; -errno. */
 int cgroup_populated(const struct cgroup_root *root, const char *path);
 
-/* Removes the group and the groups below it. 0 (also when it is gone), -EBUSY while a process is left: try again after its exit was reaped. */
+/* Removes the group and the groups below it. 0 (also when it is gone), -EBUSY while a process is
+ * left: try again after its exit was reaped. */
 int cgroup_remove(const struct cgroup_root *root, const char *path);
 
-/* 1 frozen, 0 not. cgroup_freeze returns once asked, not once frozen (version 2: cgroup.events says when). */
+/* 1 frozen, 0 not. cgroup_freeze returns once asked, not once frozen (version 2: cgroup.events
+ * says when). */
 int cgroup_freeze(const struct cgroup_root *root, const char *path, int frozen);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Creating groups and setting limits: the home of libcgroup, in jobs only (cgroup.h says why). The library finds the mounts by itself; it is started once per process. Three things it
- * leaves undone are done here: version 2's root must have its controllers enabled before (cgroup_setup_root), files that the kernel may lack are looked for first (it treats a missing one as fatal), and
+ * Creating groups and setting limits: the home of libcgroup, in jobs only (cgroup.h says why). The
+ * library finds the mounts by itself; it is started once per process. Three things it leaves undone
+ * are done here: version 2's root must have its controllers enabled before (cgroup_setup_root),
+ * files that the kernel may lack are looked for first (it treats a missing one as fatal), and
  * version 1's new cpusets are empty until somebody copies the parent's.
  */
 #include <fcntl.h>
@@ -111,7 +113,8 @@ static int fill_cpusets(const struct cgroup_root *root, const char *at)
 	return r;
 }
 
-static struct cgroup *group_new(const struct cgroup_root *root, const char *at, unsigned int controllers, struct err *e)
+static struct cgroup *group_new(const struct cgroup_root *root, const char *at,
+				unsigned int controllers, struct err *e)
 {
 	struct cgroup *group = cgroup_new_cgroup(at);
 
@@ -162,12 +165,14 @@ int cgroup_create(const struct cgroup_root *root, const char *path, struct err *
 	return r < 0 ? err_sys(e, -r, "fill the cpuset of cgroup %s", at) : 0;
 }
 
-static struct cgroup_controller *controller_of(const struct cgroup_root *root, struct cgroup *group, unsigned int bit)
+static struct cgroup_controller *controller_of(const struct cgroup_root *root, struct cgroup *group,
+					       unsigned int bit)
 {
 	for (size_t i = 0; i < CGROUP_CONTROLLERS; i++)
 		if (cgroup_controller_names[i].bit == bit) {
 			const char *name = cgroup_controller_of(root, i);
-			struct cgroup_controller *c = name ? cgroup_get_controller(group, name) : NULL;
+			struct cgroup_controller *c =
+				name ? cgroup_get_controller(group, name) : NULL;
 
 			return c || !name ? c : cgroup_add_controller(group, name);
 		}
@@ -179,26 +184,36 @@ static bool is_unlimited(const struct cgroup_value *v)
 	return str_starts(v->value, "max") || str_eq(v->value, "-1");
 }
 
+static int cannot(const struct cgroup_value *v, const char *what, struct err *e)
+{
+	return err_set(e, RC_FAILED_PRECONDITION, "%s cannot be set: the kernel has no such %s",
+		       v->file, what);
+}
+
 /* 1: the file is there. 0: it is not, and need not be. */
-static int wants(const struct cgroup_root *root, const char *path, const struct cgroup_value *v, struct err *e)
+static int wants(const struct cgroup_root *root, const char *path, const struct cgroup_value *v,
+		 struct err *e)
 {
 	bool may_lack = v->optional || is_unlimited(v);
 	AUTO_FD fd = -1;
 
 	if (!(root->controllers & v->controller))
-		return may_lack ? 0 : err_set(e, RC_FAILED_PRECONDITION, "%s cannot be set: the kernel has no such controller", v->file);
+		return may_lack ? 0 : cannot(v, "controller", e);
 	fd = cgroup_open(root, path, root->version == CGROUP_VERSION_1 ? v->controller : 0);
 	if (fd < 0)
 		return err_sys(e, -fd, "open cgroup %s", path);
 	if (faccessat(fd, v->file, F_OK, 0) == 0)
 		return 1;
-	return may_lack ? 0 : err_set(e, RC_FAILED_PRECONDITION, "%s cannot be set: the kernel has no such file", v->file);
+	return may_lack ? 0 : cannot(v, "file", e);
 }
 
-/* Version 1 keeps memory <= memory plus swap at every moment: when memory grows beyond the present sum, the sum goes first. */
-static void order_for_growth(const struct cgroup_root *root, const char *path, struct cgroup_value *v, size_t n)
+/* Version 1 keeps memory <= memory plus swap at every moment: when memory grows beyond the
+ * present sum, the sum goes first. */
+static void order_for_growth(const struct cgroup_root *root, const char *path,
+			     struct cgroup_value *v, size_t n)
 {
-	AUTO_FD fd = root->version == CGROUP_VERSION_1 ? cgroup_open(root, path, CGROUP_MEMORY) : -1;
+	AUTO_FD fd =
+		root->version == CGROUP_VERSION_1 ? cgroup_open(root, path, CGROUP_MEMORY) : -1;
 	struct cgroup_value *memory = NULL, *swap = NULL, old;
 	char text[32];
 
@@ -217,8 +232,8 @@ static void order_for_growth(const struct cgroup_root *root, const char *path, s
 	*swap = old;
 }
 
-static int fill(const struct cgroup_root *root, const char *path, struct cgroup *group, const struct cgroup_value *v,
-		size_t n, struct err *e)
+static int fill(const struct cgroup_root *root, const char *path, struct cgroup *group,
+		const struct cgroup_value *v, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct cgroup_controller *c;
@@ -230,12 +245,14 @@ static int fill(const struct cgroup_root *root, const char *path, struct cgroup 
 			continue;
 		c = controller_of(root, group, v[i].controller);
 		if (!c || cgroup_set_value_string(c, v[i].file, v[i].text ? v[i].text : v[i].value))
-			return err_set(e, RC_RESOURCE_EXHAUSTED, "limits of cgroup %s: out of memory", path);
+			return err_set(e, RC_RESOURCE_EXHAUSTED,
+				       "limits of cgroup %s: out of memory", path);
 	}
 	return 0;
 }
 
-int cgroup_limit(const struct cgroup_root *root, const char *path, const struct cgroup_limits *l, struct err *e)
+int cgroup_limit(const struct cgroup_root *root, const char *path, const struct cgroup_limits *l,
+		 struct err *e)
 {
 	const char *at = usable(root, path, e);
 	struct cgroup_value values[CGROUP_VALUES];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From an OCI spec's limits to the files of either version. Pure. As in other runtimes 0 means "not given" for memory and CPU, and every
- * negative number "no limit".
+ * From an OCI spec's limits to the files of either version. Pure. As in other runtimes 0 means "not
+ * given" for memory and CPU, and every negative number "no limit".
  */
 #include <stdio.h>
 
@@ -40,7 +40,8 @@ static struct cgroup_value *add(struct rows *r, unsigned int controller, const c
 	return v;
 }
 
-static void add_number(struct rows *r, unsigned int controller, const char *file, int64_t value, const char *none)
+static void add_number(struct rows *r, unsigned int controller, const char *file, int64_t value,
+		       const char *none)
 {
 	struct cgroup_value *v = add(r, controller, file);
 
@@ -67,7 +68,8 @@ static int add_swap_v2(struct rows *r, const struct cgroup_limits *l, struct err
 		if (!given(l->memory) || l->memory < 0)
 			return err_set(e, RC_INVALID_ARGUMENT, "a swap limit needs a memory limit");
 		if (swap < l->memory)
-			return err_set(e, RC_INVALID_ARGUMENT, "the limit of memory and swap is below that of memory");
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "the limit of memory and swap is below that of memory");
 		swap -= l->memory;
 	}
 	add_number(r, CGROUP_MEMORY, "memory.swap.max", swap, "max");
@@ -86,14 +88,16 @@ static int values_v2(struct rows *r, const struct cgroup_limits *l, struct err *
 	if (given(l->cpu_shares)) {
 		int64_t shares = MIN(MAX(l->cpu_shares, (int64_t)SHARES_MIN), (int64_t)SHARES_MAX);
 
-		add_number(r, CGROUP_CPU, "cpu.weight", 1 + (shares - SHARES_MIN) * 9999 / (SHARES_MAX - SHARES_MIN), "1");
+		add_number(r, CGROUP_CPU, "cpu.weight",
+			   1 + (shares - SHARES_MIN) * 9999 / (SHARES_MAX - SHARES_MIN), "1");
 	}
 	if (given(l->cpu_quota) || given(l->cpu_period)) {
 		int64_t period = given(l->cpu_period) ? l->cpu_period : PERIOD_DEFAULT;
 		struct cgroup_value *v = add(r, CGROUP_CPU, "cpu.max");
 
 		if (given(l->cpu_quota) && l->cpu_quota > 0)
-			snprintf(v->value, sizeof(v->value), "%lld %lld", (long long)l->cpu_quota, (long long)period);
+			snprintf(v->value, sizeof(v->value), "%lld %lld", (long long)l->cpu_quota,
+				 (long long)period);
 		else
 			snprintf(v->value, sizeof(v->value), "max %lld", (long long)period);
 	}
@@ -111,15 +115,16 @@ static void values_v1(struct rows *r, const struct cgroup_limits *l)
 		r->out[r->n - 1].optional = true;
 	}
 	if (given(l->cpu_shares))
-		add_number(r, CGROUP_CPU, "cpu.shares", MAX(l->cpu_shares, (int64_t)SHARES_MIN), "2");
+		add_number(r, CGROUP_CPU, "cpu.shares", MAX(l->cpu_shares, (int64_t)SHARES_MIN),
+			   "2");
 	if (given(l->cpu_period))
 		add_number(r, CGROUP_CPU, "cpu.cfs_period_us", l->cpu_period, "100000");
 	if (given(l->cpu_quota))
 		add_number(r, CGROUP_CPU, "cpu.cfs_quota_us", l->cpu_quota, "-1");
 }
 
-int cgroup_limits_values(enum cgroup_version v, const struct cgroup_limits *l, struct cgroup_value out[CGROUP_VALUES],
-			 size_t *n, struct err *e)
+int cgroup_limits_values(enum cgroup_version v, const struct cgroup_limits *l,
+			 struct cgroup_value out[CGROUP_VALUES], size_t *n, struct err *e)
 {
 	struct rows r = { .out = out };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The processes of a group: listing, moving, killing, freezing, and the removal of what is empty. Only control files are read and written, and none of these calls waits for a
- * process to react. A group that does not exist has no processes and is removed already.
+ * The processes of a group: listing, moving, killing, freezing, and the removal of what is empty.
+ * Only control files are read and written, and none of these calls waits for a process to react. A
+ * group that does not exist has no processes and is removed already.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -18,10 +19,12 @@
 #define DEPTH_MAX	32	/* deeper trees are refused: -ELOOP */
 #define KILL_PASSES	8
 
-/* Runs fn for dirfd's subdirectories and theirs, deepest first, and for dirfd itself last. name: in parentfd; parentfd -1 for the top. */
+/* Runs fn for dirfd's subdirectories and theirs, deepest first, and for dirfd itself last. name:
+ * in parentfd; parentfd -1 for the top. */
 typedef int (*visit_fn)(void *arg, int dirfd, int parentfd, const char *name);
 
-static int visit(int dirfd, int parentfd, const char *name, visit_fn fn, void *arg, unsigned int depth);
+static int visit(int dirfd, int parentfd, const char *name, visit_fn fn, void *arg,
+		 unsigned int depth);
 
 static int visit_below(DIR *dir, visit_fn fn, void *arg, unsigned int depth)
 {
@@ -111,12 +114,14 @@ static int list_here(void *arg, int dirfd, int parentfd, const char *name)
 static ssize_t pids_of(int fd, unsigned int flags, pid_t *out, size_t cap)
 {
 	struct list l = { .out = out, .cap = cap };
-	int r = flags & CGROUP_RECURSIVE ? visit(fd, -1, NULL, list_here, &l, 0) : list_here(&l, fd, -1, NULL);
+	int r = flags & CGROUP_RECURSIVE ? visit(fd, -1, NULL, list_here, &l, 0) :
+					   list_here(&l, fd, -1, NULL);
 
 	return r < 0 ? r : (ssize_t)l.n;
 }
 
-ssize_t cgroup_pids(const struct cgroup_root *root, const char *path, unsigned int flags, pid_t *out, size_t cap)
+ssize_t cgroup_pids(const struct cgroup_root *root, const char *path, unsigned int flags,
+		    pid_t *out, size_t cap)
 {
 	AUTO_FD fd = cgroup_open(root, path, 0);
 
@@ -167,7 +172,8 @@ static int freeze_fd(const struct cgroup_root *root, int fd, int frozen)
 
 int cgroup_freeze(const struct cgroup_root *root, const char *path, int frozen)
 {
-	AUTO_FD fd = cgroup_open(root, path, root->version == CGROUP_VERSION_1 ? CGROUP_FREEZER : 0);
+	AUTO_FD fd =
+		cgroup_open(root, path, root->version == CGROUP_VERSION_1 ? CGROUP_FREEZER : 0);
 
 	return fd < 0 ? fd : freeze_fd(root, fd, frozen);
 }
@@ -202,7 +208,8 @@ static int kill_by_ids(const struct cgroup_root *root, int fd)
 
 int cgroup_kill(const struct cgroup_root *root, const char *path)
 {
-	unsigned int freezer = root->version == CGROUP_VERSION_1 ? root->controllers & CGROUP_FREEZER : 0;
+	unsigned int freezer =
+		root->version == CGROUP_VERSION_1 ? root->controllers & CGROUP_FREEZER : 0;
 	AUTO_FD fd = cgroup_open(root, path, freezer);
 	int r;
 

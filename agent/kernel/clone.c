@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clone3(2) as a fork that knows cgroups, namespaces and pidfds. The stack stays the parent's copy, as with fork. Where the kernel is too old for
- * a part, that part alone is done by hand: clone(2) for clone3, a write to cgroup.procs by the child for CLONE_INTO_CGROUP, pidfd_open for CLONE_PIDFD.
+ * clone3(2) as a fork that knows cgroups, namespaces and pidfds. The stack stays the parent's copy,
+ * as with fork. Where the kernel is too old for a part, that part alone is done by hand: clone(2)
+ * for clone3, a write to cgroup.procs by the child for CLONE_INTO_CGROUP, pidfd_open for
+ * CLONE_PIDFD.
  */
 #include "kernel/clone.h"
 
@@ -19,7 +21,8 @@ static pid_t call_clone3(const struct clone_opts *o, int *pidfd, uint64_t extra)
 	struct sys_clone_args args = {
 		.flags = o->flags | CLONE_PIDFD | extra,
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
-		/* With CLONE_PARENT the kernel takes the caller's own exit signal and wants none here. */
+		/* With CLONE_PARENT the kernel takes the caller's own exit signal and wants none
+		 * here. */
 		.exit_signal = o->flags & CLONE_PARENT ? 0 : SIGCHLD,
 		.cgroup = extra ? (uint64_t)o->cgroup_fd : 0,
 	};
@@ -31,7 +34,8 @@ static pid_t call_clone3(const struct clone_opts *o, int *pidfd, uint64_t extra)
 	return (pid_t)sys_result(syscall(SYS_clone3, &args, sizeof(args)));
 }
 
-/* The arguments of the raw call come in two orders; with a null stack and no ids only the flags matter. */
+/* The arguments of the raw call come in two orders; with a null stack and no ids only the flags
+ * matter. */
 static pid_t call_clone(const struct clone_opts *o)
 {
 	unsigned long flags = (unsigned long)o->flags | SIGCHLD;
@@ -78,7 +82,8 @@ pid_t clone_process(struct clone_opts *o)
 	o->pidfd = -1;
 	o->cgroup_err = 0;
 	pid = call_clone3(o, &o->pidfd, o->cgroup_fd >= 0 ? SYS_CLONE_INTO_CGROUP : 0);
-	/* E2BIG: the kernel's structure ends before `cgroup`. EINVAL: it knows the size, not the flag, or the flags are wrong, which the second call will say too. */
+	/* E2BIG: the kernel's structure ends before `cgroup`. EINVAL: it knows the size, not the
+	 * flag, or the flags are wrong, which the second call will say too. */
 	if (pid == -ENOSYS || pid == -E2BIG || pid == -EINVAL)
 		pid = clone_by_hand(o);
 	if (pid <= 0 || o->pidfd < 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mount options. One table holds every word that is not the filesystem's own: the flags of mount(2) and their negatives,
- * propagation, the recursive attributes of mount_setattr(2), the OCI runtime's extras, and the words that mount(8) keeps for itself.
- * Of words that exclude each other the last one wins. What the table does not know goes to the filesystem.
+ * Mount options. One table holds every word that is not the filesystem's own: the flags of mount(2)
+ * and their negatives, propagation, the recursive attributes of mount_setattr(2), the OCI runtime's
+ * extras, and the words that mount(8) keeps for itself. Of words that exclude each other the last
+ * one wins. What the table does not know goes to the filesystem.
  */
 #include "kernel/mount_options.h"
 
@@ -80,7 +81,8 @@ static const struct row table[] = {
 	{ "rdiratime", REC_CLEAR, MOUNT_ATTR_NODIRATIME },
 	{ "rnosymfollow", REC_SET, MOUNT_ATTR_NOSYMFOLLOW },
 	{ "rsymfollow", REC_CLEAR, MOUNT_ATTR_NOSYMFOLLOW },
-	/* The access time is one field with three values, relatime being 0: leaving one of them means relatime. */
+	/* The access time is one field with three values, relatime being 0: leaving one of them
+	 * means relatime. */
 	{ "rnoatime", REC_SET, MOUNT_ATTR_NOATIME },
 	{ "rrelatime", REC_CLEAR, MOUNT_ATTR__ATIME },
 	{ "ratime", REC_CLEAR, MOUNT_ATTR__ATIME },
@@ -159,7 +161,8 @@ static bool is_comment(const char *opt)
 	return str_starts(opt, "x-") || str_starts(opt, "X-") || str_starts(opt, "comment=");
 }
 
-int mount_options_parse(char *const *opts, size_t n, struct arena *a, struct mount_options *out, struct err *e)
+int mount_options_parse(char *const *opts, size_t n, struct arena *a, struct mount_options *out,
+			struct err *e)
 {
 	char data[DATA_MAX + 1];
 	struct str s = STR_OVER(data);
@@ -174,7 +177,8 @@ int mount_options_parse(char *const *opts, size_t n, struct arena *a, struct mou
 			continue;
 		r = find(opt);
 		if ((r && r->kind == REFUSED) || str_starts(opt, "loop="))
-			return err_set(e, RC_INVALID_ARGUMENT, "mount option 'loop' is not supported");
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "mount option 'loop' is not supported");
 		if (r) {
 			apply(out, r);
 			continue;
@@ -183,8 +187,10 @@ int mount_options_parse(char *const *opts, size_t n, struct arena *a, struct mou
 			str_add_char(&s, ',');
 		str_add(&s, opt);
 		if (!str_ok(&s))
-			return err_set(e, RC_INVALID_ARGUMENT, "mount option '%.40s' makes the options longer than %d bytes",
-				       opt, DATA_MAX);
+			return err_set(
+				e, RC_INVALID_ARGUMENT,
+				"mount option '%.40s' makes the options longer than %d bytes", opt,
+				DATA_MAX);
 	}
 	if (!s.len)
 		return 0;
@@ -194,8 +200,8 @@ int mount_options_parse(char *const *opts, size_t n, struct arena *a, struct mou
 	return 0;
 }
 
-void mount_options_print(struct str *s, unsigned long flags, unsigned long propagation, uint64_t rec_set,
-			 uint64_t rec_clear)
+void mount_options_print(struct str *s, unsigned long flags, unsigned long propagation,
+			 uint64_t rec_set, uint64_t rec_clear)
 {
 	size_t from = s->len;
 
@@ -205,7 +211,8 @@ void mount_options_print(struct str *s, unsigned long flags, unsigned long propa
 		bool hit = false;
 
 		if (r->kind == SET)
-			hit = r->bits & MS_BIND ? (flags & (MS_BIND | MS_REC)) == r->bits : flags & r->bits;
+			hit = r->bits & MS_BIND ? (flags & (MS_BIND | MS_REC)) == r->bits :
+						  flags & r->bits;
 		else if (r->kind == PROPAGATION)
 			hit = propagation == r->bits;
 		else if (r->kind == REC_SET)

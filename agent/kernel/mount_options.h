@@ -12,16 +12,19 @@ struct mount_options {
 	unsigned long ms_clear;		/* MS_* named in the negative (rw, suid, dev, exec, …) */
 	unsigned long propagation;	/* MS_PRIVATE …, with MS_REC */
 	uint64_t rec_set, rec_clear;	/* MOUNT_ATTR_*: rro, rnosuid, rnodev, rnoexec, … */
-	char *data;			/* what the filesystem gets, comma-joined; NULL when nothing is left */
+	char *data; /* what the filesystem gets, comma-joined; NULL when nothing is left */
 	unsigned int extra;		/* enum mount_extra */
 };
 
 enum mount_extra { MOUNT_TMPCOPYUP = 0x1, MOUNT_IDMAP = 0x2, MOUNT_RIDMAP = 0x4 };
 
-/* opts: n strings, borrowed; data is built in a. "loop" and data beyond a page (4095 bytes): INVALID_ARGUMENT naming the option. */
-int mount_options_parse(char *const *opts, size_t n, struct arena *a, struct mount_options *out, struct err *e);
+/* opts: n strings, borrowed; data is built in a. "loop" and data beyond a page (4095 bytes):
+ * INVALID_ARGUMENT naming the option. */
+int mount_options_parse(char *const *opts, size_t n, struct arena *a, struct mount_options *out,
+			struct err *e);
 
 /* The words for these values, comma-joined, in the table's order; nothing when there are none. */
-void mount_options_print(struct str *s, unsigned long flags, unsigned long propagation, uint64_t rec_set, uint64_t rec_clear);
+void mount_options_print(struct str *s, unsigned long flags, unsigned long propagation,
+			 uint64_t rec_set, uint64_t rec_clear);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mountinfo (proc(5)): "36 35 98:0 /root /target opts [shared:N master:N unbindable]… - fstype source super". Blanks, tabs, newlines and backslashes in
- * names are octal escapes. Questions about one descriptor go to statx(2) (mount root: Linux 5.8), and to /proc/self/fdinfo where it does not say.
+ * mountinfo (proc(5)): "36 35 98:0 /root /target opts [shared:N master:N unbindable]… - fstype
+ * source super". Blanks, tabs, newlines and backslashes in names are octal escapes. Questions about
+ * one descriptor go to statx(2) (mount root: Linux 5.8), and to /proc/self/fdinfo where it does not
+ * say.
  */
 #include "kernel/mountinfo.h"
 
@@ -18,7 +20,8 @@
 
 static bool is_octal(const char *s)
 {
-	return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' && s[2] <= '7';
+	return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' &&
+	       s[2] <= '7';
 }
 
 static void unescape(char *s)
@@ -98,8 +101,9 @@ int mountinfo_parse(char *line, struct mountinfo *out)
 		if (!f[i])
 			return -EINVAL;
 	}
-	if (num_u64(f[0], UINT64_MAX, &out->id) < 0 || num_u64(f[1], UINT64_MAX, &out->parent) < 0 ||
-	    parse_dev(f[2], out) < 0 || parse_tags(&line, out) < 0)
+	if (num_u64(f[0], UINT64_MAX, &out->id) < 0 ||
+	    num_u64(f[1], UINT64_MAX, &out->parent) < 0 || parse_dev(f[2], out) < 0 ||
+	    parse_tags(&line, out) < 0)
 		return -EINVAL;
 	out->root = f[3];
 	out->target = f[4];
@@ -191,7 +195,8 @@ struct id_search {
 	size_t cap;
 };
 
-/* Before Linux 5.8: the root of a mount is a directory whose parent lies in another mount, or "/" itself. */
+/* Before Linux 5.8: the root of a mount is a directory whose parent lies in another mount, or
+ * "/" itself. */
 static int is_mount_old(int fd)
 {
 	AUTO_FD up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -243,17 +248,20 @@ static int match_id(void *arg, const struct mountinfo *m)
 	return copy_text(s->buf, s->cap, m->fstype) < 0 ? -ENAMETOOLONG : 1;
 }
 
-/* The kernel's own filesystems, for the time before /proc is there. tmpfs stands for devtmpfs too. */
+/* The kernel's own filesystems, for the time before /proc is there. tmpfs stands for devtmpfs
+ * too. */
 static const char *name_of_magic(unsigned long magic)
 {
 	static const struct {
 		unsigned long magic;
 		const char *name;
 	} known[] = {
-		{ SYS_PROC_MAGIC, "proc" },    { 0x62656572, "sysfs" },	       { SYS_TMPFS_MAGIC, "tmpfs" },
-		{ 0x1cd1, "devpts" },	       { SYS_CGROUP_MAGIC, "cgroup" }, { SYS_CGROUP2_MAGIC, "cgroup2" },
-		{ 0x858458f6, "ramfs" },       { 0x19800202, "mqueue" },       { 0x64626720, "debugfs" },
-		{ 0x74726163, "tracefs" },     { 0x73636673, "securityfs" },   { 0xcafe4a11, "bpf" },
+		{ SYS_PROC_MAGIC, "proc" },	{ 0x62656572, "sysfs" },
+		{ SYS_TMPFS_MAGIC, "tmpfs" },	{ 0x1cd1, "devpts" },
+		{ SYS_CGROUP_MAGIC, "cgroup" }, { SYS_CGROUP2_MAGIC, "cgroup2" },
+		{ 0x858458f6, "ramfs" },	{ 0x19800202, "mqueue" },
+		{ 0x64626720, "debugfs" },	{ 0x74726163, "tracefs" },
+		{ 0x73636673, "securityfs" },	{ 0xcafe4a11, "bpf" },
 		{ SYS_NSFS_MAGIC, "nsfs" },
 	};
 

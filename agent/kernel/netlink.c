@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One request, the whole answer. rtnetlink handles a request inside sendmsg() and queues the reply before that returns (a dump goes on as it is
- * read), so receiving does not wait; MSG_DONTWAIT turns a kernel that breaks this rule into an error instead of a hang of PID 1.
+ * One request, the whole answer. rtnetlink handles a request inside sendmsg() and queues the reply
+ * before that returns (a dump goes on as it is read), so receiving does not wait; MSG_DONTWAIT
+ * turns a kernel that breaks this rule into an error instead of a hang of PID 1.
  */
 #include "kernel/netlink.h"
 
@@ -49,7 +50,8 @@ static int find_text(const struct nlattr *attr, void *data)
 {
 	const char **text = data;
 
-	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+	if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG &&
+	    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
 		*text = mnl_attr_get_str(attr);
 	return MNL_CB_OK;
 }
@@ -69,7 +71,8 @@ static int on_error(const struct nlmsghdr *msg, void *data)
 		return MNL_CB_STOP;
 	if ((msg->nlmsg_flags & NLM_F_ACK_TLVS) && (msg->nlmsg_flags & NLM_F_CAPPED))
 		(void)mnl_attr_parse(msg, sizeof(*error), find_text, &text);
-	err_sys(a->e, error->error < 0 ? -error->error : error->error, "netlink%s%s", text ? ": " : "", text ? text : "");
+	err_sys(a->e, error->error < 0 ? -error->error : error->error, "netlink%s%s",
+		text ? ": " : "", text ? text : "");
 	return MNL_CB_ERROR;
 }
 
@@ -121,14 +124,16 @@ int netlink_talk(struct netlink *n, struct nlmsghdr *req, netlink_fn fn, void *a
 	int r = MNL_CB_OK;
 
 	req->nlmsg_seq = n->seq++;
-	if (sendto(n->fd, req, req->nlmsg_len, 0, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0)
+	if (sendto(n->fd, req, req->nlmsg_len, 0, (const struct sockaddr *)&kernel,
+		   sizeof(kernel)) < 0)
 		return err_sys(e, errno, "netlink request");
 	while (r > MNL_CB_STOP) {
 		ssize_t got = receive(n->fd, buf, sizeof(buf));
 
 		if (got < 0)
 			return err_sys(e, (int)-got, "netlink answer");
-		r = mnl_cb_run2(buf, (size_t)got, req->nlmsg_seq, n->portid, on_data, &a, control, COUNT_OF(control));
+		r = mnl_cb_run2(buf, (size_t)got, req->nlmsg_seq, n->portid, on_data, &a, control,
+				COUNT_OF(control));
 		/* The answer to a request that failed half way: not for us. */
 		if (r < 0 && !err_is_set(e) && (errno == EPROTO || errno == ESRCH))
 			r = MNL_CB_OK;

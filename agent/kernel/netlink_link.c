@@ -17,7 +17,8 @@ static int check_name(const char *name, struct err *e)
 	return 0;
 }
 
-static struct nlmsghdr *request(void *buf, uint16_t type, uint16_t flags, const char *name, struct ifinfomsg **link)
+static struct nlmsghdr *request(void *buf, uint16_t type, uint16_t flags, const char *name,
+				struct ifinfomsg **link)
 {
 	struct nlmsghdr *msg = mnl_nlmsg_put_header(buf);
 
@@ -57,7 +58,8 @@ int netlink_link_index(struct netlink *n, const char *name, struct err *e)
 	return index > 0 ? index : err_set(e, RC_NOT_FOUND, "there is no interface %s", name);
 }
 
-int netlink_link_set(struct netlink *n, const char *name, enum netlink_link_state state, struct err *e)
+int netlink_link_set(struct netlink *n, const char *name, enum netlink_link_state state,
+		     struct err *e)
 {
 	char buf[REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	int index = netlink_link_index(n, name, e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Namespaces. A new ipc, uts, net or cgroup namespace needs no child: this process, which has one thread, steps into a
- * new one, takes a descriptor, and steps back.
+ * Namespaces. A new ipc, uts, net or cgroup namespace needs no child: this process, which has one
+ * thread, steps into a new one, takes a descriptor, and steps back.
  */
 #include "kernel/ns.h"
 
@@ -66,7 +66,8 @@ bool ns_supported(enum ns_type type)
 	return fd >= 0;
 }
 
-/* 0, or -EINVAL: not a namespace of this type. Kernels that cannot tell the type leave the check to setns. */
+/* 0, or -EINVAL: not a namespace of this type. Kernels that cannot tell the type leave the check
+ * to setns. */
 static int check_type(int fd, enum ns_type type)
 {
 	struct statfs fs;
@@ -91,7 +92,8 @@ int ns_open(const char *path, enum ns_type type, struct err *e)
 		return err_sys(e, errno, "open %s namespace %s", table[type].oci, path);
 	r = check_type(fd, type);
 	if (r == -EINVAL)
-		return err_set(e, RC_INVALID_ARGUMENT, "%s is not a %s namespace", path, table[type].oci);
+		return err_set(e, RC_INVALID_ARGUMENT, "%s is not a %s namespace", path,
+			       table[type].oci);
 	if (r < 0)
 		return err_sys(e, -r, "%s namespace %s", table[type].oci, path);
 	return TAKE_FD(fd);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Namespaces: one table of the types, and what is done with them. A namespace is kept alive by a descriptor or by a bind
- * mount of its /proc/PID/ns file; no process has to live in it. Never waits.
+ * Namespaces: one table of the types, and what is done with them. A namespace is kept alive by a
+ * descriptor or by a bind mount of its /proc/PID/ns file; no process has to live in it. Never
+ * waits.
  */
 #ifndef MOTE_KERNEL_NS_H
 #define MOTE_KERNEL_NS_H
@@ -25,17 +26,21 @@ int ns_by_name(const char *oci);
 /* Does the running kernel have this type? */
 bool ns_supported(enum ns_type type);
 
-/* A descriptor (close-on-exec, the caller's) of the namespace of process `pid` (0: this process). -errno (-ESRCH/-ENOENT: gone). */
+/* A descriptor (close-on-exec, the caller's) of the namespace of process `pid` (0: this
+ * process). -errno (-ESRCH/-ENOENT: gone). */
 int ns_hold(pid_t pid, enum ns_type type);
 
-/* Opens a namespace file by path (guest path, a symlink is followed) and checks that it is a namespace of that type: INVALID_ARGUMENT else. fd or -1. */
+/* Opens a namespace file by path (guest path, a symlink is followed) and checks that it is a
+ * namespace of that type: INVALID_ARGUMENT else. fd or -1. */
 int ns_open(const char *path, enum ns_type type, struct err *e);
 
-/* Makes a new namespace without a process: unshare, hold, return. For ipc, uts, net and cgroup only (-EINVAL else); the caller must have
- * one thread. The caller is back in its own namespace afterwards; were that to fail (never seen), -errno says so. Descriptor or -errno. */
+/* Makes a new namespace without a process: unshare, hold, return. For ipc, uts, net and cgroup
+ * only (-EINVAL else); the caller must have one thread. The caller is back in its own namespace
+ * afterwards; were that to fail (never seen), -errno says so. Descriptor or -errno. */
 int ns_make(enum ns_type type);
 
-/* Persists the namespace behind fd at `path` (an empty file, made with its parents when missing). 0 or -1. ns_unbind: lazily, and removes the file; best effort. */
+/* Persists the namespace behind fd at `path` (an empty file, made with its parents when
+ * missing). 0 or -1. ns_unbind: lazily, and removes the file; best effort. */
 int ns_bind(int fd, const char *path, struct err *e);
 int ns_unbind(const char *path);
 

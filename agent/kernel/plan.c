@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plans: building, printing, running and undoing them. The order of a plan is the order of its execution; the first op that fails
- * ends it. What touches mounts is in plan_mount.c; here are the plain file operations.
+ * Plans: building, printing, running and undoing them. The order of a plan is the order of its
+ * execution; the first op that fails ends it. What touches mounts is in plan_mount.c; here are the
+ * plain file operations.
  *
- * Trust: targets may be shaped by a container's image, so every one is resolved inside rootfd into a descriptor first (path.h) and the
- * system call works on the descriptor. Nothing is looked up twice by name between check and use.
+ * Trust: targets may be shaped by a container's image, so every one is resolved inside rootfd into
+ * a descriptor first (path.h) and the system call works on the descriptor. Nothing is looked up
+ * twice by name between check and use.
  */
 #include "kernel/plan.h"
 
@@ -42,11 +44,14 @@ struct plan_op *plan_add(struct plan *p, enum plan_kind kind, const char *target
 		p->ops = ops;
 		p->cap = cap;
 	}
-	p->ops[p->n] = (struct plan_op){ .kind = kind, .target = target, .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	p->ops[p->n] = (struct plan_op){
+		.kind = kind, .target = target, .uid = (uid_t)-1, .gid = (gid_t)-1
+	};
 	return &p->ops[p->n++];
 }
 
-/* fchmod(2) refuses O_PATH descriptors; fchmodat2 (Linux 6.6) takes them, and before it only /proc can help. */
+/* fchmod(2) refuses O_PATH descriptors; fchmodat2 (Linux 6.6) takes them, and before it only
+ * /proc can help. */
 static int chmod_fd(int fd, mode_t mode)
 {
 	char path[32];
@@ -174,7 +179,8 @@ static int run_op(const struct plan_op *op, int rootfd, struct err *e)
 {
 	bool wants_source = op->kind == PLAN_BIND || op->kind == PLAN_SYMLINK;
 
-	if (op->kind >= PLAN_KINDS || str_empty(op->target) || (wants_source && str_empty(op->source)))
+	if (op->kind >= PLAN_KINDS || str_empty(op->target) ||
+	    (wants_source && str_empty(op->source)))
 		return err_set(e, RC_INTERNAL, "a plan with an incomplete operation");
 	if (kinds[op->kind].run(op, rootfd, e) == 0)
 		return 0;
@@ -311,7 +317,8 @@ char *plan_print(const struct plan *p, struct arena *a)
 		const struct plan_op *op = &p->ops[i];
 
 		/* 1024: every word of the tables and every number, with room to spare */
-		cap += 1024 + text_len(op->target) + text_len(op->source) + text_len(op->fstype) + text_len(op->data);
+		cap += 1024 + text_len(op->target) + text_len(op->source) + text_len(op->fstype) +
+		       text_len(op->data);
 	}
 	buf = arena_alloc(a, cap);
 	if (!buf)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What shall happen to a file tree, as data: made by pure functions (storage drivers, the rootfs code), run by
- * one executor in a job or in a container's own child, and undone from the same data. Targets are resolved inside the plan's root (path.h); sources are paths of the
- * guest unless PLAN_SOURCE_IN_ROOT is set. Running a plan can wait: never in PID 1's loop. Making one never does.
+ * What shall happen to a file tree, as data: made by pure functions (storage drivers, the rootfs
+ * code), run by one executor in a job or in a container's own child, and undone from the same data.
+ * Targets are resolved inside the plan's root (path.h); sources are paths of the guest unless
+ * PLAN_SOURCE_IN_ROOT is set. Running a plan can wait: never in PID 1's loop. Making one never
+ * does.
  */
 #ifndef MOTE_KERNEL_PLAN_H
 #define MOTE_KERNEL_PLAN_H
@@ -14,29 +16,47 @@
 #include "base/mem.h"
 
 enum plan_kind {
-	PLAN_MKDIR,	/* target and its parents; `mode` for what is made; with PLAN_SET_OWNER also chmod/chown of an existing one */
-	PLAN_MOUNT,	/* fstype from source on target with ms_flags and data; the target is made when missing */
-	PLAN_BIND,	/* source on target (MS_REC in ms_flags: the tree), then the other ms_flags by mount_setattr or remount; the target is made after the source's type */
-	PLAN_REMOUNT,	/* ms_flags (and data) on the mount at target */
-	PLAN_PROPAGATE,	/* MS_SHARED/MS_SLAVE/MS_PRIVATE/MS_UNBINDABLE (|MS_REC) in propagation, on target */
-	PLAN_SYMLINK,	/* target is a link to source; an equal one is fine, another is replaced */
-	PLAN_MKNOD,	/* mode (with type), dev, uid, gid; an equal node is fine */
-	PLAN_MASK,	/* target unreadable: /dev/null over a file, an empty read-only tmpfs over a directory; missing is fine */
-	PLAN_READONLY,	/* target bound on itself, recursively, read-only; missing is fine */
-	PLAN_CHMOD,	/* mode & 07777 */
-	PLAN_CHOWN,	/* uid, gid; (uid_t)-1 leaves one alone; never through a symlink */
-	PLAN_UMOUNT,	/* lazily; not mounted is fine */
+	/* target and its parents; `mode` for what is made; with PLAN_SET_OWNER also chmod and
+	 * chown of an existing one */
+	PLAN_MKDIR,
+	/* fstype from source on target with ms_flags and data; the target is made when missing */
+	PLAN_MOUNT,
+	/* source on target (MS_REC in ms_flags: the tree), then the other ms_flags by
+	 * mount_setattr or remount; the target is made after the source's type. A bind on the
+	 * root itself lies over rootfd: reopen that. */
+	PLAN_BIND,
+	/* ms_flags (and data) on the mount at target; with MS_BIND on that mount alone: adds */
+	PLAN_REMOUNT,
+	/* MS_SHARED/MS_SLAVE/MS_PRIVATE/MS_UNBINDABLE (|MS_REC) in propagation, on target */
+	PLAN_PROPAGATE,
+	/* target is a link to source; an equal one is fine, another is replaced */
+	PLAN_SYMLINK,
+	/* mode (with type), dev, uid, gid; an equal node is fine */
+	PLAN_MKNOD,
+	/* target unreadable: /dev/null over a file, an empty read-only tmpfs over a directory;
+	 * missing is fine */
+	PLAN_MASK,
+	/* target bound on itself, recursively, read-only; missing is fine */
+	PLAN_READONLY,
+	/* mode & 07777 */
+	PLAN_CHMOD,
+	/* uid, gid; (uid_t)-1 leaves one alone; never through a symlink */
+	PLAN_CHOWN,
+	/* lazily; not mounted is fine */
+	PLAN_UMOUNT,
 	PLAN_KINDS
 };
 
 enum plan_flags {
-	PLAN_OPTIONAL = 0x1,		/* a missing source or target (ENOENT) is success */
-	PLAN_SKIP_MOUNTED = 0x2,	/* success when the target is already a mount of the same fstype */
+	PLAN_OPTIONAL = 0x1,	 /* a missing source or target (ENOENT) is success */
+	PLAN_SKIP_MOUNTED = 0x2, /* success when the target is a mount of the same fstype already
+				  * (a bind: of the same source); then not undone either */
 	PLAN_SOURCE_IN_ROOT = 0x4,
 	PLAN_SET_OWNER = 0x8,
-	PLAN_TMPCOPYUP = 0x10,		/* what the directory held is copied onto the new tmpfs */
-	PLAN_NO_UNDO = 0x20,		/* stays when the plan is undone */
-	PLAN_PROC_GUARD = 0x40,		/* the container rule: nothing may be mounted on or below /proc but proc itself and the known harmless files */
+	PLAN_TMPCOPYUP = 0x10,	/* what the directory held is copied onto the new tmpfs */
+	PLAN_NO_UNDO = 0x20,	/* stays when the plan is undone */
+	PLAN_PROC_GUARD = 0x40, /* the container rule: nothing may be mounted on or below /proc
+				 * but proc itself and the known harmless files */
 };
 
 struct plan_op {
@@ -45,7 +65,7 @@ struct plan_op {
 	const char *what;		/* for errors: "storage 2 (blk)"; may be NULL */
 	const char *source, *target, *fstype, *data;
 	unsigned long ms_flags;		/* MS_* of mount(2) without propagation */
-	unsigned long propagation;	/* MS_SHARED… (|MS_REC), applied after the mount; 0: none */
+	unsigned long propagation;	/* MS_SHARED… (|MS_REC), after the mount; 0: none */
 	uint64_t rec_set, rec_clear;	/* MOUNT_ATTR_* applied recursively (rro, rnosuid, …) */
 	mode_t mode;
 	uid_t uid;
@@ -61,17 +81,21 @@ struct plan {
 
 void plan_init(struct plan *p, struct arena *a);
 
-/* Appends a zeroed op of the kind (uid/gid -1) and returns it to be filled; strings are borrowed: they must live as long as the plan. NULL with e: no memory. */
+/* Appends a zeroed op of the kind (uid/gid -1) and returns it to be filled; strings are
+ * borrowed: they must live as long as the plan. NULL with e: no memory. */
 struct plan_op *plan_add(struct plan *p, enum plan_kind kind, const char *target, struct err *e);
 
-/* Runs ops[0..n) below rootfd. *done counts the ops that were carried out, also on failure: what plan_undo needs. -1 with e:
- * "mount /dev/vdb on /run/x: wrong fs type, bad option, bad superblock (EINVAL)". */
+/* Runs ops[0..n) below rootfd. *done counts the ops that were carried out, also on failure: what
+ * plan_undo needs. -1 with e: "mount /dev/vdb on /run/x: wrong fs type, bad option, bad
+ * superblock (EINVAL)". */
 int plan_run(const struct plan *p, int rootfd, size_t *done, struct err *e);
 
-/* Undoes ops[0..done) in reverse: unmounts what was mounted, removes the directories that are empty again. Best effort; the first failure in e. */
+/* Undoes ops[0..done) in reverse: unmounts what was mounted, removes the directories that are
+ * empty again. Best effort; the first failure in e. */
 int plan_undo(const struct plan *p, int rootfd, size_t done, struct err *e);
 
-/* The plan as text, one line an op, for golden tests and debug logs. In the arena; NULL: no memory. */
+/* The plan as text, one line an op, for golden tests and debug logs. In the arena; NULL: no
+ * memory. */
 char *plan_print(const struct plan *p, struct arena *a);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The copy behind tmpcopyup: what a directory of the image held appears on the tmpfs that covers it. Works on descriptors, follows no
- * symlink, and does not cross into other mounts of the source. Extended attributes are not copied.
+ * The copy behind tmpcopyup: what a directory of the image held appears on the tmpfs that covers
+ * it. Works on descriptors, follows no symlink, and does not cross into other mounts of the source.
+ * Extended attributes are not copied.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -54,7 +55,8 @@ static int copy_file(int from, int to, const char *name, const struct stat *st)
 	return r < 0 ? r : copy_meta(out, st);
 }
 
-static int copy_subdir(int from, int to, const char *name, const struct stat *st, unsigned int depth)
+static int copy_subdir(int from, int to, const char *name, const struct stat *st,
+		       unsigned int depth)
 {
 	AUTO_FD in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	AUTO_FD out = -1;

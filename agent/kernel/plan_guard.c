@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The /proc guard. A container whose spec could mount over /proc could fake what its own security set-up writes there (attr/exec, sysctls), so only
- * procfs itself may be mounted on /proc, and below it only the files that tools fake to show limits. The decision is made on
- * the resolved target, not on its name: a symlink in the image may lead into /proc.
+ * The /proc guard. A container whose spec could mount over /proc could fake what its own security
+ * set-up writes there (attr/exec, sysctls), so only procfs itself may be mounted on /proc, and
+ * below it only the files that tools fake to show limits. The decision is made on the resolved
+ * target, not on its name: a symlink in the image may lead into /proc.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,8 +16,8 @@
 #define PROC_ROOT_INO	1	/* a fixed number of the kernel */
 
 static const char *const harmless[] = {
-	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
-	"/proc/slabinfo", "/proc/net/dev",
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo",  "/proc/stat",    "/proc/swaps",
+	"/proc/uptime",	 "/proc/loadavg",   "/proc/slabinfo", "/proc/net/dev",
 };
 
 static bool on_proc(int fd)
@@ -30,7 +31,8 @@ static bool same_place(int a, int b)
 {
 	struct stat sa, sb;
 
-	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+	       sa.st_ino == sb.st_ino;
 }
 
 static bool is_path(int rootfd, int fd, const char *path)
@@ -40,7 +42,8 @@ static bool is_path(int rootfd, int fd, const char *path)
 	return other >= 0 && same_place(fd, other);
 }
 
-/* By name where the name says it: a second look-up of /proc/net/dev makes the kernel drop the entry of the first, and nothing can be mounted on that any more. */
+/* By name where the name says it: a second look-up of /proc/net/dev makes the kernel drop the
+ * entry of the first, and nothing can be mounted on that any more. */
 static bool is_harmless(const struct plan_op *op, int rootfd, int targetfd)
 {
 	for (size_t i = 0; i < COUNT_OF(harmless); i++)
@@ -59,10 +62,12 @@ static bool may_cover_proc(const struct plan_op *op, int sourcefd)
 
 	if (op->kind == PLAN_MOUNT)
 		return op->fstype && str_eq(op->fstype, "proc");
-	return sourcefd >= 0 && on_proc(sourcefd) && fstat(sourcefd, &st) == 0 && st.st_ino == PROC_ROOT_INO;
+	return sourcefd >= 0 && on_proc(sourcefd) && fstat(sourcefd, &st) == 0 &&
+	       st.st_ino == PROC_ROOT_INO;
 }
 
-/* Is the name itself below /proc? Where no procfs is mounted yet the descriptor does not show it. */
+/* Is the name itself below /proc? Where no procfs is mounted yet the descriptor does not show
+ * it. */
 static bool named_below_proc(const char *path)
 {
 	while (*path == '/' || (path[0] == '.' && path[1] == '/'))

@@ -2,10 +2,12 @@
 /*
  * The mounting half of the plan's executor.
  *
- * A filesystem is mounted by mount(2) on "." after fchdir() to the target's descriptor: no path is looked up a second time, and no /proc is needed
- * (at boot there is none yet, and after a pivot it is the container's). Binds clone the source's tree (open_tree, Linux 5.2), change the clone's attributes while
- * nobody sees it (mount_setattr, 5.12), and attach it to the target's descriptor (move_mount). Kernels without these calls get mount(2) by
- * /proc/self/fd, and a remount: there the recursive attributes are refused, and PLAN_READONLY does not reach mounts below.
+ * A filesystem is mounted by mount(2) on "." after fchdir() to the target's descriptor: no path is
+ * looked up a second time, and no /proc is needed (at boot there is none yet, and after a pivot it
+ * is the container's). Binds clone the source's tree (open_tree, Linux 5.2), change the clone's
+ * attributes while nobody sees it (mount_setattr, 5.12), and attach it to the target's descriptor
+ * (move_mount). Kernels without these calls get mount(2) by /proc/self/fd, and a remount: there the
+ * recursive attributes are refused, and PLAN_READONLY does not reach mounts below.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -65,12 +67,14 @@ static void leave(int cwd)
 {
 	if (cwd >= 0 && fchdir(cwd) == 0)
 		return;
-	/* The old directory is gone or forbidden: "/" is the one place that is always right for a job. */
+	/* The old directory is gone or forbidden: "/" is the one place that is always right for
+	 * a job. */
 	if (chdir("/") < 0)
 		return;
 }
 
-int plan_mount_on(int fd, const char *source, const char *fstype, unsigned long flags, const char *data)
+int plan_mount_on(int fd, const char *source, const char *fstype, unsigned long flags,
+		  const char *data)
 {
 	char path[32];
 	AUTO_FD cwd = -1;
@@ -128,7 +132,7 @@ static void attr_of_flags(unsigned long flags, struct sys_mount_attr *attr)
 		if (!(flags & map[i].flag))
 			continue;
 		if (map[i].clear)
-			attr->attr_set &= ~map[i].clear;	/* one field: the last of the table wins */
+			attr->attr_set &= ~map[i].clear; /* one field: the last of the table wins */
 		attr->attr_set |= map[i].set;
 		attr->attr_clr |= map[i].clear;
 	}
@@ -164,8 +168,9 @@ static int propagate(int fd, unsigned long propagation)
 	return r == -ENOSYS ? plan_mount_on(fd, NULL, NULL, propagation, NULL) : r;
 }
 
-/* The mount that now lies over what targetfd refers to. It is looked up by name again, as no call leads from a covered object to what covers it;
- * so it must be a mount, and another one than the target lies in. */
+/* The mount that now lies over what targetfd refers to. It is looked up by name again, as no
+ * call leads from a covered object to what covers it; so it must be a mount, and another one
+ * than the target lies in. */
 static int reopen_mount(const struct plan_op *op, int rootfd, int targetfd)
 {
 	AUTO_FD fd = path_open_in(rootfd, op->target, O_PATH, 0);
@@ -177,14 +182,18 @@ static int reopen_mount(const struct plan_op *op, int rootfd, int targetfd)
 	r = mountinfo_is_mount(fd);
 	if (r < 0)
 		return r;
-	if (r == 0 || mountinfo_mount_id(fd, &now) < 0 || mountinfo_mount_id(targetfd, &before) < 0 || now == before)
+	if (r == 0 || mountinfo_mount_id(fd, &now) < 0 ||
+	    mountinfo_mount_id(targetfd, &before) < 0 || now == before)
 		return -ESTALE;
 	return TAKE_FD(fd);
 }
 
 static int fail(struct err *e, int r, const struct plan_op *op)
 {
-	const char *verb = op->kind == PLAN_BIND ? "bind" : op->kind == PLAN_REMOUNT ? "remount" : "mount";
+	static const char *const verbs[PLAN_KINDS] = {
+		[PLAN_MOUNT] = "mount", [PLAN_BIND] = "bind", [PLAN_REMOUNT] = "remount",
+	};
+	const char *verb = verbs[op->kind];
 	const char *source = str_empty(op->source) ? (op->fstype ? op->fstype : "") : op->source;
 	enum rc rc = err_rc_of(-r);
 
@@ -193,10 +202,11 @@ static int fail(struct err *e, int r, const struct plan_op *op)
 				 err_sys(e, -r, "%s %s", verb, op->target);
 	/* The two that strerror() explains badly. */
 	if (r == -EINVAL)
-		err_set(e, rc, "mount %s on %s: wrong fs type, bad option, bad superblock (EINVAL)", source, op->target);
+		err_set(e, rc, "mount %s on %s: wrong fs type, bad option, bad superblock (EINVAL)",
+			source, op->target);
 	else
-		err_set(e, rc, "mount %s on %s: unknown filesystem type '%s' (ENODEV)", source, op->target,
-			op->fstype ? op->fstype : "");
+		err_set(e, rc, "mount %s on %s: unknown filesystem type '%s' (ENODEV)", source,
+			op->target, op->fstype ? op->fstype : "");
 	e->sys = (uint16_t)-r;
 	return -1;
 }
@@ -215,7 +225,8 @@ static bool same_file(int a, int b)
 {
 	struct stat sa, sb;
 
-	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+	       sa.st_ino == sb.st_ino;
 }
 
 int plan_is_done(const struct plan_op *op, int rootfd)
@@ -256,7 +267,8 @@ static int finish_mount(const struct plan_op *op, int fd, int beneath)
 
 int plan_do_mount(const struct plan_op *op, int rootfd, struct err *e)
 {
-	const char *source = str_empty(op->source) ? (str_empty(op->fstype) ? "none" : op->fstype) : op->source;
+	const char *source =
+		str_empty(op->source) ? (str_empty(op->fstype) ? "none" : op->fstype) : op->source;
 	unsigned long flags = op->ms_flags;
 	AUTO_FD target = -1;
 	AUTO_FD beneath = -1;
@@ -304,8 +316,9 @@ static unsigned long flags_of_mount(int fd)
 	static const struct {
 		unsigned long have, flag;
 	} map[] = {
-		{ 0x0001, MS_RDONLY }, { 0x0002, MS_NOSUID }, { 0x0004, MS_NODEV }, { 0x0008, MS_NOEXEC },
-		{ 0x0400, MS_NOATIME }, { 0x0800, MS_NODIRATIME }, { 0x1000, MS_RELATIME }, { 0x2000, MS_NOSYMFOLLOW },
+		{ 0x0001, MS_RDONLY },	 { 0x0002, MS_NOSUID },	     { 0x0004, MS_NODEV },
+		{ 0x0008, MS_NOEXEC },	 { 0x0400, MS_NOATIME },     { 0x0800, MS_NODIRATIME },
+		{ 0x1000, MS_RELATIME }, { 0x2000, MS_NOSYMFOLLOW },
 	};
 	unsigned long flags = 0;
 	struct statfs fs;
@@ -318,8 +331,9 @@ static unsigned long flags_of_mount(int fd)
 	return flags;
 }
 
-#define PER_MOUNT	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | \
-			 MS_STRICTATIME | MS_NOSYMFOLLOW)
+#define PER_MOUNT                                                                                  \
+	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | \
+	 MS_STRICTATIME | MS_NOSYMFOLLOW)
 #define ATIMES		(MS_NOATIME | MS_RELATIME | MS_STRICTATIME)
 
 /* Adds flags to the one mount whose root fd is. */
@@ -367,7 +381,8 @@ static int bind_old(const struct plan_op *op, int rootfd, int source, int target
 
 static int bind_new(const struct plan_op *op, int source, int target)
 {
-	unsigned int clone = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | (op->ms_flags & MS_REC ? AT_RECURSIVE : 0);
+	unsigned int clone = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH |
+			     (op->ms_flags & MS_REC ? AT_RECURSIVE : 0);
 	AUTO_FD tree = OLD_KERNEL ? -ENOSYS : sys_open_tree(source, "", clone);
 	int r;
 
@@ -377,7 +392,8 @@ static int bind_new(const struct plan_op *op, int source, int target)
 	if (!r)
 		r = setattr_recursive(tree, op);
 	if (!r)
-		r = sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+		r = sys_move_mount(tree, "", target, "",
+				   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 	if (r < 0)
 		return r;
 	/* Only now: a mount that is attached below a shared one becomes shared. */
@@ -449,7 +465,8 @@ static int open_null(void)
 	struct stat st;
 
 	if (fd < 0)
-		return errno == ENOENT ? -ENXIO : -errno;	/* not the target's ENOENT, which is fine */
+		/* ENOENT would read as "no target", which is fine. */
+		return errno == ENOENT ? -ENXIO : -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
@@ -463,7 +480,8 @@ static int mask(const struct plan_op *op, int rootfd, int target)
 	AUTO_FD null = -1;
 
 	if (is_dir(target))
-		return plan_mount_on(target, "tmpfs", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		return plan_mount_on(target, "tmpfs", "tmpfs",
+				     MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 				     "nr_blocks=1,nr_inodes=1");
 	null = open_null();
 	if (null < 0)

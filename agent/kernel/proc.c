@@ -9,7 +9,8 @@
 
 #define SPACES	" \t\n\r\v\f"
 
-/* Copies the index-th white-space separated word of a line ("Uid:\t0\t0"; 0 is the first word after the key). */
+/* Copies the index-th white-space separated word of a line ("Uid:\t0\t0"; 0 is the first word
+ * after the key). */
 static int word(const char *line, unsigned int index, char *buf, size_t cap)
 {
 	struct str s;
@@ -44,7 +45,8 @@ static const char *line_of(const char *text, const char *key)
 	return NULL;
 }
 
-static int number(const char *text, const char *key, unsigned int index, uint64_t max, uint64_t *out)
+static int number(const char *text, const char *key, unsigned int index, uint64_t max,
+		  uint64_t *out)
 {
 	const char *line = line_of(text, key);
 	char buf[24];
@@ -84,10 +86,13 @@ int proc_status_parse(const char *text, struct proc_status *out)
 		return -EINVAL;
 	state += strspn(state, " \t");
 	if (!*state || *state == '\n' || number(text, "Tgid", 0, INT32_MAX, &tgid) < 0 ||
-	    number(text, "PPid", 0, INT32_MAX, &ppid) < 0 || number(text, "Uid", 1, UINT32_MAX, &uid) < 0 ||
-	    number(text, "Gid", 1, UINT32_MAX, &gid) < 0 || number(text, "Threads", 0, UINT32_MAX, &threads) < 0 ||
+	    number(text, "PPid", 0, INT32_MAX, &ppid) < 0 ||
+	    number(text, "Uid", 1, UINT32_MAX, &uid) < 0 ||
+	    number(text, "Gid", 1, UINT32_MAX, &gid) < 0 ||
+	    number(text, "Threads", 0, UINT32_MAX, &threads) < 0 ||
 	    mask(text, "SigPnd", &thread_pending) < 0 || mask(text, "ShdPnd", &pending) < 0 ||
-	    mask(text, "SigBlk", &out->sig_blocked) < 0 || mask(text, "SigIgn", &out->sig_ignored) < 0 ||
+	    mask(text, "SigBlk", &out->sig_blocked) < 0 ||
+	    mask(text, "SigIgn", &out->sig_ignored) < 0 ||
 	    mask(text, "SigCgt", &out->sig_caught) < 0)
 		return -EINVAL;
 	(void)number(text, "VmRSS", 0, UINT64_MAX, &rss);	/* a zombie has none */
@@ -125,7 +130,8 @@ int proc_status(pid_t pid, struct proc_status *out)
 	return r < 0 ? r : proc_status_parse(text, out);
 }
 
-/* Field 2 is the command in parentheses, which may itself hold blanks and parentheses: count from the last one. */
+/* Field 2 is the command in parentheses, which may itself hold blanks and parentheses: count
+ * from the last one. */
 int proc_start_time_parse(const char *stat, uint64_t *ticks)
 {
 	const char *at = strrchr(stat, ')');

@@ -25,7 +25,8 @@ static const struct {
 	{ "RLIMIT_STACK", RLIMIT_STACK },
 };
 
-_Static_assert(sizeof(rlim_t) == 8 && RLIM_INFINITY == (rlim_t)RLIMIT_NONE, "limits are 64 bits wide");
+_Static_assert(sizeof(rlim_t) == 8 && RLIM_INFINITY == (rlim_t)RLIMIT_NONE,
+	       "limits are 64 bits wide");
 
 int rlimit_number(const char *name)
 {
@@ -41,9 +42,11 @@ int rlimit_apply(const char *name, uint64_t soft, uint64_t hard, struct err *e)
 	int nr = name ? rlimit_number(name) : -EINVAL;
 
 	if (nr < 0)
-		return err_set(e, RC_INVALID_ARGUMENT, "unknown resource limit '%.40s'", name ? name : "");
+		return err_set(e, RC_INVALID_ARGUMENT, "unknown resource limit '%.40s'",
+			       name ? name : "");
 	if (soft > hard)
-		return err_set(e, RC_INVALID_ARGUMENT, "%s: the soft limit is above the hard one", name);
+		return err_set(e, RC_INVALID_ARGUMENT, "%s: the soft limit is above the hard one",
+			       name);
 	if (prlimit(0, nr, &limit, NULL) < 0)
 		return err_sys(e, errno, "set %s", name);
 	return 0;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The change of the root. pivot_root(".", ".") stacks the old root over the new one, from where it is detached without needing a directory for it. An initramfs
- * root cannot be pivoted: there the other mounts are detached, the new root is moved over "/", and chroot goes into it. The initramfs itself stays
- * below, out of reach for who lacks CAP_SYS_CHROOT or has left no descriptor of it open.
+ * The change of the root. pivot_root(".", ".") stacks the old root over the new one, from where it
+ * is detached without needing a directory for it. An initramfs root cannot be pivoted: there the
+ * other mounts are detached, the new root is moved over "/", and chroot goes into it. The initramfs
+ * itself stays below, out of reach for who lacks CAP_SYS_CHROOT or has left no descriptor of it
+ * open.
  */
 #include "kernel/root.h"
 
@@ -25,7 +27,8 @@ static int pivot(int fd, struct err *e)
 		return err_sys(e, errno, "enter the new root");
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return err_sys(e, errno, "pivot_root");
-	/* The old root is what "." of the old descriptor shows now. It must not propagate the unmount to where it came from. */
+	/* The old root is what "." of the old descriptor shows now. It must not propagate the
+	 * unmount to where it came from. */
 	if (fchdir(old) < 0)
 		return err_sys(e, errno, "enter the old root");
 	if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
@@ -62,7 +65,8 @@ static bool stays(const struct detach *d, const struct mountinfo *m)
 
 	if (str_eq(m->target, "/"))
 		return true;
-	if (strncmp(m->target, d->root_path, d->len) == 0 && (m->target[d->len] == '/' || m->target[d->len] == '\0'))
+	if (strncmp(m->target, d->root_path, d->len) == 0 &&
+	    (m->target[d->len] == '/' || m->target[d->len] == '\0'))
 		return true;
 	return strncmp(d->root_path, m->target, n) == 0 && d->root_path[n] == '/';
 }
@@ -74,7 +78,8 @@ static int detach_one(void *arg, const struct mountinfo *m)
 	if (stays(d, m))
 		return 0;
 	/* Its parent may have taken it along already. */
-	if (umount2(m->target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+	if (umount2(m->target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
+	    errno != ENOENT)
 		return err_sys(d->e, errno, "detach %s", m->target);
 	return 0;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the OCI description to a loaded filter: the words are looked up in tables, libseccomp does the rest. As in other runtimes a rule whose action is the default's is left out (the library
- * refuses it), and so are system calls that this version of the library has never heard of; all argument conditions of a rule must hold.
+ * From the OCI description to a loaded filter: the words are looked up in tables, libseccomp does
+ * the rest. As in other runtimes a rule whose action is the default's is left out (the library
+ * refuses it), and so are system calls that this version of the library has never heard of; all
+ * argument conditions of a rule must hold.
  */
 #include "kernel/seccomp.h"
 
@@ -19,16 +21,26 @@ struct word {
 };
 
 static const struct word arches[] = {
-	{ "SCMP_ARCH_NATIVE", SCMP_ARCH_NATIVE },	{ "SCMP_ARCH_X86", SCMP_ARCH_X86 },
-	{ "SCMP_ARCH_X86_64", SCMP_ARCH_X86_64 },	{ "SCMP_ARCH_X32", SCMP_ARCH_X32 },
-	{ "SCMP_ARCH_ARM", SCMP_ARCH_ARM },		{ "SCMP_ARCH_AARCH64", SCMP_ARCH_AARCH64 },
-	{ "SCMP_ARCH_MIPS", SCMP_ARCH_MIPS },		{ "SCMP_ARCH_MIPS64", SCMP_ARCH_MIPS64 },
-	{ "SCMP_ARCH_MIPS64N32", SCMP_ARCH_MIPS64N32 }, { "SCMP_ARCH_MIPSEL", SCMP_ARCH_MIPSEL },
-	{ "SCMP_ARCH_MIPSEL64", SCMP_ARCH_MIPSEL64 },	{ "SCMP_ARCH_MIPSEL64N32", SCMP_ARCH_MIPSEL64N32 },
-	{ "SCMP_ARCH_PPC", SCMP_ARCH_PPC },		{ "SCMP_ARCH_PPC64", SCMP_ARCH_PPC64 },
-	{ "SCMP_ARCH_PPC64LE", SCMP_ARCH_PPC64LE },	{ "SCMP_ARCH_S390", SCMP_ARCH_S390 },
-	{ "SCMP_ARCH_S390X", SCMP_ARCH_S390X },		{ "SCMP_ARCH_PARISC", SCMP_ARCH_PARISC },
-	{ "SCMP_ARCH_PARISC64", SCMP_ARCH_PARISC64 },	{ "SCMP_ARCH_RISCV64", SCMP_ARCH_RISCV64 },
+	{ "SCMP_ARCH_NATIVE", SCMP_ARCH_NATIVE },
+	{ "SCMP_ARCH_X86", SCMP_ARCH_X86 },
+	{ "SCMP_ARCH_X86_64", SCMP_ARCH_X86_64 },
+	{ "SCMP_ARCH_X32", SCMP_ARCH_X32 },
+	{ "SCMP_ARCH_ARM", SCMP_ARCH_ARM },
+	{ "SCMP_ARCH_AARCH64", SCMP_ARCH_AARCH64 },
+	{ "SCMP_ARCH_MIPS", SCMP_ARCH_MIPS },
+	{ "SCMP_ARCH_MIPS64", SCMP_ARCH_MIPS64 },
+	{ "SCMP_ARCH_MIPS64N32", SCMP_ARCH_MIPS64N32 },
+	{ "SCMP_ARCH_MIPSEL", SCMP_ARCH_MIPSEL },
+	{ "SCMP_ARCH_MIPSEL64", SCMP_ARCH_MIPSEL64 },
+	{ "SCMP_ARCH_MIPSEL64N32", SCMP_ARCH_MIPSEL64N32 },
+	{ "SCMP_ARCH_PPC", SCMP_ARCH_PPC },
+	{ "SCMP_ARCH_PPC64", SCMP_ARCH_PPC64 },
+	{ "SCMP_ARCH_PPC64LE", SCMP_ARCH_PPC64LE },
+	{ "SCMP_ARCH_S390", SCMP_ARCH_S390 },
+	{ "SCMP_ARCH_S390X", SCMP_ARCH_S390X },
+	{ "SCMP_ARCH_PARISC", SCMP_ARCH_PARISC },
+	{ "SCMP_ARCH_PARISC64", SCMP_ARCH_PARISC64 },
+	{ "SCMP_ARCH_RISCV64", SCMP_ARCH_RISCV64 },
 };
 
 static const struct word operators[] = {
@@ -45,9 +57,12 @@ static const struct word flags[] = {
 };
 
 static const struct word plain_actions[] = {
-	{ "SCMP_ACT_KILL", SCMP_ACT_KILL },		    { "SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD },
-	{ "SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS }, { "SCMP_ACT_TRAP", SCMP_ACT_TRAP },
-	{ "SCMP_ACT_ALLOW", SCMP_ACT_ALLOW },		    { "SCMP_ACT_LOG", SCMP_ACT_LOG },
+	{ "SCMP_ACT_KILL", SCMP_ACT_KILL },
+	{ "SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD },
+	{ "SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS },
+	{ "SCMP_ACT_TRAP", SCMP_ACT_TRAP },
+	{ "SCMP_ACT_ALLOW", SCMP_ACT_ALLOW },
+	{ "SCMP_ACT_LOG", SCMP_ACT_LOG },
 };
 
 static const struct word *find(const struct word *table, size_t n, const char *name)
@@ -62,7 +77,8 @@ static const struct word *find(const struct word *table, size_t n, const char *n
 
 static int unknown(struct err *e, const char *what, const char *name)
 {
-	return err_set(e, RC_INVALID_ARGUMENT, "seccomp: unknown %s '%.40s'", what, name ? name : "");
+	return err_set(e, RC_INVALID_ARGUMENT, "seccomp: unknown %s '%.40s'", what,
+		       name ? name : "");
 }
 
 static int find_action(const char *name, const unsigned int *number, uint32_t *out, struct err *e)
@@ -116,10 +132,12 @@ static int set_flags(scmp_filter_ctx ctx, const struct seccomp_spec *s, struct e
 	return 0;
 }
 
-static int make_args(const struct seccomp_rule *rule, struct scmp_arg_cmp out[ARGS_MAX], struct err *e)
+static int make_args(const struct seccomp_rule *rule, struct scmp_arg_cmp out[ARGS_MAX],
+		     struct err *e)
 {
 	if (rule->n_args > ARGS_MAX)
-		return err_set(e, RC_INVALID_ARGUMENT, "seccomp: more than %d conditions in a rule", ARGS_MAX);
+		return err_set(e, RC_INVALID_ARGUMENT, "seccomp: more than %d conditions in a rule",
+			       ARGS_MAX);
 	for (size_t i = 0; i < rule->n_args; i++) {
 		const struct seccomp_arg *arg = &rule->args[i];
 		const struct word *w = FIND(operators, arg->op);
@@ -127,7 +145,8 @@ static int make_args(const struct seccomp_rule *rule, struct scmp_arg_cmp out[AR
 		if (!w)
 			return unknown(e, "operator", arg->op);
 		if (arg->index >= ARGS_MAX)
-			return err_set(e, RC_INVALID_ARGUMENT, "seccomp: argument %u of a system call", arg->index);
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "seccomp: argument %u of a system call", arg->index);
 		out[i] = (struct scmp_arg_cmp){
 			.arg = arg->index,
 			.op = (enum scmp_compare)w->value,
@@ -138,12 +157,14 @@ static int make_args(const struct seccomp_rule *rule, struct scmp_arg_cmp out[AR
 	return 0;
 }
 
-static int add_rule(scmp_filter_ctx ctx, const struct seccomp_rule *rule, uint32_t standard, struct err *e)
+static int add_rule(scmp_filter_ctx ctx, const struct seccomp_rule *rule, uint32_t standard,
+		    struct err *e)
 {
 	struct scmp_arg_cmp args[ARGS_MAX];
 	uint32_t action;
 
-	if (find_action(rule->action, rule->errno_ret, &action, e) < 0 || make_args(rule, args, e) < 0)
+	if (find_action(rule->action, rule->errno_ret, &action, e) < 0 ||
+	    make_args(rule, args, e) < 0)
 		return -1;
 	if (rule->n_names == 0)
 		return err_set(e, RC_INVALID_ARGUMENT, "seccomp: a rule without system calls");

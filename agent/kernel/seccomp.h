@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Seccomp filters from an OCI description, through libseccomp. Compiling takes milliseconds and a lot of code:
- * in the container's own child (or a job) only.
+ * Seccomp filters from an OCI description, through libseccomp. Compiling takes milliseconds and a
+ * lot of code: in the container's own child (or a job) only.
  */
 #ifndef MOTE_KERNEL_SECCOMP_H
 #define MOTE_KERNEL_SECCOMP_H
@@ -11,7 +11,7 @@
 /* Strings as in the OCI spec; all borrowed. */
 struct seccomp_arg {
 	unsigned int index;		/* 0..5 */
-	uint64_t value, value_two;	/* SCMP_CMP_MASKED_EQ: value is the mask, value_two the datum */
+	uint64_t value, value_two; /* SCMP_CMP_MASKED_EQ: value is the mask, value_two the datum */
 	const char *op;			/* "SCMP_CMP_EQ" */
 };
 
@@ -36,8 +36,9 @@ struct seccomp_spec {
 /* Does the kernel filter system calls? */
 bool seccomp_filter_supported(void);
 
-/* Compiles and loads the filter on the calling thread (NO_NEW_PRIVS is not set by it). INVALID_ARGUMENT names the unknown action, operator or
- * architecture; system calls that libseccomp does not know are skipped; SCMP_ACT_NOTIFY is UNIMPLEMENTED. */
+/* Compiles and loads the filter on the calling thread (NO_NEW_PRIVS is not set by it).
+ * INVALID_ARGUMENT names the unknown action, operator or architecture; system calls that
+ * libseccomp does not know are skipped; SCMP_ACT_NOTIFY is UNIMPLEMENTED. */
 int seccomp_filter_load(const struct seccomp_spec *s, struct err *e);
 
 #endif

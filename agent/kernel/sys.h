@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * System calls and constants that the C libraries at hand lack or declare differently: <linux/mount.h> and <sys/mount.h>
- * cannot both be included everywhere. For this layer only. Tier 0: a value, or -errno.
+ * System calls and constants that the C libraries at hand lack or declare differently:
+ * <linux/mount.h> and <sys/mount.h> cannot both be included everywhere. For this layer only. Tier
+ * 0: a value, or -errno.
  */
 #ifndef MOTE_KERNEL_SYS_H
 #define MOTE_KERNEL_SYS_H
@@ -113,7 +114,8 @@ static inline int sys_open_tree(int dirfd, const char *path, unsigned int flags)
 	return sys_result(syscall(SYS_open_tree, dirfd, path, flags));
 }
 
-static inline int sys_move_mount(int fromfd, const char *from, int tofd, const char *to, unsigned int flags)
+static inline int sys_move_mount(int fromfd, const char *from, int tofd, const char *to,
+				 unsigned int flags)
 {
 	return sys_result(syscall(SYS_move_mount, fromfd, from, tofd, to, flags));
 }

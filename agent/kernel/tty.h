@@ -5,14 +5,16 @@
 
 #include "base/defs.h"
 
-/* A pair from the multiplexer at `ptmx` ("/dev/pts/ptmx", or that of a container's own devpts) relative to dirfd. Both close-on-exec, neither becomes the controlling terminal; *slave needs no path
- * (TIOCGPTPEER, Linux 4.13). 0 or -errno. */
+/* A pair from the multiplexer at `ptmx` ("/dev/pts/ptmx", or that of a container's own devpts)
+ * relative to dirfd. Both close-on-exec, neither becomes the controlling terminal; *slave needs
+ * no path (TIOCGPTPEER, Linux 4.13). 0 or -errno. */
 int tty_open_pair(int dirfd, const char *ptmx, int *master, int *slave);
 
 /* 0 or -errno. */
 int tty_set_size(int fd, unsigned int rows, unsigned int columns);
 
-/* Makes fd the controlling terminal of the caller, a session leader without one (or, with force, of root: takes it away). */
+/* Makes fd the controlling terminal of the caller, a session leader without one (or, with force,
+ * of root: takes it away). */
 enum tty_ctty { TTY_CTTY, TTY_CTTY_STEAL };
 int tty_set_controlling(int fd, enum tty_ctty how);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Device events by NETLINK_KOBJECT_UEVENT. Group 1 carries the kernel's own messages; any process with CAP_NET_ADMIN may send there
- * too, so a message counts only when its sender's port is 0, the kernel.
+ * Device events by NETLINK_KOBJECT_UEVENT. Group 1 carries the kernel's own messages; any process
+ * with CAP_NET_ADMIN may send there too, so a message counts only when its sender's port is 0, the
+ * kernel.
  */
 #include "kernel/uevent.h"
 
@@ -13,8 +14,9 @@
 #define KERNEL_GROUP	1
 
 static const char *const actions[] = {
-	[UEVENT_ADD] = "add", [UEVENT_REMOVE] = "remove", [UEVENT_CHANGE] = "change", [UEVENT_MOVE] = "move",
-	[UEVENT_ONLINE] = "online", [UEVENT_OFFLINE] = "offline", [UEVENT_BIND] = "bind", [UEVENT_UNBIND] = "unbind",
+	[UEVENT_ADD] = "add",	[UEVENT_REMOVE] = "remove", [UEVENT_CHANGE] = "change",
+	[UEVENT_MOVE] = "move", [UEVENT_ONLINE] = "online", [UEVENT_OFFLINE] = "offline",
+	[UEVENT_BIND] = "bind", [UEVENT_UNBIND] = "unbind",
 };
 
 _Static_assert(COUNT_OF(actions) == UEVENT_OTHER, "every action has a name");
@@ -22,7 +24,8 @@ _Static_assert(COUNT_OF(actions) == UEVENT_OTHER, "every action has a name");
 int uevent_open(int buffer_bytes)
 {
 	const struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP };
-	AUTO_FD fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+	AUTO_FD fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
 
 	if (fd < 0)
 		return -errno;
@@ -39,14 +42,18 @@ int uevent_receive(int fd, char buf[UEVENT_MAX], struct uevent *out)
 	for (;;) {
 		struct sockaddr_nl from = { 0 };
 		struct iovec iov = { .iov_base = buf, .iov_len = UEVENT_MAX - 1 };
-		struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1 };
+		struct msghdr msg = { .msg_name = &from,
+				      .msg_namelen = sizeof(from),
+				      .msg_iov = &iov,
+				      .msg_iovlen = 1 };
 		ssize_t n = recvmsg(fd, &msg, 0);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
-		if (msg.msg_namelen != sizeof(from) || from.nl_pid != 0 || (msg.msg_flags & MSG_TRUNC))
+		if (msg.msg_namelen != sizeof(from) || from.nl_pid != 0 ||
+		    (msg.msg_flags & MSG_TRUNC))
 			continue;
 		if (uevent_parse(buf, (size_t)n, out) == 0)
 			return 1;
@@ -78,8 +85,9 @@ static int take(struct uevent *u, const char *line)
 		const char *key;
 		const char **to;
 	} texts[] = {
-		{ "DEVPATH=", &u->devpath },	 { "SUBSYSTEM=", &u->subsystem }, { "DEVNAME=", &u->devname },
-		{ "DEVTYPE=", &u->devtype },	 { "INTERFACE=", &u->interface }, { "DRIVER=", &u->driver },
+		{ "DEVPATH=", &u->devpath },	 { "SUBSYSTEM=", &u->subsystem },
+		{ "DEVNAME=", &u->devname },	 { "DEVTYPE=", &u->devtype },
+		{ "INTERFACE=", &u->interface }, { "DRIVER=", &u->driver },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
@@ -102,8 +110,13 @@ int uevent_parse(char *buf, size_t len, struct uevent *out)
 {
 	size_t at;
 
-	*out = (struct uevent){ .action = UEVENT_OTHER, .devpath = "", .subsystem = "", .devname = "",
-				.devtype = "", .interface = "", .driver = "" };
+	*out = (struct uevent){ .action = UEVENT_OTHER,
+				.devpath = "",
+				.subsystem = "",
+				.devname = "",
+				.devtype = "",
+				.interface = "",
+				.driver = "" };
 	buf[len] = '\0';
 	/* The header, "action@devpath", repeats what the variables say. */
 	if (!memchr(buf, '@', strlen(buf)))

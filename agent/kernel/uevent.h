@@ -5,10 +5,17 @@
 
 #include "base/defs.h"
 
-#define UEVENT_MAX	8192	/* the kernel's own limit is 2048 bytes of variables plus the header */
+#define UEVENT_MAX 8192 /* the kernel's own limit is 2048 bytes of variables plus the header */
 
 enum uevent_action {
-	UEVENT_ADD, UEVENT_REMOVE, UEVENT_CHANGE, UEVENT_MOVE, UEVENT_ONLINE, UEVENT_OFFLINE, UEVENT_BIND, UEVENT_UNBIND,
+	UEVENT_ADD,
+	UEVENT_REMOVE,
+	UEVENT_CHANGE,
+	UEVENT_MOVE,
+	UEVENT_ONLINE,
+	UEVENT_OFFLINE,
+	UEVENT_BIND,
+	UEVENT_UNBIND,
 	UEVENT_OTHER,
 };
 
@@ -21,14 +28,17 @@ struct uevent {
 	unsigned int major, minor;	/* 0:0: no node */
 };
 
-/* A non-blocking close-on-exec NETLINK_KOBJECT_UEVENT socket on the kernel's group, with a receive buffer of buffer_bytes (forced when allowed). -errno. */
+/* A non-blocking close-on-exec NETLINK_KOBJECT_UEVENT socket on the kernel's group, with a
+ * receive buffer of buffer_bytes (forced when allowed). -errno. */
 int uevent_open(int buffer_bytes);
 
-/* One event into buf (UEVENT_MAX bytes) and out. 1: there it is. 0: nothing now. -ENOBUFS: events were lost, look at sysfs. Other -errno: the socket is broken.
- * Messages of other senders than the kernel and ones that make no sense are skipped. */
+/* One event into buf (UEVENT_MAX bytes) and out. 1: there it is. 0: nothing now. -ENOBUFS:
+ * events were lost, look at sysfs. Other -errno: the socket is broken. Messages of other senders
+ * than the kernel and ones that make no sense are skipped. */
 int uevent_receive(int fd, char buf[UEVENT_MAX], struct uevent *out);
 
-/* The parser behind it: len bytes of "add@/devices/…\0KEY=VALUE\0…"; buf must have room for one more byte. 0 or -EINVAL. */
+/* The parser behind it: len bytes of "add@/devices/…\0KEY=VALUE\0…"; buf must have room for one
+ * more byte. 0 or -EINVAL. */
 int uevent_parse(char *buf, size_t len, struct uevent *out);
 
 #endif

@@ -36,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		cmdline(text, strlen(text));
 		break;
 	case 1:
-		if (mountinfo_parse(text, &m) == 0 && (!m.target || !m.fstype || !m.source || !m.super))
+		if (mountinfo_parse(text, &m) == 0 &&
+		    (!m.target || !m.fstype || !m.source || !m.super))
 			abort();
 		break;
 	case 2:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Control groups for real, on whatever hierarchies this machine has: version 1's at /sys/fs/cgroup, or version 2's there or (a hybrid
- * host) in /sys/fs/cgroup/unified. Each test makes groups below one of its own name and removes them.
+ * Control groups for real, on whatever hierarchies this machine has: version 1's at /sys/fs/cgroup,
+ * or version 2's there or (a hybrid host) in /sys/fs/cgroup/unified. Each test makes groups below
+ * one of its own name and removes them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -110,7 +111,8 @@ static void live_and_die(const struct cgroup_root *root, pid_t first, pid_t seco
 	assert_int_equal(cgroup_pids(root, group, 0, pids, 4), 0);
 	assert_int_equal(cgroup_pids(root, group, CGROUP_RECURSIVE, pids, 1), 2);
 	assert_int_equal(cgroup_pids(root, leaf, 0, pids, 4), 2);
-	assert_true((pids[0] == first && pids[1] == second) || (pids[0] == second && pids[1] == first));
+	assert_true((pids[0] == first && pids[1] == second) ||
+		    (pids[0] == second && pids[1] == first));
 	assert_int_equal(cgroup_remove(root, group), -EBUSY);
 	assert_int_equal(cgroup_kill(root, group), 0);
 	expect_killed(first);
@@ -169,7 +171,8 @@ static void test_join_on_old_kernels(void **state)
 	remove_all(&root);
 }
 
-static void expect_file(const struct cgroup_root *root, unsigned int controller, const char *file, const char *want)
+static void expect_file(const struct cgroup_root *root, unsigned int controller, const char *file,
+			const char *want)
 {
 	AUTO_FD fd = cgroup_open(root, leaf, controller);
 	char text[64];
@@ -186,7 +189,8 @@ static void test_v2_limits(void **state)
 
 	cgroup_limits_init(&l);
 	if (!(root.controllers & CGROUP_MEMORY)) {
-		/* Only then: what no controller enforces is refused, unless nothing is to be enforced. */
+		/* Only then: what no controller enforces is refused, unless nothing is to be
+		 * enforced. */
 		create(&root, &e);
 		l.memory = 1 << 25;
 		assert_int_equal(cgroup_limit(&root, leaf, &l, &e), -1);
@@ -282,7 +286,8 @@ static void test_freeze(void **state)
 	create(&root, &e);
 	fd = cgroup_open(&root, leaf, 0);
 	pid = sleeper(fd);
-	p = (struct pollfd){ .fd = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC), .events = POLLPRI };
+	p = (struct pollfd){ .fd = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC),
+			     .events = POLLPRI };
 	assert_true(p.fd >= 0);
 	assert_true(read(p.fd, text, sizeof(text)) > 0);
 	assert_int_equal(cgroup_freeze(&root, leaf, 1), 0);

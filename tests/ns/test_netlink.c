@@ -102,7 +102,9 @@ static void test_dump(void **state)
 	struct {
 		struct nlmsghdr head;
 		struct ifinfomsg link;
-	} req = { .head = { .nlmsg_len = sizeof(req), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
+	} req = { .head = { .nlmsg_len = sizeof(req),
+			    .nlmsg_type = RTM_GETLINK,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
 	struct netlink n;
 	struct err e = { 0 };
 	int links = 0;
@@ -126,7 +128,9 @@ static void test_explained(void **state)
 	struct {
 		struct nlmsghdr head;
 		struct ifinfomsg link;
-	} req = { .head = { .nlmsg_len = sizeof(req), .nlmsg_type = RTM_NEWLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
+	} req = { .head = { .nlmsg_len = sizeof(req),
+			    .nlmsg_type = RTM_NEWLINK,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
 		  .link = { .ifi_index = -5 } };
 	struct netlink n;
 	struct err e = { 0 };

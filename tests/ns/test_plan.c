@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plans carried out for real, in a mount namespace of this test alone (in a user namespace too when it is not run by root).
- * Every test gets an empty tmpfs as the plan's root.
+ * Plans carried out for real, in a mount namespace of this test alone (in a user namespace too when
+ * it is not run by root). Every test gets an empty tmpfs as the plan's root.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,7 +42,8 @@ static int enter_userns(void)
 	char map[64];
 
 	snprintf(map, sizeof(map), "0 %u 1", getuid());
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || io_write_file(AT_FDCWD, "/proc/self/setgroups", "deny") < 0 ||
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
+	    io_write_file(AT_FDCWD, "/proc/self/setgroups", "deny") < 0 ||
 	    io_write_file(AT_FDCWD, "/proc/self/uid_map", map) < 0)
 		return -1;
 	snprintf(map, sizeof(map), "0 %u 1", getgid());
@@ -106,7 +107,8 @@ static int teardown(void **state)
 		}						\
 	} while (0)
 
-static struct plan_op *add(struct world *w, enum plan_kind kind, const char *target, const char *source)
+static struct plan_op *add(struct world *w, enum plan_kind kind, const char *target,
+			   const char *source)
 {
 	struct plan_op *op = plan_add(&w->p, kind, target, &w->e);
 
@@ -221,13 +223,16 @@ static void test_wrong_filesystem(void **state)
 	op->fstype = "no-such-fs";
 	op->what = "storage 0 (blk)";
 	run_fails(w, RC_INTERNAL);
-	assert_string_equal(w->e.msg, "storage 0 (blk): mount none on /a: unknown filesystem type 'no-such-fs' (ENODEV)");
+	assert_string_equal(
+		w->e.msg,
+		"storage 0 (blk): mount none on /a: unknown filesystem type 'no-such-fs' (ENODEV)");
 	again(w);
 	op = add(w, PLAN_MOUNT, "/a", "tmpfs");
 	op->fstype = "tmpfs";
 	op->data = "nonsense=1";
 	run_fails(w, RC_INVALID_ARGUMENT);
-	assert_string_equal(w->e.msg, "mount tmpfs on /a: wrong fs type, bad option, bad superblock (EINVAL)");
+	assert_string_equal(
+		w->e.msg, "mount tmpfs on /a: wrong fs type, bad option, bad superblock (EINVAL)");
 }
 
 static void test_skip_mounted(void **state)

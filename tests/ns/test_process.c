@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Processes, namespaces, roots and capabilities of the kernel layer, each in a child, since they change what they run in. */
+/* Processes, namespaces, roots and capabilities of the kernel layer, each in a child, since they
+ * change what they run in. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -271,8 +272,11 @@ static void test_move(void **state)
 static void check_caps(void)
 {
 	const uint64_t want = 1ull << CAP_KILL | 1ull << CAP_NET_BIND_SERVICE;
-	const struct caps_sets sets = { .effective = want, .permitted = want, .inheritable = want,
-					.ambient = 1ull << CAP_KILL | 1ull << CAP_SYS_ADMIN | 1ull << 63 };
+	const struct caps_sets sets = { .effective = want,
+					.permitted = want,
+					.inheritable = want,
+					.ambient = 1ull << CAP_KILL | 1ull << CAP_SYS_ADMIN |
+						   1ull << 63 };
 	struct caps_sets now;
 	struct err e = { 0 };
 
@@ -280,7 +284,8 @@ static void check_caps(void)
 	CHECK(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && setresuid(1234, 1234, 1234) == 0);
 	CHECK(caps_apply(&sets, &e) == 0);
 	CHECK(caps_get(&now) == 0);
-	CHECK(now.bounding == want && now.effective == want && now.permitted == want && now.inheritable == want);
+	CHECK(now.bounding == want && now.effective == want && now.permitted == want &&
+	      now.inheritable == want);
 	CHECK(now.ambient == 1ull << CAP_KILL);
 }
 

@@ -85,7 +85,8 @@ static void expect(char *const *argv, off_t size, const char *want)
 static void test_ext4(void **state)
 {
 	char path[64];
-	char *argv[] = { (char *)"mke2fs", (char *)"-q", (char *)"-F", (char *)"-t", (char *)"ext4", path, NULL };
+	char *argv[] = { (char *)"mke2fs", (char *)"-q", (char *)"-F", (char *)"-t",
+			 (char *)"ext4",   path,	 NULL };
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/image", dir);

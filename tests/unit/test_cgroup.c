@@ -28,22 +28,33 @@ static const struct {
 	{ .l = { .memory = 64 * MIB, .swap = 64 * MIB },
 	  "memory.limit_in_bytes=67108864;memory.memsw.limit_in_bytes=67108864;",
 	  "memory.max=67108864;memory.swap.max=0;" },
-	{ .l = { .swap = 64 * MIB }, "memory.memsw.limit_in_bytes=67108864;", "!needs a memory limit" },
-	{ .l = { .memory = 64 * MIB, .swap = 1 }, "memory.limit_in_bytes=67108864;memory.memsw.limit_in_bytes=1;", "!below" },
+	{ .l = { .swap = 64 * MIB },
+	  "memory.memsw.limit_in_bytes=67108864;",
+	  "!needs a memory limit" },
+	{ .l = { .memory = 64 * MIB, .swap = 1 },
+	  "memory.limit_in_bytes=67108864;memory.memsw.limit_in_bytes=1;",
+	  "!below" },
 	{ .l = { .cpu_shares = 1024 }, "cpu.shares=1024;", "cpu.weight=39;" },
 	{ .l = { .cpu_shares = 2 }, "cpu.shares=2;", "cpu.weight=1;" },
 	{ .l = { .cpu_shares = 1 }, "cpu.shares=2;", "cpu.weight=1;" },
 	{ .l = { .cpu_shares = 262144 }, "cpu.shares=262144;", "cpu.weight=10000;" },
-	{ .l = { .cpu_shares = INT64_MAX }, "cpu.shares=9223372036854775807;", "cpu.weight=10000;" },
-	{ .l = { .cpu_quota = 50000, .cpu_period = 100000 }, "cpu.cfs_period_us=100000;cpu.cfs_quota_us=50000;",
+	{ .l = { .cpu_shares = INT64_MAX },
+	  "cpu.shares=9223372036854775807;",
+	  "cpu.weight=10000;" },
+	{ .l = { .cpu_quota = 50000, .cpu_period = 100000 },
+	  "cpu.cfs_period_us=100000;cpu.cfs_quota_us=50000;",
 	  "cpu.max=50000 100000;" },
 	{ .l = { .cpu_quota = 50000 }, "cpu.cfs_quota_us=50000;", "cpu.max=50000 100000;" },
-	{ .l = { .cpu_quota = -1, .cpu_period = 20000 }, "cpu.cfs_period_us=20000;cpu.cfs_quota_us=-1;", "cpu.max=max 20000;" },
+	{ .l = { .cpu_quota = -1, .cpu_period = 20000 },
+	  "cpu.cfs_period_us=20000;cpu.cfs_quota_us=-1;",
+	  "cpu.max=max 20000;" },
 	{ .l = { .cpu_period = 20000 }, "cpu.cfs_period_us=20000;", "cpu.max=max 20000;" },
 	{ .l = { .cpu_period = -5 }, "!period", "!period" },
 	{ .l = { .pids = 100 }, "pids.max=100;", "pids.max=100;" },
 	{ .l = { .pids = -1 }, "pids.max=max;", "pids.max=max;" },
-	{ .l = { .cpus = "0-1,3", .mems = "0" }, "cpuset.cpus=0-1,3;cpuset.mems=0;", "cpuset.cpus=0-1,3;cpuset.mems=0;" },
+	{ .l = { .cpus = "0-1,3", .mems = "0" },
+	  "cpuset.cpus=0-1,3;cpuset.mems=0;",
+	  "cpuset.cpus=0-1,3;cpuset.mems=0;" },
 	{ .l = { .cpus = "" }, "", "" },
 };
 
@@ -70,7 +81,8 @@ static void check(enum cgroup_version version, size_t row, const char *want)
 	assert_true(n <= CGROUP_VALUES);
 	str_reset(&s);
 	for (size_t i = 0; i < n; i++)
-		str_addf(&s, "%s=%s;", values[i].file, values[i].text ? values[i].text : values[i].value);
+		str_addf(&s, "%s=%s;", values[i].file,
+			 values[i].text ? values[i].text : values[i].value);
 	assert_string_equal(text, want);
 }
 

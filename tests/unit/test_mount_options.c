@@ -22,26 +22,38 @@ static const struct {
 } good[] = {
 	{ .opts = { NULL } },
 	{ .opts = { "defaults" } },
-	{ .opts = { "ro", "nosuid", "nodev", "noexec" }, .set = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC },
+	{ .opts = { "ro", "nosuid", "nodev", "noexec" },
+	  .set = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC },
 	{ .opts = { "ro", "rw" }, .clear = MS_RDONLY },
 	{ .opts = { "rw", "ro" }, .set = MS_RDONLY },
-	{ .opts = { "suid", "dev", "exec", "async" }, .clear = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS },
+	{ .opts = { "suid", "dev", "exec", "async" },
+	  .clear = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS },
 	{ .opts = { "bind" }, .set = MS_BIND },
-	{ .opts = { "rbind", "rprivate" }, .set = MS_BIND | MS_REC, .propagation = MS_PRIVATE | MS_REC },
+	{ .opts = { "rbind", "rprivate" },
+	  .set = MS_BIND | MS_REC,
+	  .propagation = MS_PRIVATE | MS_REC },
 	{ .opts = { "shared", "slave" }, .propagation = MS_SLAVE },
 	{ .opts = { "runbindable" }, .propagation = MS_UNBINDABLE | MS_REC },
-	{ .opts = { "mode=1777", "size=65536k", "nosuid" }, .set = MS_NOSUID, .data = "mode=1777,size=65536k" },
-	{ .opts = { "lowerdir=/a:/b", "upperdir=/u", "workdir=/w" }, .data = "lowerdir=/a:/b,upperdir=/u,workdir=/w" },
+	{ .opts = { "mode=1777", "size=65536k", "nosuid" },
+	  .set = MS_NOSUID,
+	  .data = "mode=1777,size=65536k" },
+	{ .opts = { "lowerdir=/a:/b", "upperdir=/u", "workdir=/w" },
+	  .data = "lowerdir=/a:/b,upperdir=/u,workdir=/w" },
 	{ .opts = { "", "dax" }, .data = "dax" },
 	{ .opts = { "rro" }, .rec_set = MOUNT_ATTR_RDONLY },
 	{ .opts = { "rro", "rrw" }, .rec_clear = MOUNT_ATTR_RDONLY },
 	{ .opts = { "rrw", "rro" }, .rec_set = MOUNT_ATTR_RDONLY },
 	{ .opts = { "rnoatime" }, .rec_set = MOUNT_ATTR_NOATIME, .rec_clear = MOUNT_ATTR__ATIME },
-	{ .opts = { "rnoatime", "rstrictatime" }, .rec_set = MOUNT_ATTR_STRICTATIME, .rec_clear = MOUNT_ATTR__ATIME },
+	{ .opts = { "rnoatime", "rstrictatime" },
+	  .rec_set = MOUNT_ATTR_STRICTATIME,
+	  .rec_clear = MOUNT_ATTR__ATIME },
 	{ .opts = { "rstrictatime", "rrelatime" }, .rec_clear = MOUNT_ATTR__ATIME },
-	{ .opts = { "rnosymfollow", "nosymfollow" }, .set = 256, .rec_set = MOUNT_ATTR_NOSYMFOLLOW },
+	{ .opts = { "rnosymfollow", "nosymfollow" },
+	  .set = 256,
+	  .rec_set = MOUNT_ATTR_NOSYMFOLLOW },
 	{ .opts = { "tmpcopyup", "idmap" }, .extra = MOUNT_TMPCOPYUP | MOUNT_IDMAP },
-	{ .opts = { "nofail", "_netdev", "noauto", "x-systemd.automount", "X-kata.overlay-upper", "user" } },
+	{ .opts = { "nofail", "_netdev", "noauto", "x-systemd.automount", "X-kata.overlay-upper",
+		    "user" } },
 	{ .opts = { "relatime", "lazytime", "iversion", "mand", "dirsync", "silent" },
 	  .set = MS_RELATIME | MS_LAZYTIME | MS_I_VERSION | MS_MANDLOCK | MS_DIRSYNC | MS_SILENT },
 	{ .opts = { "remount", "loud" }, .set = MS_REMOUNT, .clear = MS_SILENT },
@@ -66,13 +78,15 @@ static void test_parse(void **state)
 	for (size_t i = 0; i < COUNT_OF(good); i++) {
 		struct mount_options o;
 		struct err e = { 0 };
-		int r = mount_options_parse((char *const *)good[i].opts, count(good[i].opts), &a, &o, &e);
+		int r = mount_options_parse((char *const *)good[i].opts, count(good[i].opts), &a,
+					    &o, &e);
 
 		if (r != 0 || o.ms_set != good[i].set || o.ms_clear != good[i].clear ||
 		    o.propagation != good[i].propagation || o.rec_set != good[i].rec_set ||
 		    o.rec_clear != good[i].rec_clear || o.extra != good[i].extra)
 			fail_msg("row %zu (%s): %s set=%lx clear=%lx prop=%lx", i,
-				 good[i].opts[0] ? good[i].opts[0] : "", e.msg, o.ms_set, o.ms_clear, o.propagation);
+				 good[i].opts[0] ? good[i].opts[0] : "", e.msg, o.ms_set,
+				 o.ms_clear, o.propagation);
 		if (good[i].data)
 			assert_string_equal(o.data, good[i].data);
 		else
@@ -129,7 +143,8 @@ static void test_print(void **state)
 
 	(void)state;
 	str_reset(&s);
-	mount_options_print(&s, MS_BIND | MS_REC | MS_RDONLY, MS_PRIVATE | MS_REC, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME);
+	mount_options_print(&s, MS_BIND | MS_REC | MS_RDONLY, MS_PRIVATE | MS_REC,
+			    MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME);
 	assert_string_equal(buf, "rbind,ro,rprivate,rnoatime");
 	str_reset(&s);
 	mount_options_print(&s, MS_BIND | MS_NOSUID, 0, 0, MOUNT_ATTR__ATIME);

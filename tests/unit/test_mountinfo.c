@@ -12,7 +12,8 @@
 
 static void test_parse(void **state)
 {
-	char line[] = "36 35 98:0 /mnt1 /mnt\\0402\\134x rw,noatime master:1 shared:7 propagate_from:9 - fuse.x my\\011src rw,a=b\n";
+	char line[] =
+		"36 35 98:0 /mnt1 /mnt\\0402\\134x rw,noatime master:1 shared:7 propagate_from:9 - fuse.x my\\011src rw,a=b\n";
 	struct mountinfo m;
 
 	(void)state;
@@ -50,9 +51,17 @@ static void test_parse_plain(void **state)
 static void test_malformed(void **state)
 {
 	static const char *const bad[] = {
-		"", "\n", "36", "36 35 98:0 / /mnt rw", "36 35 98:0 / /mnt rw -", "36 35 98:0 / /mnt rw - ext4",
-		"x 35 98:0 / /mnt rw - ext4 a b", "36 35 98 / /mnt rw - ext4 a b", "36 35 98:x / /mnt rw - ext4 a b",
-		"36 35 98:0 / /mnt rw shared:x - ext4 a b", "36 35 98:0 / /mnt rw shared:1 ext4 a b",
+		"",
+		"\n",
+		"36",
+		"36 35 98:0 / /mnt rw",
+		"36 35 98:0 / /mnt rw -",
+		"36 35 98:0 / /mnt rw - ext4",
+		"x 35 98:0 / /mnt rw - ext4 a b",
+		"36 35 98 / /mnt rw - ext4 a b",
+		"36 35 98:x / /mnt rw - ext4 a b",
+		"36 35 98:0 / /mnt rw shared:x - ext4 a b",
+		"36 35 98:0 / /mnt rw shared:1 ext4 a b",
 		"36 35 98:99999999999 / /mnt rw - ext4 a b",
 	};
 

@@ -78,7 +78,10 @@ static void test_start_time(void **state)
 	uint64_t t;
 
 	(void)state;
-	assert_int_equal(proc_start_time_parse("1 (a) b) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 99 123 5\n", &t), 0);
+	assert_int_equal(
+		proc_start_time_parse(
+			"1 (a) b) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 99 123 5\n", &t),
+		0);
 	assert_int_equal(t, 99);
 	assert_int_equal(proc_start_time_parse("1 (a S 0 1", &t), -EINVAL);
 	assert_int_equal(proc_start_time_parse("1 (a) S 0 1", &t), -EINVAL);

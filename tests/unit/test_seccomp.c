@@ -45,7 +45,11 @@ static void load_typical(void)
 	};
 	const struct seccomp_rule rules[] = {
 		{ .names = denied, .n_names = 3, .action = "SCMP_ACT_ERRNO", .errno_ret = &number },
-		{ .names = socket_call, .n_names = 1, .action = "SCMP_ACT_ERRNO", .args = args, .n_args = 2 },
+		{ .names = socket_call,
+		  .n_names = 1,
+		  .action = "SCMP_ACT_ERRNO",
+		  .args = args,
+		  .n_args = 2 },
 		{ .names = redundant, .n_names = 1, .action = "SCMP_ACT_ALLOW" },
 	};
 	const struct seccomp_spec spec = {
@@ -79,8 +83,12 @@ static void test_typical(void **state)
 static void load_killer(void)
 {
 	char *denied[] = { (char *)"getpriority" };
-	const struct seccomp_rule rule = { .names = denied, .n_names = 1, .action = "SCMP_ACT_KILL_PROCESS" };
-	const struct seccomp_spec spec = { .default_action = "SCMP_ACT_ALLOW", .rules = &rule, .n_rules = 1 };
+	const struct seccomp_rule rule = { .names = denied,
+					   .n_names = 1,
+					   .action = "SCMP_ACT_KILL_PROCESS" };
+	const struct seccomp_spec spec = { .default_action = "SCMP_ACT_ALLOW",
+					   .rules = &rule,
+					   .n_rules = 1 };
 	struct err e = { 0 };
 
 	CHECK(seccomp_filter_load(&spec, &e) == 0);
@@ -102,12 +110,21 @@ static void test_refused(void **state)
 {
 	char *names[] = { (char *)"read" };
 	char *odd[] = { (char *)"SCMP_ARCH_PDP11" };
-	const struct seccomp_arg bad_op = { .op = "SCMP_CMP_NEAR" }, bad_index = { .op = "SCMP_CMP_EQ", .index = 6 };
+	const struct seccomp_arg bad_op = { .op = "SCMP_CMP_NEAR" },
+				 bad_index = { .op = "SCMP_CMP_EQ", .index = 6 };
 	const struct seccomp_rule rules[] = {
 		{ .names = names, .n_names = 1, .action = "SCMP_ACT_DANCE" },
 		{ .names = names, .n_names = 1, .action = "SCMP_ACT_NOTIFY" },
-		{ .names = names, .n_names = 1, .action = "SCMP_ACT_ERRNO", .args = &bad_op, .n_args = 1 },
-		{ .names = names, .n_names = 1, .action = "SCMP_ACT_ERRNO", .args = &bad_index, .n_args = 1 },
+		{ .names = names,
+		  .n_names = 1,
+		  .action = "SCMP_ACT_ERRNO",
+		  .args = &bad_op,
+		  .n_args = 1 },
+		{ .names = names,
+		  .n_names = 1,
+		  .action = "SCMP_ACT_ERRNO",
+		  .args = &bad_index,
+		  .n_args = 1 },
 		{ .names = names, .n_names = 0, .action = "SCMP_ACT_ERRNO" },
 		{ .names = names, .n_names = 1, .action = NULL },
 	};

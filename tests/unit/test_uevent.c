@@ -27,9 +27,12 @@ static void test_block(void **state)
 	struct uevent u;
 
 	(void)state;
-	assert_int_equal(parse(MESSAGE("add@/devices/pci0000:00/0000:00:02.0/virtio1/block/vda\0ACTION=add\0"
-				       "DEVPATH=/devices/pci0000:00/0000:00:02.0/virtio1/block/vda\0SUBSYSTEM=block\0"
-				       "MAJOR=254\0MINOR=0\0DEVNAME=vda\0DEVTYPE=disk\0DISKSEQ=7\0SEQNUM=1234"), &u), 0);
+	assert_int_equal(
+		parse(MESSAGE("add@/devices/pci0000:00/0000:00:02.0/virtio1/block/vda\0ACTION=add\0"
+			      "DEVPATH=/devices/pci0000:00/0000:00:02.0/virtio1/block/vda\0SUBSYSTEM=block\0"
+			      "MAJOR=254\0MINOR=0\0DEVNAME=vda\0DEVTYPE=disk\0DISKSEQ=7\0SEQNUM=1234"),
+		      &u),
+		0);
 	assert_int_equal(u.action, UEVENT_ADD);
 	assert_string_equal(u.devpath, "/devices/pci0000:00/0000:00:02.0/virtio1/block/vda");
 	assert_string_equal(u.subsystem, "block");
@@ -46,8 +49,11 @@ static void test_net(void **state)
 	struct uevent u;
 
 	(void)state;
-	assert_int_equal(parse(MESSAGE("remove@/devices/virtual/net/eth1\0ACTION=remove\0DEVPATH=/devices/virtual/net/eth1\0"
-				       "SUBSYSTEM=net\0INTERFACE=eth1\0IFINDEX=3\0SEQNUM=2"), &u), 0);
+	assert_int_equal(
+		parse(MESSAGE("remove@/devices/virtual/net/eth1\0ACTION=remove\0DEVPATH=/devices/virtual/net/eth1\0"
+			      "SUBSYSTEM=net\0INTERFACE=eth1\0IFINDEX=3\0SEQNUM=2"),
+		      &u),
+		0);
 	assert_int_equal(u.action, UEVENT_REMOVE);
 	assert_string_equal(u.interface, "eth1");
 	assert_string_equal(u.devname, "");
@@ -73,8 +79,11 @@ static void test_refused(void **state)
 	assert_int_equal(parse(MESSAGE("add@/devices/a\0ACTION=add"), &u), -EINVAL);
 	assert_int_equal(parse(MESSAGE("add@/devices/a\0DEVPATH=devices/a"), &u), -EINVAL);
 	assert_int_equal(parse(MESSAGE("add@/devices/a\0DEVPATH=/devices/../../etc"), &u), -EINVAL);
-	assert_int_equal(parse(MESSAGE("add@/devices/a\0DEVPATH=/devices/a\0SEQNUM=x"), &u), -EINVAL);
-	assert_int_equal(parse(MESSAGE("add@/devices/a\0DEVPATH=/devices/a\0MAJOR=99999999999"), &u), -EINVAL);
+	assert_int_equal(parse(MESSAGE("add@/devices/a\0DEVPATH=/devices/a\0SEQNUM=x"), &u),
+			 -EINVAL);
+	assert_int_equal(
+		parse(MESSAGE("add@/devices/a\0DEVPATH=/devices/a\0MAJOR=99999999999"), &u),
+		-EINVAL);
 }
 
 /* Without the last NUL, as a message that was cut. */
@@ -109,7 +118,8 @@ static void test_socket(void **state)
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &len), 0);
 	other = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 	to.nl_pid = own.nl_pid;
-	if (sendto(other, forged, sizeof(forged), 0, (struct sockaddr *)&to, sizeof(to)) == (ssize_t)sizeof(forged))
+	if (sendto(other, forged, sizeof(forged), 0, (struct sockaddr *)&to, sizeof(to)) ==
+	    (ssize_t)sizeof(forged))
 		while (uevent_receive(fd, buf, &u) == 1)
 			assert_string_not_equal(u.devpath, "/devices/a");
 }
