@@ -62,8 +62,10 @@ static inline void fake_link(struct fake_tree *t, const char *path, const char *
 	close(fd);
 }
 
-/* A disk as the kernel shows it: its directory below sys/devices, its link in class/block, its node. */
-static inline void fake_disk(struct fake_tree *t, const char *device, const char *name, const char *number)
+/* A disk as the kernel shows it: its directory below sys/devices, its link in class/block, its
+ * node. */
+static inline void fake_disk(struct fake_tree *t, const char *device, const char *name,
+			     const char *number)
 {
 	char path[512];
 

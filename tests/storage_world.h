@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the tests of real storages share: a mount namespace of the test alone (in a user namespace too when it is not run by root),
- * an empty tmpfs on /run for each test, and helpers. Include cmocka.h first.
+ * What the tests of real storages share: a mount namespace of the test alone (in a user namespace
+ * too when it is not run by root), an empty tmpfs on /run for each test, and helpers. Include
+ * cmocka.h first.
  */
 #ifndef MOTE_TESTS_STORAGE_WORLD_H
 #define MOTE_TESTS_STORAGE_WORLD_H
@@ -84,10 +85,12 @@ static UNUSED gid_t other_gid(void)
 
 /* --- helpers ------------------------------------------------------------------------------- */
 
-
-static UNUSED struct storage_req request(const char *driver, const char *source, const char *fstype, const char *where)
+static UNUSED struct storage_req request(const char *driver, const char *source, const char *fstype,
+					 const char *where)
 {
-	return (struct storage_req){ .driver = driver, .source = source, .fstype = fstype, .mount_point = where };
+	return (struct storage_req){
+		.driver = driver, .source = source, .fstype = fstype, .mount_point = where
+	};
 }
 
 /* "a|b": two options, which live as long as the arena. */

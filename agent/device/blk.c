@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Disks by PCI path (virtio-blk) and by node. A disk counts as there once it has a number in sysfs and a node in /dev: the kernel makes
- * the directory first, the node later, and sends the event last.
+ * Disks by PCI path (virtio-blk) and by node. A disk counts as there once it has a number in sysfs
+ * and a node in /dev: the kernel makes the directory first, the node later, and sends the event
+ * last.
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -83,7 +84,8 @@ static int check_pci(const char *id, struct err *e)
 	return pci_path_parse(id, &path, e);
 }
 
-static int find_pci(const struct device_tree *t, const char *id, struct device_found *out, struct err *e)
+static int find_pci(const struct device_tree *t, const char *id, struct device_found *out,
+		    struct err *e)
 {
 	char where[DEVICE_PATH_MAX];
 	struct search s = { .tree = t, .where = where, .out = out };
@@ -106,7 +108,8 @@ static int check_node(const char *id, struct err *e)
 		for (n = 1; isalnum((unsigned char)name[n]) || (name[n] && strchr("._-", name[n]));)
 			n++;
 	if (n == 0 || n > 31 || name[n])
-		return err_set(e, RC_INVALID_ARGUMENT, "device node \"%.64s\": not of the form /dev/NAME", id);
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "device node \"%.64s\": not of the form /dev/NAME", id);
 	return 0;
 }
 
@@ -123,7 +126,8 @@ static void syspath_of(int sysfd, const char *link, struct str *s)
 	str_addf(s, "/sys/%s", n > 0 ? rest : link);
 }
 
-int device_find_node(const struct device_tree *t, const char *id, struct device_found *out, struct err *e)
+int device_find_node(const struct device_tree *t, const char *id, struct device_found *out,
+		     struct err *e)
 {
 	const char *name = id + strlen("/dev/");
 	char link[64], path[DEVICE_PATH_MAX];

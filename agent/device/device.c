@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of device kinds, and one look at sysfs. A kind is a file with a check of its id's form and a search of sysfs.
+ * The table of device kinds, and one look at sysfs. A kind is a file with a check of its id's form
+ * and a search of sysfs.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -18,7 +19,8 @@ static const struct device_row *const rows[] = {
 
 _Static_assert(COUNT_OF(rows) == DEVICE_KINDS, "every kind has a row");
 
-/* What a host may call a device of a container (Kata's Device.type); `node`: the kind when only a path is given. */
+/* What a host may call a device of a container (Kata's Device.type); `node`: the kind when only a
+ * path is given. */
 static const struct type {
 	const char *name;
 	enum device_kind id, node;
@@ -52,14 +54,16 @@ int device_need_set(struct device_need *n, enum device_kind kind, const char *id
 		return err_set(e, RC_INTERNAL, "device kind %d: unknown", (int)kind);
 	str_add(&s, id);
 	if (!str_ok(&s))
-		return err_set(e, RC_INVALID_ARGUMENT, "device \"%.64s...\" (%s): too long", id, row->what);
+		return err_set(e, RC_INVALID_ARGUMENT, "device \"%.64s...\" (%s): too long", id,
+			       row->what);
 	if (row->check(id, e) < 0)
 		return -1;
 	n->kind = kind;
 	return 0;
 }
 
-int device_need_of_type(struct device_need *n, const char *type, const char *id, const char *node, struct err *e)
+int device_need_of_type(struct device_need *n, const char *type, const char *id, const char *node,
+			struct err *e)
 {
 	for (size_t i = 0; i < COUNT_OF(types); i++) {
 		const struct type *t = &types[i];
@@ -75,7 +79,8 @@ int device_need_of_type(struct device_need *n, const char *type, const char *id,
 		return err_set(e, RC_INVALID_ARGUMENT, "device of type %s: %s missing", type,
 			       t->id != DEVICE_NONE ? "id" : "vm_path");
 	}
-	return err_set(e, RC_INVALID_ARGUMENT, "device type \"%.32s\": unknown; this agent has blk, mmioblk, nvdimm, scsi",
+	return err_set(e, RC_INVALID_ARGUMENT,
+		       "device type \"%.32s\": unknown; this agent has blk, mmioblk, nvdimm, scsi",
 		       type);
 }
 
@@ -128,7 +133,8 @@ void device_tree_close(struct device_tree *t)
 	auto_close(&t->devfd);
 }
 
-int device_look(const char *sysroot, const struct device_need *need, struct device_found *out, struct err *e)
+int device_look(const char *sysroot, const struct device_need *need, struct device_found *out,
+		struct err *e)
 {
 	const struct device_row *row = device_row(need->kind);
 	struct device_tree t;
@@ -144,7 +150,8 @@ int device_look(const char *sysroot, const struct device_need *need, struct devi
 	return r < 0 ? err_ctx(e, "device %s (%s)", need->id, row->what) : r;
 }
 
-int device_find(const char *sysroot, const struct device_need *need, struct device_found *out, struct err *e)
+int device_find(const char *sysroot, const struct device_need *need, struct device_found *out,
+		struct err *e)
 {
 	int r = device_look(sysroot, need, out, e);
 
@@ -170,7 +177,8 @@ static int list_one(void *arg, int dirfd, const char *name)
 	struct stat st;
 
 	link[n > 0 ? n : 0] = '\0';
-	/* Partitions and the devices without hardware behind them are no answer to what a host plugged. */
+	/* Partitions and the devices without hardware behind them are no answer to what a host
+	 * plugged. */
 	str_addf(&item, "%s/partition", name);
 	if (fstatat(dirfd, text, &st, 0) == 0 || strstr(link, "/virtual/"))
 		return 0;

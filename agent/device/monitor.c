@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Waiting for devices. An event carries nothing that sysfs does not say better, so it is only a hint: whoever waits for a device of that
- * subsystem looks again. Events that were lost (the socket's buffer is finite) are the same hint for everybody. Hence one
- * search decides, whether the device was there at boot, comes now, or came while nobody listened.
+ * Waiting for devices. An event carries nothing that sysfs does not say better, so it is only a
+ * hint: whoever waits for a device of that subsystem looks again. Events that were lost (the
+ * socket's buffer is finite) are the same hint for everybody. Hence one search decides, whether the
+ * device was there at boot, comes now, or came while nobody listened.
  *
- * A wait's look runs deferred, never inside the event's callback: its owner may start and cancel waits as it likes.
+ * A wait's look runs deferred, never inside the event's callback: its owner may start and cancel
+ * waits as it likes.
  */
 #include <sys/epoll.h>
 
@@ -108,7 +110,8 @@ static void on_uevents(struct watch *w, uint32_t events)
 	auto_close(&m->fd);
 	r = monitor_open(m, on_uevents);
 	if (r < 0)
-		log_error("device", "no new uevent socket (%s): devices are found at the end of a wait only",
+		log_error("device",
+			  "no new uevent socket (%s): devices are found at the end of a wait only",
 			  err_errno_name(-r));
 	look_all(m);
 }
@@ -216,7 +219,8 @@ static void wait_look(struct deferred *d)
 	if (look_now(w, &detail) || !w->row->provoke || (w->flags & WAIT_PROVOKED))
 		return;
 	w->flags |= WAIT_PROVOKED;
-	w->provoking = job_start(w->monitor->loop, &opts, provoke_job, w, provoke_done, w, &w->provoke_err);
+	w->provoking = job_start(w->monitor->loop, &opts, provoke_job, w, provoke_done, w,
+				 &w->provoke_err);
 }
 
 static void wait_expired(struct timer *t)
@@ -234,13 +238,14 @@ static void wait_expired(struct timer *t)
 		str_addf(&saw, "%.60s; ", detail.msg);
 	str_add(&saw, "saw: ");
 	device_describe(w->monitor->sysroot, w->row->subsystem, &saw);
-	err_set(&err, RC_DEADLINE_EXCEEDED, "device %.64s (%s): not there after %llu ms; %s", w->need.id, w->row->what,
-		(unsigned long long)(clock_ms() - w->start_ms), text);
+	err_set(&err, RC_DEADLINE_EXCEEDED, "device %.64s (%s): not there after %llu ms; %s",
+		w->need.id, w->row->what, (unsigned long long)(clock_ms() - w->start_ms), text);
 	finish(w, &err, NULL);
 }
 
-struct device_wait *device_wait_start(struct device_monitor *m, const struct device_need *need, uint64_t deadline_ms,
-				      device_wait_fn fn, void *owner, struct err *e)
+struct device_wait *device_wait_start(struct device_monitor *m, const struct device_need *need,
+				      uint64_t deadline_ms, device_wait_fn fn, void *owner,
+				      struct err *e)
 {
 	const struct device_row *row = device_row(need->kind);
 	struct device_wait *w;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Network interfaces by PCI path: below the virtio device, or right below the PCI device (passed through). */
+/* Network interfaces by PCI path: below the virtio device, or right below the PCI device (passed
+ * through). */
 #include "device/rows.h"
 
 static int check(const char *id, struct err *e)
@@ -42,7 +43,8 @@ static int see_virtio(void *arg, int dirfd, const char *name)
 	return fd >= 0 ? look(arg, fd, name) : 0;
 }
 
-static int find(const struct device_tree *t, const char *id, struct device_found *out, struct err *e)
+static int find(const struct device_tree *t, const char *id, struct device_found *out,
+		struct err *e)
 {
 	char where[DEVICE_PATH_MAX];
 	struct search s = { .where = where, .out = out };

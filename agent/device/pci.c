@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kata's PCI paths: the slots from the root bus down to a device, "02/01" or "02.1", in hexadecimal. A host cannot know
- * which bus numbers the guest's kernel gave out, so the path is walked in sysfs: at each bridge the one bus behind it is
- * looked up. Three or more elements with a first one of 20 and above begin with the number of the root complex ("20/00/02").
+ * Kata's PCI paths: the slots from the root bus down to a device, "02/01" or "02.1", in
+ * hexadecimal. A host cannot know which bus numbers the guest's kernel gave out, so the path is
+ * walked in sysfs: at each bridge the one bus behind it is looked up. Three or more elements with a
+ * first one of 20 and above begin with the number of the root complex ("20/00/02").
  *
- * The walk holds directory descriptors, never a path that another thread of the kernel may change meanwhile.
+ * The walk holds directory descriptors, never a path that another thread of the kernel may change
+ * meanwhile.
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -18,11 +20,13 @@
 
 static int bad(struct err *e, const char *text, size_t nth, const char *why)
 {
-	return err_set(e, RC_INVALID_ARGUMENT, "PCI path \"%.64s\": element %zu %s", text, nth, why);
+	return err_set(e, RC_INVALID_ARGUMENT, "PCI path \"%.64s\": element %zu %s", text, nth,
+		       why);
 }
 
 /* "1f" or "1f.7" of length n. */
-static int parse_element(const char *s, size_t n, uint64_t *slot, uint64_t *function, const char **why)
+static int parse_element(const char *s, size_t n, uint64_t *slot, uint64_t *function,
+			 const char **why)
 {
 	const char *dot = memchr(s, '.', n);
 	size_t digits = dot ? (size_t)(dot - s) : n;
@@ -97,7 +101,8 @@ static size_t bus_length(const char *s)
 
 	while (isxdigit((unsigned char)s[n]))
 		n++;
-	if (n < 4 || n > 8 || s[n] != ':' || !isxdigit((unsigned char)s[n + 1]) || !isxdigit((unsigned char)s[n + 2]))
+	if (n < 4 || n > 8 || s[n] != ':' || !isxdigit((unsigned char)s[n + 1]) ||
+	    !isxdigit((unsigned char)s[n + 2]))
 		return 0;
 	return n + 3;
 }
@@ -107,8 +112,9 @@ static bool is_bdf(const char *s)
 {
 	size_t n = bus_length(s);
 
-	return n && s[n] == ':' && isxdigit((unsigned char)s[n + 1]) && isxdigit((unsigned char)s[n + 2]) &&
-	       s[n + 3] == '.' && isxdigit((unsigned char)s[n + 4]) && !s[n + 5];
+	return n && s[n] == ':' && isxdigit((unsigned char)s[n + 1]) &&
+	       isxdigit((unsigned char)s[n + 2]) && s[n + 3] == '.' &&
+	       isxdigit((unsigned char)s[n + 4]) && !s[n + 5];
 }
 
 struct buses {
@@ -144,7 +150,8 @@ static int see_child(void *arg, int dirfd, const char *name)
 	return 0;
 }
 
-/* The bus behind the bridge: the only directory of its pci_bus, else what its children's names tell. */
+/* The bus behind the bridge: the only directory of its pci_bus, else what its children's names
+ * tell. */
 static int bus_behind(int bridge, const char *where, char bus[BUS_NAME], struct err *e)
 {
 	struct buses b = { 0 };
@@ -237,10 +244,12 @@ int pci_path_open(int sysfd, const char *text, char where[DEVICE_PATH_MAX], stru
 		fd = next;
 		str_addf(&s, "/%s", name);
 	}
-	return str_ok(&s) ? TAKE_FD(fd) : err_set(e, RC_INTERNAL, "PCI path \"%.64s\": too deep", text);
+	return str_ok(&s) ? TAKE_FD(fd) :
+			    err_set(e, RC_INTERNAL, "PCI path \"%.64s\": too deep", text);
 }
 
-int pci_path_resolve(const char *sysroot, const char *pci_path, char out[DEVICE_PATH_MAX], struct err *e)
+int pci_path_resolve(const char *sysroot, const char *pci_path, char out[DEVICE_PATH_MAX],
+		     struct err *e)
 {
 	struct device_tree t;
 	int fd;

@@ -16,7 +16,8 @@ static int check(const char *id, struct err *e)
 	if (n && n < 8 && s[n] == 'p' && digits(s + n + 1))
 		n += 1 + digits(s + n + 1);
 	if (n == 0 || n > 16 || s[n])
-		return err_set(e, RC_INVALID_ARGUMENT, "device node \"%.64s\": not of the form /dev/pmemN", id);
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "device node \"%.64s\": not of the form /dev/pmemN", id);
 	return 0;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SCSI disks by "ID:LUN" in decimal, on channel 0 of whichever host has them (the lowest, should several). The kernel does not look for
- * them by itself on every host adapter: a write to the scan file makes it ask the one address, which takes as long as the device
- * takes to answer, so it happens in a job.
+ * SCSI disks by "ID:LUN" in decimal, on channel 0 of whichever host has them (the lowest, should
+ * several). The kernel does not look for them by itself on every host adapter: a write to the scan
+ * file makes it ask the one address, which takes as long as the device takes to answer, so it
+ * happens in a job.
  */
 #include <fcntl.h>
 
@@ -36,7 +37,8 @@ static int check(const char *id, struct err *e)
 
 	if (parse(id, &a) == 0)
 		return 0;
-	return err_set(e, RC_INVALID_ARGUMENT, "SCSI address \"%.64s\": not of the form ID:LUN (0-%d:0-%d)", id, ID_MAX,
+	return err_set(e, RC_INVALID_ARGUMENT,
+		       "SCSI address \"%.64s\": not of the form ID:LUN (0-%d:0-%d)", id, ID_MAX,
 		       LUN_MAX);
 }
 
@@ -57,7 +59,9 @@ static int see_disk(void *arg, int dirfd, const char *name)
 	AUTO_FD fd = device_open_dir(dirfd, name);
 
 	str_addf(&p, "%s/block/%s", s->entry, name);
-	return fd >= 0 && str_ok(&p) ? device_fill_block(s->tree, fd, name, path, &s->candidate) : 0;
+	if (fd < 0 || !str_ok(&p))
+		return 0;
+	return device_fill_block(s->tree, fd, name, path, &s->candidate);
 }
 
 static void entry_path(struct search *s, int dirfd, const char *name)
@@ -101,7 +105,8 @@ static int see_device(void *arg, int dirfd, const char *name)
 	return 0;
 }
 
-static int find(const struct device_tree *t, const char *id, struct device_found *out, struct err *e)
+static int find(const struct device_tree *t, const char *id, struct device_found *out,
+		struct err *e)
 {
 	struct search s = { .tree = t, .out = out };
 	struct str tail = STR_OVER(s.tail);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Disks: one plan for all of them, the drivers differ in how the host names the device. The filesystem is what the request says; where
- * it says none, what is on the disk. A host may ask for a new one to be made.
+ * Disks: one plan for all of them, the drivers differ in how the host names the device. The
+ * filesystem is what the request says; where it says none, what is on the disk. A host may ask for
+ * a new one to be made.
  */
 #include "storage/driver.h"
 
 static int need_blk(const struct storage_req *r, struct device_need *out, struct err *e)
 {
-	return device_need_set(out, str_starts(r->source, "/dev/") ? DEVICE_BLK_NODE : DEVICE_BLK_PCI, r->source, e);
+	return device_need_set(out,
+			       str_starts(r->source, "/dev/") ? DEVICE_BLK_NODE : DEVICE_BLK_PCI,
+			       r->source, e);
 }
 
 static int need_node(const struct storage_req *r, struct device_need *out, struct err *e)
@@ -35,17 +38,19 @@ static int read_wishes(const struct storage_req *r, enum wish *out, struct err *
 
 		/* Never mounted in the clear instead: the host relies on the encryption. */
 		if (storage_option_value(opt, "encryption_key"))
-			return err_set(e, RC_UNIMPLEMENTED,
-				       "encryption_key: needs a confidential data hub, which this agent has not");
+			return err_set(e, RC_UNIMPLEMENTED, "encryption_key: needs a confidential "
+				       "data hub, which this agent has not");
 		if (str_eq(opt, "create_filesystem") || str_eq(opt, "create_filesystem=true"))
 			*out = WISH_MKFS;
 	}
 	if (*out == WISH_MKFS && *r->fstype && !str_eq(r->fstype, "ext4"))
-		return err_set(e, RC_INVALID_ARGUMENT, "create_filesystem: makes ext4, not %s", r->fstype);
+		return err_set(e, RC_INVALID_ARGUMENT, "create_filesystem: makes ext4, not %s",
+			       r->fstype);
 	return 0;
 }
 
-static int plan_disk(const struct storage_req *r, const struct storage_ctx *ctx, struct storage_plan *out, struct err *e)
+static int plan_disk(const struct storage_req *r, const struct storage_ctx *ctx,
+		     struct storage_plan *out, struct err *e)
 {
 	const char *node = arena_strdup(out->plan.a, ctx->device->node);
 	const char *fstype = r->fstype;

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to the storage layer and its tests: the drivers, and what they share. Pure but for storage_refuse_links. */
+/* Private to the storage layer and its tests: the drivers, and what they share. Pure but for
+ * storage_refuse_links. */
 #ifndef MOTE_STORAGE_DRIVER_H
 #define MOTE_STORAGE_DRIVER_H
 
 #include "storage/storage.h"
 
-extern const struct storage_driver storage_blk, storage_mmioblk, storage_scsi, storage_nvdimm, storage_virtiofs,
-	storage_overlayfs, storage_ephemeral, storage_local;
+extern const struct storage_driver storage_blk, storage_mmioblk, storage_scsi, storage_nvdimm,
+	storage_virtiofs, storage_overlayfs, storage_ephemeral, storage_local;
 
-/* Where a host may mount: below one of the places of storage.c. path is cleaned. INVALID_ARGUMENT else. */
+/* Where a host may mount: below one of the places of storage.c. path is cleaned. INVALID_ARGUMENT
+ * else. */
 int storage_place_check(const char *path, struct err *e);
 
 /* The length of the place that path lies below; 0: none. */
 size_t storage_place_length(const char *path);
 
-/* Appends the mount of source on the mount point with the n options; NULL with e. fstype and source are borrowed, "" or NULL is none. */
-struct plan_op *storage_add_mount(struct storage_plan *sp, const struct storage_req *r, const char *source,
-				  const char *fstype, char *const *opts, size_t n, struct err *e);
+/* Appends the mount of source on the mount point with the n options; NULL with e. fstype and source
+ * are borrowed, "" or NULL is none. */
+struct plan_op *storage_add_mount(struct storage_plan *sp, const struct storage_req *r,
+				  const char *source, const char *fstype, char *const *opts,
+				  size_t n, struct err *e);
 
 /* The text behind "key=" when text begins with that, else NULL. */
 const char *storage_option_value(const char *text, const char *key);
@@ -30,8 +34,9 @@ int storage_parse_mode(const char *text, mode_t *out, struct err *e);
 /* The arena is out of budget; -1. */
 int storage_no_memory(struct err *e);
 
-/* No component of target below its place may be a symbolic link: a container of this sandbox may write in a shared directory, and
- * would lead the mount elsewhere in the guest. WAITS: jobs only. */
+/* No component of target below its place may be a symbolic link: a container of this sandbox may
+ * write in a shared directory, and would lead the mount elsewhere in the guest. WAITS: jobs only.
+ */
 int storage_refuse_links(const char *target, struct err *e);
 
 #endif

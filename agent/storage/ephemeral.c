@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory as a filesystem: tmpfs with its options (size=, mode=, …), or huge pages, which are reserved first. fsgid=GID is ours: the group
- * of the root directory, with the set-group-ID bit.
+ * Memory as a filesystem: tmpfs with its options (size=, mode=, …), or huge pages, which are
+ * reserved first. fsgid=GID is ours: the group of the root directory, with the set-group-ID bit.
  *
- * It lives as long as the sandbox, so that a container that is started anew finds its files: one that is there already is taken
- * as it is.
+ * It lives as long as the sandbox, so that a container that is started anew finds its files: one
+ * that is there already is taken as it is.
  */
 #include "base/num.h"
 #include "storage/driver.h"
@@ -13,7 +13,8 @@
 #define MAX_PIECES	2048
 #define HUGEPAGES	"/sys/kernel/mm/hugepages"
 
-/* The options, one by one: hosts also send several in one string ("pagesize=2097152,size=4194304"). */
+/* The options, one by one: hosts also send several in one string ("pagesize=2097152,
+ * size=4194304"). */
 struct options {
 	char **v;	/* without fsgid= */
 	size_t n;
@@ -71,7 +72,8 @@ static int split(const struct storage_req *r, struct arena *a, struct options *o
 			pieces += *s == ',';
 	}
 	if (pieces > MAX_PIECES)
-		return err_set(e, RC_INVALID_ARGUMENT, "%zu options: more than %d", pieces, MAX_PIECES);
+		return err_set(e, RC_INVALID_ARGUMENT, "%zu options: more than %d", pieces,
+			       MAX_PIECES);
 	o->v = ARENA_ARRAY(a, char *, pieces);
 	if (!o->v)
 		return storage_no_memory(e);
@@ -95,16 +97,19 @@ static int split(const struct storage_req *r, struct arena *a, struct options *o
 static int plan_hugepages(const struct options *o, struct storage_plan *out, struct err *e)
 {
 	if ((o->given & (GIVEN_PAGE | GIVEN_SIZE)) != (GIVEN_PAGE | GIVEN_SIZE))
-		return err_set(e, RC_INVALID_ARGUMENT, "hugetlbfs: options pagesize=BYTES and size=BYTES missing");
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "hugetlbfs: options pagesize=BYTES and size=BYTES missing");
 	if (o->page_bytes < 1024 || (o->page_bytes & (o->page_bytes - 1)))
-		return err_set(e, RC_INVALID_ARGUMENT, "hugetlbfs: no page has %llu bytes", (unsigned long long)o->page_bytes);
+		return err_set(e, RC_INVALID_ARGUMENT, "hugetlbfs: no page has %llu bytes",
+			       (unsigned long long)o->page_bytes);
 	out->hugepages_count = o->size_bytes / o->page_bytes + (o->size_bytes % o->page_bytes != 0);
 	out->hugepages_dir = arena_printf(out->plan.a, HUGEPAGES "/hugepages-%llukB",
 					  (unsigned long long)(o->page_bytes / 1024));
 	return out->hugepages_dir ? 0 : storage_no_memory(e);
 }
 
-static int plan(const struct storage_req *r, const struct storage_ctx *ctx, struct storage_plan *out, struct err *e)
+static int plan(const struct storage_req *r, const struct storage_ctx *ctx,
+		struct storage_plan *out, struct err *e)
 {
 	const char *fstype = *r->fstype ? r->fstype : "tmpfs";
 	bool huge = str_eq(fstype, "hugetlbfs");
@@ -113,7 +118,8 @@ static int plan(const struct storage_req *r, const struct storage_ctx *ctx, stru
 
 	(void)ctx;
 	if (!huge && !str_eq(fstype, "tmpfs") && !str_eq(fstype, "ramfs"))
-		return err_set(e, RC_INVALID_ARGUMENT, "ephemeral: fstype \"%s\" is not tmpfs, ramfs or hugetlbfs", fstype);
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "ephemeral: fstype \"%s\" is not tmpfs, ramfs or hugetlbfs", fstype);
 	if (split(r, out->plan.a, &o, e) < 0 || (huge && plan_hugepages(&o, out, e) < 0))
 		return -1;
 	out->flags |= STORAGE_KEEP;

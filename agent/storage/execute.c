@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Carrying a storage plan out, in a job: huge pages, a new filesystem, what is on the disk, the mounts, the group. All of it may wait on
- * hardware, on other programs, or on a filesystem of somebody else's (check-code: job).
+ * Carrying a storage plan out, in a job: huge pages, a new filesystem, what is on the disk, the
+ * mounts, the group. All of it may wait on hardware, on other programs, or on a filesystem of
+ * somebody else's (check-code: job).
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -16,7 +17,8 @@
 #include "kernel/blkid.h"
 #include "storage/driver.h"
 
-/* A pool that is large enough already is left alone: it never shrinks under somebody who uses it. */
+/* A pool that is large enough already is left alone: it never shrinks under somebody
+ * who uses it. */
 static int reserve_hugepages(const char *dir, uint64_t count, struct err *e)
 {
 	AUTO_FD fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -40,7 +42,8 @@ static int reserve_hugepages(const char *dir, uint64_t count, struct err *e)
 		if (r < 0)
 			return err_sys(e, -r, "write %s/nr_hugepages", dir);
 	}
-	return err_set(e, RC_RESOURCE_EXHAUSTED, "%s: %llu of %llu huge pages, there is no memory for more", dir,
+	return err_set(e, RC_RESOURCE_EXHAUSTED,
+		       "%s: %llu of %llu huge pages, there is no memory for more", dir,
 		       (unsigned long long)have, (unsigned long long)count);
 }
 
@@ -51,7 +54,8 @@ static const char *const mkfs_paths[] = { "/sbin/mkfs.ext4", "/usr/sbin/mkfs.ext
 static void NORETURN mkfs_child(const char *program, const char *device)
 {
 	const char *const argv[] = {
-		"mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-m", "0", "-i", "163840", "-I", "128", device, NULL,
+		"mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-m", "0", "-i", "163840",
+		"-I", "128", device, NULL,
 	};
 	const char *const env[] = { "PATH=/sbin:/usr/sbin:/bin:/usr/bin", NULL };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -73,7 +77,8 @@ static int make_filesystem(const char *device, struct err *e)
 		if (access(mkfs_paths[i], X_OK) == 0)
 			program = mkfs_paths[i];
 	if (!program)
-		return err_set(e, RC_FAILED_PRECONDITION, "create_filesystem: no mkfs.ext4 in the guest's image");
+		return err_set(e, RC_FAILED_PRECONDITION,
+			       "create_filesystem: no mkfs.ext4 in the guest's image");
 	pid = fork();
 	if (pid == 0)
 		mkfs_child(program, device);
@@ -85,7 +90,8 @@ static int make_filesystem(const char *device, struct err *e)
 	if (info.si_code == CLD_EXITED && info.si_status == 0)
 		return 0;
 	return err_set(e, RC_INTERNAL, "mkfs.ext4 %s: %s %d", device,
-		       info.si_code == CLD_EXITED ? "exit code" : "killed by signal", info.si_status);
+		       info.si_code == CLD_EXITED ? "exit code" : "killed by signal",
+		       info.si_status);
 }
 
 /* --- the mounts ---------------------------------------------------------------------------- */
@@ -122,7 +128,8 @@ int storage_refuse_links(const char *target, struct err *e)
 		auto_close(&fd);
 		fd = next;
 		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode))
-			return err_set(e, RC_PERMISSION_DENIED, "%.160s: \"%.48s\" in it is a symbolic link", target, part);
+			return err_set(e, RC_PERMISSION_DENIED,
+				       "%.160s: \"%.48s\" in it is a symbolic link", target, part);
 		p += n;
 	}
 	if (fd < 0 && errno != ENOENT)
@@ -158,7 +165,8 @@ static int run_detected(const struct storage_plan *sp, size_t *done, struct err 
 	return r;
 }
 
-int storage_execute(const struct storage_plan *sp, const struct storage_req *r, size_t *done, struct err *e)
+int storage_execute(const struct storage_plan *sp, const struct storage_req *r, size_t *done,
+		    struct err *e)
 {
 	*done = 0;
 	if (sp->hugepages_dir && reserve_hugepages(sp->hugepages_dir, sp->hugepages_count, e) < 0)

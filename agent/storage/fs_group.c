@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Gives a volume to a group (Kubernetes' fsGroup): every file gets the group and its read and write bits, directories
- * search and set-group-ID as well. Symbolic links are left alone; other mounts below are not entered.
+ * Gives a volume to a group (Kubernetes' fsGroup): every file gets the group and its read and write
+ * bits, directories search and set-group-ID as well. Symbolic links are left alone; other mounts
+ * below are not entered.
  *
- * Trust: the files are a container's, and with a shared volume a container may be at work in it meanwhile. So nothing is looked up twice: each
- * entry is opened once without following and without effect (O_PATH), and owner and mode change on that descriptor.
+ * Trust: the files are a container's, and with a shared volume a container may be at work in it
+ * meanwhile. So nothing is looked up twice: each entry is opened once without following and without
+ * effect (O_PATH), and owner and mode change on that descriptor.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -23,7 +25,6 @@
 struct change {
 	gid_t gid;
 	mode_t bits;
-	const char *path;	/* of the volume, for messages */
 };
 
 static mode_t wanted_bits(const struct change *c, mode_t mode)
@@ -31,7 +32,8 @@ static mode_t wanted_bits(const struct change *c, mode_t mode)
 	return c->bits | (S_ISDIR(mode) ? SEARCH | SETGID : 0);
 }
 
-/* What is right already is not written: on a copy-on-write or networked filesystem that would cost dearly. */
+/* What is right already is not written: on a copy-on-write or networked filesystem that would cost
+ * dearly. */
 static int change_one(const struct change *c, int fd, const struct stat *st)
 {
 	mode_t mode = (st->st_mode & 07777) | wanted_bits(c, st->st_mode);
@@ -39,8 +41,10 @@ static int change_one(const struct change *c, int fd, const struct stat *st)
 
 	if (st->st_gid != c->gid && fchownat(fd, "", (uid_t)-1, c->gid, AT_EMPTY_PATH) < 0)
 		return -errno;
-	/* chown(2) clears set-id bits, so the mode comes second; fchmod(2) refuses an O_PATH descriptor. */
-	if ((st->st_gid != c->gid || mode != (st->st_mode & 07777)) && chmod(path_of_fd(fd, path), mode) < 0)
+	/* chown(2) clears set-id bits, so the mode comes second; fchmod(2) refuses an O_PATH
+	 * descriptor. */
+	if ((st->st_gid != c->gid || mode != (st->st_mode & 07777)) &&
+	    chmod(path_of_fd(fd, path), mode) < 0)
 		return -errno;
 	return 0;
 }
@@ -61,7 +65,8 @@ static int change_entry(const struct change *c, int dirfd, const char *name, uns
 	return mountinfo_is_mount(fd) == 1 ? 0 : change_tree(c, fd, &st, depth + 1);
 }
 
-/* A directory is changed after what it holds, so that a walk that was cut off shows at the root and is done again. */
+/* A directory is changed after what it holds, so that a walk that was cut off shows at the root and
+ * is done again. */
 static int change_tree(const struct change *c, int fd, const struct stat *st, unsigned int depth)
 {
 	int readable = depth > MAX_DEPTH ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -91,7 +96,7 @@ static bool is_read_only(const struct storage_req *r)
 
 int storage_apply_fs_group(const char *path, const struct storage_req *r, struct err *e)
 {
-	struct change c = { .gid = r->fs_group, .bits = is_read_only(r) ? READ_ONLY : READ_WRITE, .path = path };
+	struct change c = { .gid = r->fs_group, .bits = is_read_only(r) ? READ_ONLY : READ_WRITE };
 	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	AUTO_FD fd = root < 0 ? -errno : path_open_in(root, path, O_PATH | O_DIRECTORY, 0);
 	struct stat st;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plain directory of the guest, for volumes that live as long as the sandbox: options mode=OCTAL and fsgid=GID. */
+/* A plain directory of the guest, for volumes that live as long as the sandbox: options mode=OCTAL
+ * and fsgid=GID. */
 #include "storage/driver.h"
 
 #define SETGID	02000
 
-static int plan(const struct storage_req *r, const struct storage_ctx *ctx, struct storage_plan *out, struct err *e)
+static int plan(const struct storage_req *r, const struct storage_ctx *ctx,
+		struct storage_plan *out, struct err *e)
 {
 	enum { MODE = 0x1, GID = 0x2 };
 	unsigned int given = 0;

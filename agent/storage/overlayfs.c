@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Layers: options in overlayfs's own words (lowerdir=A:B, …), whose paths are the guest's. The option OVERLAY_RW asks the agent for an
- * upper and a work directory of the container's own; the driver option CREATE_DIRECTORY for a directory that the host wants to name.
- * The kernel reads the paths itself, so here they are only held to be absolute and free of "..".
+ * Layers: options in overlayfs's own words (lowerdir=A:B, …), whose paths are the guest's. The
+ * option OVERLAY_RW asks the agent for an upper and a work directory of the container's own; the
+ * driver option CREATE_DIRECTORY for a directory that the host wants to name. The kernel reads the
+ * paths itself, so here they are only held to be absolute and free of "..".
  */
 #include "base/path.h"
 #include "storage/driver.h"
@@ -20,7 +21,8 @@ struct layers {
 enum layers_flags { LAYERS_RW = 0x1, LAYERS_UPPER = 0x2 };
 
 /* One path of n bytes as overlayfs writes it: a backslash protects ":" and ",". */
-static int check_path(const struct storage_plan *out, const char *key, const char *s, size_t n, struct err *e)
+static int check_path(const struct storage_plan *out, const char *key, const char *s, size_t n,
+		      struct err *e)
 {
 	char *path = arena_strndup(out->plan.a, s, n);
 
@@ -28,7 +30,8 @@ static int check_path(const struct storage_plan *out, const char *key, const cha
 		return storage_no_memory(e);
 	if (*path == '/' && path_is_plain(path))
 		return 0;
-	return err_set(e, RC_INVALID_ARGUMENT, "overlayfs: %s %.128s: not absolute, or with \"..\" in it", key, path);
+	return err_set(e, RC_INVALID_ARGUMENT,
+		       "overlayfs: %s %.128s: not absolute, or with \"..\" in it", key, path);
 }
 
 static size_t path_length(const char *s)
@@ -41,7 +44,8 @@ static size_t path_length(const char *s)
 }
 
 /* "A:B::C": behind "::" come layers of data only. */
-static int check_paths(const struct storage_plan *out, const char *key, const char *s, size_t *count, struct err *e)
+static int check_paths(const struct storage_plan *out, const char *key, const char *s,
+		       size_t *count, struct err *e)
 {
 	*count = 0;
 	for (;; s++) {
@@ -52,7 +56,8 @@ static int check_paths(const struct storage_plan *out, const char *key, const ch
 		++*count;
 		s += n;
 		if (*s == ',')
-			return err_set(e, RC_INVALID_ARGUMENT, "overlayfs: several options in one string, after %s", key);
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "overlayfs: several options in one string, after %s", key);
 		if (!*s)
 			return 0;
 		if (s[1] == ':')
@@ -81,10 +86,14 @@ static int read_option(const struct storage_plan *out, struct layers *l, char *o
 	l->flags |= LAYERS_UPPER;
 	if (check_paths(out, upper ? "upperdir" : "workdir", upper ? upper : work, &n, e) < 0)
 		return -1;
-	return n == 1 ? 0 : err_set(e, RC_INVALID_ARGUMENT, "overlayfs: one %s, not %zu", upper ? "upperdir" : "workdir", n);
+	if (n == 1)
+		return 0;
+	return err_set(e, RC_INVALID_ARGUMENT, "overlayfs: one %s, not %zu",
+		       upper ? "upperdir" : "workdir", n);
 }
 
-static int read_options(const struct storage_req *r, const struct storage_plan *out, struct layers *l, struct err *e)
+static int read_options(const struct storage_req *r, const struct storage_plan *out,
+			struct layers *l, struct err *e)
 {
 	l->options = ARENA_ARRAY(out->plan.a, char *, r->n_options + 2);
 	if (!l->options)
@@ -95,15 +104,17 @@ static int read_options(const struct storage_req *r, const struct storage_plan *
 	if (!l->lowers)
 		return err_set(e, RC_INVALID_ARGUMENT, "overlayfs: option lowerdir= missing");
 	if (l->flags == (LAYERS_RW | LAYERS_UPPER))
-		return err_set(e, RC_INVALID_ARGUMENT, "overlayfs: both %s and an upperdir or workdir", OVERLAY_RW);
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "overlayfs: both %s and an upperdir or workdir", OVERLAY_RW);
 	if (!l->flags && l->lowers < 2)
-		return err_set(e, RC_INVALID_ARGUMENT, "overlayfs: one lowerdir and nothing above it");
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "overlayfs: one lowerdir and nothing above it");
 	return 0;
 }
 
 /* Makes RUN_DIR/CID/name and adds "key=" of it. */
-static int add_own(const struct storage_ctx *ctx, struct layers *l, const char *name, struct storage_plan *out,
-		   struct err *e)
+static int add_own(const struct storage_ctx *ctx, struct layers *l, const char *name,
+		   struct storage_plan *out, struct err *e)
 {
 	char *dir = arena_printf(out->plan.a, RUN_DIR "/%s/%s", ctx->container_id, name);
 	char *opt = dir ? arena_printf(out->plan.a, "%sdir=%s", name, dir) : NULL;
@@ -128,8 +139,8 @@ static int create_directories(const struct storage_req *r, struct storage_plan *
 		if (!value)
 			continue;
 		if (!path_is_plain(value))
-			return err_set(e, RC_INVALID_ARGUMENT, "create_directory %.128s: not absolute, or with \"..\" in it",
-				       value);
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "create_directory %.128s: not absolute, or with \"..\" in it", value);
 		dir = path_clean(out->plan.a, value);
 		if (!dir)
 			return storage_no_memory(e);
@@ -141,21 +152,26 @@ static int create_directories(const struct storage_req *r, struct storage_plan *
 	return 0;
 }
 
-static int plan(const struct storage_req *r, const struct storage_ctx *ctx, struct storage_plan *out, struct err *e)
+static int plan(const struct storage_req *r, const struct storage_ctx *ctx,
+		struct storage_plan *out, struct err *e)
 {
 	struct layers l = { 0 };
 
 	if (*r->fstype && !str_eq(r->fstype, "overlay"))
-		return err_set(e, RC_INVALID_ARGUMENT, "overlayfs: fstype \"%s\" is not overlay", r->fstype);
+		return err_set(e, RC_INVALID_ARGUMENT, "overlayfs: fstype \"%s\" is not overlay",
+			       r->fstype);
 	if (read_options(r, out, &l, e) < 0 || create_directories(r, out, e) < 0)
 		return -1;
 	if (l.flags & LAYERS_RW) {
 		if (!is_id(ctx->container_id))
-			return err_set(e, RC_INVALID_ARGUMENT, "overlayfs: %s without a container", OVERLAY_RW);
+			return err_set(e, RC_INVALID_ARGUMENT, "overlayfs: %s without a container",
+				       OVERLAY_RW);
 		if (add_own(ctx, &l, "upper", out, e) < 0 || add_own(ctx, &l, "work", out, e) < 0)
 			return -1;
 	}
-	return storage_add_mount(out, r, *r->source ? r->source : "overlay", "overlay", l.options, l.n, e) ? 0 : -1;
+	if (!storage_add_mount(out, r, *r->source ? r->source : "overlay", "overlay", l.options, l.n, e))
+		return -1;
+	return 0;
 }
 
 const struct storage_driver storage_overlayfs = { "overlayfs", NULL, plan };

@@ -2,12 +2,14 @@
 /*
  * The table of storage drivers, the checks that all requests go through, and the making of a plan.
  *
- * Where a host may mount. The host is trusted with its guest, but a wrong or empty path must not take the guest down: a mount
- * over /, /proc, /sys, /dev, /etc or the directories of the system's programs would. So a mount point (and every directory a
- * driver makes) must lie below one of a few places that hold data only: /run, where every known host mounts
- * (/run/kata-containers/…), and the customary places for data, which hosts with a guest image of their own may use. The agent's own
- * directories themselves stay uncovered, as what they hold would vanish from view: /run/kata-containers, its "sandbox", and the bind
- * mounts that keep shared namespaces.
+ * Where a host may mount. The host is trusted with its guest, but a wrong or empty path must not
+ * take the guest down: a mount over /, /proc, /sys, /dev, /etc or the directories of the system's
+ * programs would. So a mount point (and every directory a driver makes) must lie below one of a few
+ * places that hold data only: /run, where every known host mounts
+ * (/run/kata-containers/…), and the customary places for data, which hosts with a guest image of
+ * their own may use. The agent's own directories themselves stay uncovered, as what they hold would
+ * vanish from view: /run/kata-containers, its "sandbox", and the bind mounts that keep shared
+ * namespaces.
  */
 #include "base/num.h"
 #include "base/path.h"
@@ -20,8 +22,8 @@
 #define MAX_FSTYPE	31
 
 static const struct storage_driver *const drivers[] = {
-	&storage_blk, &storage_mmioblk, &storage_scsi, &storage_nvdimm, &storage_virtiofs, &storage_overlayfs,
-	&storage_ephemeral, &storage_local,
+	&storage_blk, &storage_mmioblk, &storage_scsi, &storage_nvdimm,
+	&storage_virtiofs, &storage_overlayfs, &storage_ephemeral, &storage_local,
 };
 
 /* Names that hosts know and this agent refuses, and why. */
@@ -64,14 +66,16 @@ const struct storage_driver *storage_driver_find(const char *name, struct err *e
 		err_set(e, RC_UNIMPLEMENTED, "storage driver \"%s\": %s", name, absent[i].why);
 		return NULL;
 	}
-	err_set(e, RC_INVALID_ARGUMENT, "storage driver \"%.32s\": unknown; this agent has %s", name, list);
+	err_set(e, RC_INVALID_ARGUMENT, "storage driver \"%.32s\": unknown; this agent has %s",
+		name, list);
 	return NULL;
 }
 
 /* --- where to mount -------------------------------------------------------------------------- */
 
 static const char *const places[] = {
-	"/run", "/var/run", "/mnt", "/media", "/srv", "/tmp", "/var/tmp", "/opt", "/home", "/var/lib",
+	"/run", "/var/run", "/mnt", "/media", "/srv", "/tmp", "/var/tmp", "/opt", "/home",
+	"/var/lib",
 };
 
 /* Below a place, and not to be covered; FROM_HERE: nor anything below. */
@@ -99,11 +103,13 @@ int storage_place_check(const char *path, struct err *e)
 	const char *same = str_starts(path, "/var/run/") ? path + strlen("/var") : path;
 
 	if (!storage_place_length(path))
-		return err_set(e, RC_INVALID_ARGUMENT, "%.160s: not below a directory where a host may mount (/run, /mnt, …)",
-			       path);
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "%.160s: not below a directory where a host may mount (/run, /mnt, …)", path);
 	for (size_t i = 0; i < COUNT_OF(kept); i++)
-		if (str_eq(same, kept[i].path) || (kept[i].reach == FROM_HERE && path_is_below(same, kept[i].path)))
-			return err_set(e, RC_INVALID_ARGUMENT, "%.160s: the agent's own, not to be mounted over", path);
+		if (str_eq(same, kept[i].path) ||
+		    (kept[i].reach == FROM_HERE && path_is_below(same, kept[i].path)))
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "%.160s: the agent's own, not to be mounted over", path);
 	return 0;
 }
 
@@ -119,7 +125,8 @@ static int check_length(const char *what, const char *text, size_t max, struct e
 static int check_options(const char *what, char *const *opts, size_t n, struct err *e)
 {
 	if (n > MAX_OPTIONS)
-		return err_set(e, RC_INVALID_ARGUMENT, "%zu %ss: more than %d", n, what, MAX_OPTIONS);
+		return err_set(e, RC_INVALID_ARGUMENT, "%zu %ss: more than %d", n, what,
+			       MAX_OPTIONS);
 	for (size_t i = 0; i < n; i++)
 		if (check_length(what, opts[i], MAX_TEXT, e) < 0)
 			return -1;
@@ -132,7 +139,9 @@ static int check_fstype(const char *s, struct err *e)
 
 	if (check_length("fstype", s, MAX_FSTYPE, e) < 0)
 		return -1;
-	return s[strspn(s, word)] ? err_set(e, RC_INVALID_ARGUMENT, "fstype \"%s\": not a name", s) : 0;
+	if (!s[strspn(s, word)])
+		return 0;
+	return err_set(e, RC_INVALID_ARGUMENT, "fstype \"%s\": not a name", s);
 }
 
 static int check_mount_point(const char *path, struct err *e)
@@ -146,7 +155,8 @@ static int check_mount_point(const char *path, struct err *e)
 	if (check_length("mount point", path, MAX_TEXT, e) < 0)
 		return -1;
 	if (!path_is_plain(path))
-		return err_set(e, RC_INVALID_ARGUMENT, "mount point %.160s: not absolute, or with \"..\" in it", path);
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "mount point %.160s: not absolute, or with \"..\" in it", path);
 	arena_init(&a, 4 * MAX_TEXT);
 	clean = path_clean(&a, path);
 	r = clean ? storage_place_check(clean, e) : storage_no_memory(e);
@@ -200,8 +210,9 @@ int storage_parse_mode(const char *text, mode_t *out, struct err *e)
 	return 0;
 }
 
-struct plan_op *storage_add_mount(struct storage_plan *sp, const struct storage_req *r, const char *source,
-				  const char *fstype, char *const *opts, size_t n, struct err *e)
+struct plan_op *storage_add_mount(struct storage_plan *sp, const struct storage_req *r,
+				  const char *source, const char *fstype, char *const *opts,
+				  size_t n, struct err *e)
 {
 	struct mount_options o;
 	struct plan_op *op;
@@ -234,7 +245,8 @@ struct plan_op *storage_add_mount(struct storage_plan *sp, const struct storage_
 	return op;
 }
 
-/* A driver that plans outside of the places is a mistake of ours; it must not reach the executor. */
+/* A driver that plans outside of the places is a mistake of ours; it must not reach the
+ * executor. */
 static int check_plan(const struct storage_driver *d, const struct plan *p, struct err *e)
 {
 	if (p->n == 0)
@@ -243,13 +255,15 @@ static int check_plan(const struct storage_driver *d, const struct plan *p, stru
 		const char *target = p->ops[i].target;
 
 		if (str_empty(target) || !path_is_plain(target) || !storage_place_length(target))
-			return err_set(e, RC_INTERNAL, "storage driver %s planned outside of its place", d->name);
+			return err_set(e, RC_INTERNAL,
+				       "storage driver %s planned outside of its place", d->name);
 	}
 	return 0;
 }
 
-int storage_plan_make(const struct storage_driver *d, const struct storage_req *r, const struct storage_ctx *ctx,
-		      struct arena *a, struct storage_plan *out, struct err *e)
+int storage_plan_make(const struct storage_driver *d, const struct storage_req *r,
+		      const struct storage_ctx *ctx, struct arena *a, struct storage_plan *out,
+		      struct err *e)
 {
 	struct storage_req clean = *r;
 
@@ -261,7 +275,8 @@ int storage_plan_make(const struct storage_driver *d, const struct storage_req *
 	if (!clean.mount_point)
 		return storage_no_memory(e);
 	if (d->need && !ctx->device)
-		return err_set(e, RC_INTERNAL, "storage driver %s: planned without its device", d->name);
+		return err_set(e, RC_INTERNAL, "storage driver %s: planned without its device",
+			       d->name);
 	if (d->plan(&clean, ctx, out, e) < 0 || check_plan(d, &out->plan, e) < 0)
 		return -1;
 	if (r->flags & STORAGE_FS_GROUP)

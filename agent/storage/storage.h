@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Storage drivers: from what a host asks for to a plan of mount operations. A driver is two pure functions and one row in the table of storage.c; it mounts
- * nothing, waits for nothing, and keeps no state. Sharing by mount point, reference counts, running and undoing plans are the sandbox's.
+ * Storage drivers: from what a host asks for to a plan of mount operations. A driver is two pure
+ * functions and one row in the table of storage.c; it mounts nothing, waits for nothing, and keeps
+ * no state. Sharing by mount point, reference counts, running and undoing plans are the sandbox's.
  */
 #ifndef MOTE_STORAGE_STORAGE_H
 #define MOTE_STORAGE_STORAGE_H
@@ -36,43 +37,54 @@ struct storage_ctx {
 	const struct device_found *device;	/* what need() asked for; NULL if nothing */
 };
 
-/* What has to be done besides the plan; run in the same job, in this order: mkfs, detection, plan, fs group. */
+/* What has to be done besides the plan; run in the same job, in this order: huge pages, mkfs,
+ * detection, plan, fs group. */
 struct storage_plan {
 	struct plan plan;
-	const char *mkfs_device;	/* not NULL: make an ext4 there first */
-	const char *detect_device;	/* not NULL: the fstype of ops[detect_op] is what libblkid finds there */
+	const char *mkfs_device; /* not NULL: make an ext4 there first */
+	const char *detect_device; /* not NULL: the fstype of ops[detect_op] is what libblkid finds
+				      there */
 	size_t detect_op;
-	const char *hugepages_dir;	/* not NULL: write hugepages_count to DIR/nr_hugepages first and read it back */
+	const char *hugepages_dir; /* not NULL: DIR/nr_hugepages shall be hugepages_count at least */
 	uint64_t hugepages_count;
 	const char *group_path;		/* not NULL: apply the request's fs group here at the end */
 	unsigned int flags;		/* enum storage_plan_flags */
 };
 
-enum storage_plan_flags { STORAGE_KEEP = 0x1 /* nothing to unmount at the end: freed with the VM (ephemeral, local) */ };
+enum storage_plan_flags {
+	STORAGE_KEEP = 0x1 /* nothing to unmount at the end: freed with the VM (ephemeral, local) */
+};
 
 struct storage_driver {
 	const char *name;
 	/* Which device must be there first; NULL: none. */
 	int (*need)(const struct storage_req *r, struct device_need *out, struct err *e);
-	int (*plan)(const struct storage_req *r, const struct storage_ctx *ctx, struct storage_plan *out, struct err *e);
+	int (*plan)(const struct storage_req *r, const struct storage_ctx *ctx,
+		    struct storage_plan *out, struct err *e);
 };
 
-/* Exact name. NULL with e: INVALID_ARGUMENT `storage driver "x": unknown; this agent has blk, …`. UNIMPLEMENTED for the confidential ones, naming what is missing. */
+/* Exact name. NULL with e: INVALID_ARGUMENT `storage driver "x": unknown; this agent has blk, …`.
+ * UNIMPLEMENTED for names that hosts know but this agent has not, saying why. */
 const struct storage_driver *storage_driver_find(const char *name, struct err *e);
 
 /* Every driver's name, NULL-terminated (GetGuestDetails). */
 const char *const *storage_driver_names(void);
 
-/* Checks common to all: mount point absolute and plain, below the directories where a host may mount (/run/kata-containers, …: see storage.c), options sane. */
+/* Checks common to all: mount point absolute and plain, below the directories where a host may
+ * mount (/run/kata-containers, …: see storage.c), options sane. */
 int storage_req_check(const struct storage_req *r, struct err *e);
 
-/* Checks the request, calls the driver, and checks what it gave: every target below a directory where a host may mount. The plan borrows the request's strings
- * (not the device's); all else is in a. INTERNAL: the driver needs a device and ctx has none. */
-int storage_plan_make(const struct storage_driver *d, const struct storage_req *r, const struct storage_ctx *ctx,
-		      struct arena *a, struct storage_plan *out, struct err *e);
+/* Checks the request, calls the driver, and checks what it gave: every target below a directory
+ * where a host may mount. The plan borrows the request's strings (not the device's); all else is in
+ * a. INTERNAL: the driver needs a device and ctx has none. */
+int storage_plan_make(const struct storage_driver *d, const struct storage_req *r,
+		      const struct storage_ctx *ctx, struct arena *a, struct storage_plan *out,
+		      struct err *e);
 
-/* Carries a storage plan out: mkfs, detection, mounts, fs group. WAITS: jobs only. *done as in plan_run. */
-int storage_execute(const struct storage_plan *sp, const struct storage_req *r, size_t *done, struct err *e);
+/* Carries a storage plan out. WAITS: jobs only. *done as in plan_run, for the caller's plan_undo on
+ * failure. PERMISSION_DENIED: a symbolic link on the way to a target. */
+int storage_execute(const struct storage_plan *sp, const struct storage_req *r, size_t *done,
+		    struct err *e);
 
 /* Changes group and modes below path (reference 5.1 "FSGroup"). WAITS: jobs only. */
 int storage_apply_fs_group(const char *path, const struct storage_req *r, struct err *e);

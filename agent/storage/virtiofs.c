@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A directory of the host by its mount tag. The tag that every host uses may have been mounted before the agent was started. */
+/* A directory of the host by its mount tag. The tag that every host uses may have been mounted
+ * before the agent was started. */
 #include "storage/driver.h"
 
 #define PREMOUNT_TAG	"kataShared"
 
-static int plan(const struct storage_req *r, const struct storage_ctx *ctx, struct storage_plan *out, struct err *e)
+static int plan(const struct storage_req *r, const struct storage_ctx *ctx,
+		struct storage_plan *out, struct err *e)
 {
 	struct plan_op *op;
 
@@ -12,7 +14,8 @@ static int plan(const struct storage_req *r, const struct storage_ctx *ctx, stru
 	if (!*r->source)
 		return err_set(e, RC_INVALID_ARGUMENT, "virtio-fs: source (the mount tag) missing");
 	if (*r->fstype && !str_eq(r->fstype, "virtiofs"))
-		return err_set(e, RC_INVALID_ARGUMENT, "virtio-fs: fstype \"%s\" is not virtiofs", r->fstype);
+		return err_set(e, RC_INVALID_ARGUMENT, "virtio-fs: fstype \"%s\" is not virtiofs",
+			       r->fstype);
 	op = storage_add_mount(out, r, r->source, "virtiofs", r->options, r->n_options, e);
 	if (!op)
 		return -1;

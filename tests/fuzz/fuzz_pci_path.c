@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PCI paths and the other device ids, as a host may send them; and the way back from names in sysfs. */
+/* PCI paths and the other device ids, as a host may send them; and the way back from names in
+ * sysfs. */
 #include "base/str.h"
 #include "device/rows.h"
 
@@ -18,7 +19,8 @@ static void check_round_trip(const struct pci_path *p)
 		str_addf(&s, "%02x/", p->root);
 	for (size_t i = 0; i < p->n; i++)
 		str_addf(&s, "%s%02x.%x", i ? "/" : "", p->at[i].slot, p->at[i].function);
-	if (!str_ok(&s) || p->n == 0 || p->n > PCI_PATH_ELEMENTS || pci_path_parse(text, &again, &e) < 0)
+	if (!str_ok(&s) || p->n == 0 || p->n > PCI_PATH_ELEMENTS ||
+	    pci_path_parse(text, &again, &e) < 0)
 		abort();
 	if (again.root != p->root || again.n != p->n || memcmp(again.at, p->at, sizeof(p->at)) != 0)
 		abort();
@@ -42,7 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pci_path_of_syspath(text, &s);
 	for (int kind = DEVICE_NONE; kind <= DEVICE_KINDS; kind++) {
 		err_clear(&e);
-		if ((device_need_set(&need, (enum device_kind)kind, text, &e) == 0) == err_is_set(&e))
+		if ((device_need_set(&need, (enum device_kind)kind, text, &e) == 0) ==
+		    err_is_set(&e))
 			abort();
 		if (!err_is_set(&e) && strstr(need.id, "/."))
 			abort(); /* an id becomes part of a path */

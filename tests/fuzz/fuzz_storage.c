@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Storage requests of any content: there is an error, or a plan whose every target lies below a place where a host may mount.
- * The input is texts with a zero byte after each: driver, flags, source, fstype, mount point, container, then options, of which those
- * that begin with "!" are driver options.
+ * Storage requests of any content: there is an error, or a plan whose every target lies below a
+ * place where a host may mount. The input is texts with a zero byte after each: driver, flags,
+ * source, fstype, mount point, container, then options, of which those that begin with "!" are
+ * driver options.
  */
 #include "base/path.h"
 #include "storage/driver.h"
@@ -20,16 +21,19 @@ static void check_confined(const struct storage_plan *sp)
 
 		if (!path_is_plain(op->target) || !storage_place_length(op->target))
 			abort();
-		if (op->kind != PLAN_MKDIR && op->kind != PLAN_MOUNT && op->kind != PLAN_CHMOD && op->kind != PLAN_CHOWN)
+		if (op->kind != PLAN_MKDIR && op->kind != PLAN_MOUNT && op->kind != PLAN_CHMOD &&
+		    op->kind != PLAN_CHOWN)
 			abort();
 		if (op->ms_flags & (MS_BIND | MS_REMOUNT | MS_MOVE))
 			abort();
 	}
-	if (sp->detect_device && (sp->detect_op >= sp->plan.n || sp->plan.ops[sp->detect_op].kind != PLAN_MOUNT))
+	if (sp->detect_device &&
+	    (sp->detect_op >= sp->plan.n || sp->plan.ops[sp->detect_op].kind != PLAN_MOUNT))
 		abort();
 	if (sp->group_path && !storage_place_length(sp->group_path))
 		abort();
-	if (sp->hugepages_dir && !str_starts(sp->hugepages_dir, "/sys/kernel/mm/hugepages/hugepages-"))
+	if (sp->hugepages_dir &&
+	    !str_starts(sp->hugepages_dir, "/sys/kernel/mm/hugepages/hugepages-"))
 		abort();
 }
 
@@ -60,7 +64,8 @@ static void try(const struct storage_driver *d, const struct storage_req *r, con
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1), *t[MAX_TEXTS], *options[MAX_TEXTS], *driver_options[MAX_TEXTS];
+	char *text = malloc(size + 1), *t[MAX_TEXTS], *options[MAX_TEXTS],
+	     *driver_options[MAX_TEXTS];
 	struct storage_req r = { .options = options, .driver_options = driver_options };
 	const struct storage_driver *d;
 	struct err e = { 0 };

@@ -38,7 +38,8 @@ static void whole_tree(void **state)
 		const char *path;
 		mode_t mode;
 	} rows[] = {
-		{ "/run/v", 02775 }, { "/run/v/file", 0660 }, { "/run/v/dir", 02770 }, { "/run/v/dir/program", 0775 },
+		{ "/run/v", 02775 }, { "/run/v/file", 0660 },
+		{ "/run/v/dir", 02770 }, { "/run/v/dir/program", 0775 },
 		{ "/run/v/dir/empty", 02775 }, { "/run/v/fifo", 0660 },
 	};
 	struct storage_req r = group_request();

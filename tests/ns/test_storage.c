@@ -18,7 +18,8 @@
 
 static void ephemeral_honours_its_options(void **state)
 {
-	struct storage_req r = request("ephemeral", "shm", "tmpfs", "/run/kata-containers/sandbox/shm");
+	struct storage_req r =
+		request("ephemeral", "shm", "tmpfs", "/run/kata-containers/sandbox/shm");
 	struct storage_plan sp;
 	struct statfs fs;
 
@@ -36,7 +37,8 @@ static void ephemeral_honours_its_options(void **state)
 /* A container that starts anew finds its files, and a failure later does not take them away. */
 static void ephemeral_is_taken_as_it_is(void **state)
 {
-	struct storage_req r = request("ephemeral", "tmpfs", "tmpfs", "/run/kata-containers/sandbox/ephemeral/e");
+	struct storage_req r =
+		request("ephemeral", "tmpfs", "tmpfs", "/run/kata-containers/sandbox/ephemeral/e");
 	struct storage_plan sp;
 
 	NEEDS_NAMESPACE();
@@ -67,7 +69,8 @@ static void ephemeral_group(void **state)
 static void local_made_and_undone(void **state)
 {
 	char opts[64];
-	struct storage_req r = request("local", "local", "local", "/run/kata-containers/shared/containers/s/rootfs/local/v");
+	struct storage_req r = request("local", "local", "local",
+				       "/run/kata-containers/shared/containers/s/rootfs/local/v");
 	struct storage_plan sp;
 
 	NEEDS_NAMESPACE();
@@ -97,7 +100,8 @@ static void local_undo_spares_files(void **state)
 
 static void overlay_writable(void **state)
 {
-	struct storage_req r = request("overlayfs", "overlay", "overlay", "/run/kata-containers/c1/rootfs");
+	struct storage_req r =
+		request("overlayfs", "overlay", "overlay", "/run/kata-containers/c1/rootfs");
 	struct storage_plan sp;
 
 	NEEDS_NAMESPACE();
@@ -128,7 +132,8 @@ static void overlay_read_only(void **state)
 	NEEDS_NAMESPACE();
 	put("/run/l1/a", "a", 0644);
 	set_options(&r, "lowerdir=/run/l1:/run/l2");
-	r.driver_options = split("io.katacontainers.volume.overlayfs.create_directory=/run/l2", &r.n_driver_options);
+	r.driver_options = split("io.katacontainers.volume.overlayfs.create_directory=/run/l2",
+				 &r.n_driver_options);
 	must(&r, &sp);
 	assert_true(holds("/run/m/a", "a"));
 	assert_int_equal(open("/run/m/b", O_WRONLY | O_CREAT | O_CLOEXEC, 0644), -1);
@@ -173,7 +178,8 @@ static void every_driver_undone(void **state)
 		if (d->need)
 			r.fstype = "ext4";
 		if (attempt(&r, d->need ? "/dev/null" : NULL, &sp) == 0)
-			assert_string_equal(*name, "local");	/* the one that needs nothing from the kernel */
+			assert_string_equal(
+				*name, "local"); /* the one that needs nothing from the kernel */
 		else
 			assert_non_null(strstr(err.msg, "/run/here"));
 		undo(&sp);
@@ -188,7 +194,8 @@ static void every_driver_undone(void **state)
 /* A container that can write in a shared directory puts a link where the host will mount later. */
 static void links_are_refused(void **state)
 {
-	static const char *const points[] = { "/run/share/link", "/run/share/link/deep/er", "/run/share/dir/link2/x" };
+	static const char *const points[] = { "/run/share/link", "/run/share/link/deep/er",
+					      "/run/share/dir/link2/x" };
 
 	NEEDS_NAMESPACE();
 	make_dir("/run/victim");
@@ -253,7 +260,8 @@ static void hugepages_refused(void **state)
 	NEEDS_NAMESPACE();
 	plain_plan(&sp);
 	make_dir("/run/huge");
-	assert_int_equal(symlink("/proc/sys/kernel/random/entropy_avail", "/run/huge/nr_hugepages"), 0);
+	assert_int_equal(symlink("/proc/sys/kernel/random/entropy_avail", "/run/huge/nr_hugepages"),
+			 0);
 	sp.hugepages_dir = "/run/huge";
 	sp.hugepages_count = UINT32_MAX;
 	assert_int_equal(storage_execute(&sp, &r, &done, &err), -1);
@@ -319,10 +327,19 @@ int main(void)
 {
 #define TEST(fn)	cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(ephemeral_honours_its_options), TEST(ephemeral_is_taken_as_it_is), TEST(ephemeral_group),
-		TEST(local_made_and_undone), TEST(local_undo_spares_files), TEST(overlay_writable),
-		TEST(overlay_read_only), TEST(every_driver_undone), TEST(links_are_refused), TEST(hugepages),
-		TEST(hugepages_refused), TEST(filesystem_made_and_found), TEST(mkfs_fails),
+		TEST(ephemeral_honours_its_options),
+		TEST(ephemeral_is_taken_as_it_is),
+		TEST(ephemeral_group),
+		TEST(local_made_and_undone),
+		TEST(local_undo_spares_files),
+		TEST(overlay_writable),
+		TEST(overlay_read_only),
+		TEST(every_driver_undone),
+		TEST(links_are_refused),
+		TEST(hugepages),
+		TEST(hugepages_refused),
+		TEST(filesystem_made_and_found),
+		TEST(mkfs_fails),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, NULL);

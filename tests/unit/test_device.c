@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finding devices in a made-up sysfs, and waiting for them: the clock is the test's, and so are the events, which come through the
- * seam behind the uevent socket.
+ * Finding devices in a made-up sysfs, and waiting for them: the clock is the test's, and so are the
+ * events, which come through the seam behind the uevent socket.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,11 +83,13 @@ static void answered(void *owner, const struct err *e, const struct device_found
 	if (a->again) {
 		struct err err = { 0 };
 
-		assert_non_null(device_wait_start(monitor, TAKE_PTR(a->again), clock_after(1000), answered, a, &err));
+		assert_non_null(device_wait_start(monitor, TAKE_PTR(a->again), clock_after(1000),
+						  answered, a, &err));
 	}
 }
 
-static struct device_wait *wait_for(enum device_kind kind, const char *id, uint64_t ms, struct answer *a)
+static struct device_wait *wait_for(enum device_kind kind, const char *id, uint64_t ms,
+				    struct answer *a)
 {
 	struct device_need n = need(kind, id);
 	struct err e = { 0 };
@@ -107,8 +109,13 @@ static void turn(void)
 
 static void event(const char *subsystem, enum uevent_action action)
 {
-	struct uevent ev = { .action = action, .devpath = "/devices/x", .subsystem = subsystem, .devname = "x",
-			     .devtype = "", .interface = "", .driver = "" };
+	struct uevent ev = { .action = action,
+			     .devpath = "/devices/x",
+			     .subsystem = subsystem,
+			     .devname = "x",
+			     .devtype = "",
+			     .interface = "",
+			     .driver = "" };
 
 	device_monitor_feed(monitor, &ev);
 	turn();
@@ -209,13 +216,17 @@ static void find_scsi(void **state)
 	fake_disk(&tree, PCI2 "/virtio2/host12/target12:0:0/12:0:0:1", "sdb", "8:16\n");
 	fake_disk(&tree, PCI2 "/virtio2/host2/target2:0:0/2:0:0:1", "sda", "8:0\n");
 	fake_disk(&tree, PCI2 "/virtio2/host2/target2:0:0/2:0:0:11", "sdc", "8:32\n");
-	fake_link(&tree, "sys/bus/scsi/devices/12:0:0:1", "../../../devices/" PCI2 "/virtio2/host12/target12:0:0/12:0:0:1");
-	fake_link(&tree, "sys/bus/scsi/devices/2:0:0:1", "../../../devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:1");
-	fake_link(&tree, "sys/bus/scsi/devices/2:0:0:11", "../../../devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:11");
+	fake_link(&tree, "sys/bus/scsi/devices/12:0:0:1",
+		  "../../../devices/" PCI2 "/virtio2/host12/target12:0:0/12:0:0:1");
+	fake_link(&tree, "sys/bus/scsi/devices/2:0:0:1",
+		  "../../../devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:1");
+	fake_link(&tree, "sys/bus/scsi/devices/2:0:0:11",
+		  "../../../devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:11");
 	fake_dir(&tree, "sys/bus/scsi/devices/host2");
 	assert_int_equal(find(DEVICE_SCSI, "0:1", &f), 1);
-	assert_string_equal(f.node, "/dev/sda");	/* the lowest host, as a number */
-	assert_string_equal(f.syspath, "/sys/devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:1/block/sda");
+	assert_string_equal(f.node, "/dev/sda"); /* the lowest host, as a number */
+	assert_string_equal(f.syspath,
+			    "/sys/devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:1/block/sda");
 	assert_int_equal(find(DEVICE_SCSI, "0:11", &f), 1);
 	assert_string_equal(f.node, "/dev/sdc");
 	assert_int_equal(find(DEVICE_SCSI, "1:1", &f), 0);
@@ -243,17 +254,35 @@ static void forms(void **state)
 		const char *id;
 		int ok;
 	} rows[] = {
-		{ DEVICE_BLK_NODE, "/dev/vda", 1 }, { DEVICE_BLK_NODE, "/dev/dm-0", 1 }, { DEVICE_BLK_NODE, "/dev/vda1", 1 },
-		{ DEVICE_BLK_NODE, "/dev/", 0 }, { DEVICE_BLK_NODE, "/dev/..", 0 }, { DEVICE_BLK_NODE, "/dev/../etc", 0 },
-		{ DEVICE_BLK_NODE, "/dev/mapper/x", 0 }, { DEVICE_BLK_NODE, "vda", 0 }, { DEVICE_BLK_NODE, "", 0 },
+		{ DEVICE_BLK_NODE, "/dev/vda", 1 },
+		{ DEVICE_BLK_NODE, "/dev/dm-0", 1 },
+		{ DEVICE_BLK_NODE, "/dev/vda1", 1 },
+		{ DEVICE_BLK_NODE, "/dev/", 0 },
+		{ DEVICE_BLK_NODE, "/dev/..", 0 },
+		{ DEVICE_BLK_NODE, "/dev/../etc", 0 },
+		{ DEVICE_BLK_NODE, "/dev/mapper/x", 0 },
+		{ DEVICE_BLK_NODE, "vda", 0 },
+		{ DEVICE_BLK_NODE, "", 0 },
 		{ DEVICE_BLK_NODE, "/dev/a2345678901234567890123456789012", 0 },
-		{ DEVICE_PMEM, "/dev/pmem0", 1 }, { DEVICE_PMEM, "/dev/pmem10p1", 1 }, { DEVICE_PMEM, "/dev/pmem", 0 },
-		{ DEVICE_PMEM, "/dev/pmem0p", 0 }, { DEVICE_PMEM, "/dev/pmem0/..", 0 }, { DEVICE_PMEM, "/dev/vda", 0 },
-		{ DEVICE_SCSI, "0:0", 1 }, { DEVICE_SCSI, "255:16383", 1 }, { DEVICE_SCSI, "256:0", 0 },
-		{ DEVICE_SCSI, "0:16384", 0 }, { DEVICE_SCSI, "0", 0 }, { DEVICE_SCSI, ":", 0 }, { DEVICE_SCSI, "0:0:0", 0 },
-		{ DEVICE_SCSI, "00000000000:0", 0 }, { DEVICE_SCSI, "-1:0", 0 },
-		{ DEVICE_NET_PCI, "02/01", 1 }, { DEVICE_NET_PCI, "eth0", 0 },
-		{ DEVICE_NONE, "02", 0 }, { DEVICE_KINDS, "02", 0 },
+		{ DEVICE_PMEM, "/dev/pmem0", 1 },
+		{ DEVICE_PMEM, "/dev/pmem10p1", 1 },
+		{ DEVICE_PMEM, "/dev/pmem", 0 },
+		{ DEVICE_PMEM, "/dev/pmem0p", 0 },
+		{ DEVICE_PMEM, "/dev/pmem0/..", 0 },
+		{ DEVICE_PMEM, "/dev/vda", 0 },
+		{ DEVICE_SCSI, "0:0", 1 },
+		{ DEVICE_SCSI, "255:16383", 1 },
+		{ DEVICE_SCSI, "256:0", 0 },
+		{ DEVICE_SCSI, "0:16384", 0 },
+		{ DEVICE_SCSI, "0", 0 },
+		{ DEVICE_SCSI, ":", 0 },
+		{ DEVICE_SCSI, "0:0:0", 0 },
+		{ DEVICE_SCSI, "00000000000:0", 0 },
+		{ DEVICE_SCSI, "-1:0", 0 },
+		{ DEVICE_NET_PCI, "02/01", 1 },
+		{ DEVICE_NET_PCI, "eth0", 0 },
+		{ DEVICE_NONE, "02", 0 },
+		{ DEVICE_KINDS, "02", 0 },
 	};
 
 	(void)state;
@@ -393,8 +422,9 @@ static void wait_timeout_saw_none_or_many(void **state)
 	turn();
 	clock_fake(1050);
 	turn();
-	assert_string_equal(answers[0].e.msg, "device 02 (network interface): not there after 50 ms; "
-					      "no root complex pci0000:00; saw: none");
+	assert_string_equal(answers[0].e.msg,
+			    "device 02 (network interface): not there after 50 ms; "
+			    "no root complex pci0000:00; saw: none");
 	for (int i = 0; i < 32; i++) {
 		char device[64], name[16];
 
@@ -455,7 +485,8 @@ static void wait_callback_meddles(void **state)
 	assert_string_equal(answers[0].found.node, "/dev/vdb");
 }
 
-/* The waits that are left when the monitor goes are dropped without an answer; the tools for leaks watch. */
+/* The waits that are left when the monitor goes are dropped without an answer; the tools for leaks
+ * watch. */
 static void wait_left_over(void **state)
 {
 	(void)state;
@@ -482,14 +513,18 @@ static void wait_scsi_scans(void **state)
 	fake_file(&tree, "sys/class/scsi_host/host0/scan", "");
 	fake_file(&tree, "sys/class/scsi_host/host1/scan", "");
 	wait_for(DEVICE_SCSI, "2:3", 3000, &answers[0]);
-	while (io_read_file(tree.fd, "sys/class/scsi_host/host1/scan", text, sizeof(text)) == 0 || job_running_count())
+	while (io_read_file(tree.fd, "sys/class/scsi_host/host1/scan", text, sizeof(text)) == 0 ||
+	       job_running_count())
 		loop_once(loop, -1);
-	assert_true(io_read_file(tree.fd, "sys/class/scsi_host/host0/scan", text, sizeof(text)) > 0);
+	assert_true(io_read_file(tree.fd, "sys/class/scsi_host/host0/scan", text, sizeof(text)) >
+		    0);
 	assert_string_equal(text, "0 2 3");
-	assert_true(io_read_file(tree.fd, "sys/class/scsi_host/host1/scan", text, sizeof(text)) > 0);
+	assert_true(io_read_file(tree.fd, "sys/class/scsi_host/host1/scan", text, sizeof(text)) >
+		    0);
 	assert_string_equal(text, "0 2 3");
 	fake_disk(&tree, PCI2 "/virtio2/host0/target0:0:2/0:0:2:3", "sda", "8:0\n");
-	fake_link(&tree, "sys/bus/scsi/devices/0:0:2:3", "../../../devices/" PCI2 "/virtio2/host0/target0:0:2/0:0:2:3");
+	fake_link(&tree, "sys/bus/scsi/devices/0:0:2:3",
+		  "../../../devices/" PCI2 "/virtio2/host0/target0:0:2/0:0:2:3");
 	event("block", UEVENT_ADD);
 	assert_int_equal(answers[0].n, 1);
 	assert_string_equal(answers[0].found.node, "/dev/sda");
@@ -505,21 +540,36 @@ static void wait_scsi_no_host(void **state)
 	turn();
 	clock_fake(4000);
 	until_answer(&answers[0]);
-	assert_string_equal(answers[0].e.msg,
-			    "device 2:3 (SCSI disk): not there after 3000 ms; no SCSI host adapter; saw: none");
+	assert_string_equal(
+		answers[0].e.msg,
+		"device 2:3 (SCSI disk): not there after 3000 ms; no SCSI host adapter; saw: none");
 }
 
 int main(void)
 {
 #define WITH_TREE(fn)	cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		WITH_TREE(find_blk_pci), WITH_TREE(find_blk_pci_behind_bridge), WITH_TREE(find_blk_not_ready),
-		WITH_TREE(find_malformed), WITH_TREE(find_node), WITH_TREE(find_scsi), WITH_TREE(find_net),
-		cmocka_unit_test(forms), cmocka_unit_test(form_too_long), cmocka_unit_test(types),
-		WITH_TREE(wait_cold_plugged), WITH_TREE(wait_hotplugged), WITH_TREE(wait_found_at_deadline),
-		WITH_TREE(wait_timeout_tells), WITH_TREE(wait_timeout_saw_none_or_many), WITH_TREE(wait_malformed),
-		WITH_TREE(wait_cancelled), WITH_TREE(wait_callback_meddles), WITH_TREE(wait_left_over),
-		WITH_TREE(wait_scsi_scans), WITH_TREE(wait_scsi_no_host),
+		WITH_TREE(find_blk_pci),
+		WITH_TREE(find_blk_pci_behind_bridge),
+		WITH_TREE(find_blk_not_ready),
+		WITH_TREE(find_malformed),
+		WITH_TREE(find_node),
+		WITH_TREE(find_scsi),
+		WITH_TREE(find_net),
+		cmocka_unit_test(forms),
+		cmocka_unit_test(form_too_long),
+		cmocka_unit_test(types),
+		WITH_TREE(wait_cold_plugged),
+		WITH_TREE(wait_hotplugged),
+		WITH_TREE(wait_found_at_deadline),
+		WITH_TREE(wait_timeout_tells),
+		WITH_TREE(wait_timeout_saw_none_or_many),
+		WITH_TREE(wait_malformed),
+		WITH_TREE(wait_cancelled),
+		WITH_TREE(wait_callback_meddles),
+		WITH_TREE(wait_left_over),
+		WITH_TREE(wait_scsi_scans),
+		WITH_TREE(wait_scsi_no_host),
 	};
 
 	sigemptyset(&no_signals);

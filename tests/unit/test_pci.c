@@ -210,7 +210,8 @@ static void back_to_path(void **state)
 		const char *sys, *want;
 	} rows[] = {
 		{ "/sys/devices/pci0000:00/0000:00:02.0", "02" },
-		{ "/sys/devices/pci0000:00/0000:00:02.0/0000:01:1f.7/virtio3/block/vda", "02/1f.7" },
+		{ "/sys/devices/pci0000:00/0000:00:02.0/0000:01:1f.7/virtio3/block/vda",
+		  "02/1f.7" },
 		{ "../../devices/pci0000:20/0000:20:00.0/0000:21:02.0/virtio0", "20/00/02" },
 		{ "/sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:0a.0", "0a" },
 		{ "/sys/devices/virtual/block/loop0", "" },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Storage drivers are pure: from a request to a plan. Each row of `cases` has its plan in tests/golden/storage/NAME.txt (GOLDEN=write writes them
+ * Storage drivers are pure: from a request to a plan. Each row of `cases` has its plan in
+ tests/golden/storage/NAME.txt (GOLDEN=write writes them
  * anew: read the difference before it is committed). The other tests go over the table of drivers,
 		so that a new one is
  * held to the same rules.
@@ -409,8 +410,9 @@ static void names(void **state)
 		enum rc rc;
 	} rows[] = {
 		{ "floppy",
-		"storage driver \"floppy\": unknown; this agent has blk, mmioblk, scsi, nvdimm, virtio-fs, "
-			    "overlayfs, ephemeral, local", RC_INVALID_ARGUMENT },
+		  "storage driver \"floppy\": unknown; this agent has blk, mmioblk, scsi, nvdimm, virtio-fs, "
+		  "overlayfs, ephemeral, local",
+		  RC_INVALID_ARGUMENT },
 		{ "", "storage driver \"\": unknown", RC_INVALID_ARGUMENT },
 		{ "Blk", "unknown", RC_INVALID_ARGUMENT },
 		{ "9p", "use virtio-fs", RC_UNIMPLEMENTED },
