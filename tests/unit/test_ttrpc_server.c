@@ -2,7 +2,6 @@
 /* The server against peers that are made by hand, byte by byte where it matters. */
 #include "ttrpc_fixture.h"
 
-#include <stdio.h>
 #include <sys/resource.h>
 
 static struct call *parked(void)
