@@ -207,28 +207,43 @@ static void find_node(void **state)
 	assert_int_equal(find(DEVICE_PMEM, "/dev/pmem0p1", &f), 0);
 }
 
+static void fake_scsi_disk(unsigned int host, unsigned int lun, const char *name)
+{
+	char device[128], link[64], to[160];
+
+	snprintf(device, sizeof(device), PCI2 "/virtio2/host%u/target%u:0:0/%u:0:0:%u", host, host, host, lun);
+	fake_disk(&tree, device, name, "8:16\n");
+	snprintf(link, sizeof(link), "sys/bus/scsi/devices/%u:0:0:%u", host, lun);
+	snprintf(to, sizeof(to), "../../../devices/%s", device);
+	fake_link(&tree, link, to);
+}
+
 static void find_scsi(void **state)
 {
 	struct device_found f;
 
 	(void)state;
 	assert_int_equal(find(DEVICE_SCSI, "0:1", &f), 0);
-	fake_disk(&tree, PCI2 "/virtio2/host12/target12:0:0/12:0:0:1", "sdb", "8:16\n");
-	fake_disk(&tree, PCI2 "/virtio2/host2/target2:0:0/2:0:0:1", "sda", "8:0\n");
-	fake_disk(&tree, PCI2 "/virtio2/host2/target2:0:0/2:0:0:11", "sdc", "8:32\n");
-	fake_link(&tree, "sys/bus/scsi/devices/12:0:0:1",
-		  "../../../devices/" PCI2 "/virtio2/host12/target12:0:0/12:0:0:1");
-	fake_link(&tree, "sys/bus/scsi/devices/2:0:0:1",
-		  "../../../devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:1");
-	fake_link(&tree, "sys/bus/scsi/devices/2:0:0:11",
-		  "../../../devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:11");
 	fake_dir(&tree, "sys/bus/scsi/devices/host2");
-	assert_int_equal(find(DEVICE_SCSI, "0:1", &f), 1);
-	assert_string_equal(f.node, "/dev/sda"); /* the lowest host, as a number */
-	assert_string_equal(f.syspath,
-			    "/sys/devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:1/block/sda");
-	assert_int_equal(find(DEVICE_SCSI, "0:11", &f), 1);
-	assert_string_equal(f.node, "/dev/sdc");
+	/* A directory has no order of its own, so there are several tries to get it wrong. */
+	for (unsigned int lun = 0; lun < 12; lun++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "sdb%c", 'a' + lun);
+		fake_scsi_disk(12, lun, name);
+		snprintf(name, sizeof(name), "sda%c", 'a' + lun);
+		fake_scsi_disk(2, lun, name);
+	}
+	for (unsigned int lun = 0; lun < 12; lun++) {
+		char id[16], node[16];
+
+		snprintf(id, sizeof(id), "0:%u", lun);
+		snprintf(node, sizeof(node), "/dev/sda%c", 'a' + lun);
+		assert_int_equal(find(DEVICE_SCSI, id, &f), 1);
+		assert_string_equal(f.node, node);	/* the lowest host, as a number */
+	}
+	assert_string_equal(f.syspath, "/sys/devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:11/block/sdal");
+	assert_int_equal(find(DEVICE_SCSI, "0:12", &f), 0);
 	assert_int_equal(find(DEVICE_SCSI, "1:1", &f), 0);
 }
 

@@ -306,7 +306,7 @@ static void every_driver_refuses_bad_places(void **state)
 	static const char *const bad[] = {
 		"", "/", "//", "/.", "run/x", "x", "/run", "/run/", "/run/.", "/run/..",
 		"/run/../etc", "/run/x/../../etc",
-		"/run/x/..", "/..", "/proc", "/proc/1", "/sys", "/sys/fs/cgroup", "/dev",
+		"/run/x/..", "/run/x/../y", "/..", "/proc", "/proc/1", "/sys", "/sys/fs/cgroup", "/dev",
 		"/dev/shm", "/etc", "/etc/x", "/usr",
 		"/usr/bin", "/bin", "/sbin", "/lib", "/lib64", "/boot", "/init", "/root", "/var",
 		"/var/run", "/var/lib", "/tmp",
