@@ -69,7 +69,7 @@ static void version_parks(struct call *c)
 }
 
 /* The text of the reply is what the request said. */
-static void answer_parked(struct call *c)
+static void UNUSED answer_parked(struct call *c)
 {
 	const Grpc__CheckRequest *req = (const Grpc__CheckRequest *)c->req;
 	Grpc__VersionCheckResponse reply = GRPC__VERSION_CHECK_RESPONSE__INIT;
