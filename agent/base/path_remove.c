@@ -7,20 +7,25 @@
  * makes the removal fail, not spread.
  *
  * Mount points: rmdir(2) refuses them with EBUSY before anything else, and entering uses
- * RESOLVE_NO_XDEV (or compares devices) in case one appears between.
+ * RESOLVE_NO_XDEV (or compares mount ids) in case one appears between.
  */
 #include "base/path.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 
+#include "base/io.h"
 #include "base/num.h"
 
 #ifndef SYS_openat2
 #define SYS_openat2	437
 #endif
+
+#define DIR_FLAGS	(O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 /* Directories that got new entries, or whose listing skipped some, while they were emptied. */
 #define REFILL_MAX	64
@@ -95,30 +100,63 @@ static int remove_one(int dirfd, const char *name)
 	return errno == ENOTEMPTY || errno == EEXIST ? 1 : -errno;
 }
 
-/* Opens a directory below r->fd that is on the same mount. */
-static int open_same_mount(const struct removal *r, const char *name)
+static int open_dir(int dirfd, const char *name)
 {
-	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	struct open_how how = { .flags = (unsigned int)flags, .resolve = RESOLVE_NO_XDEV };
-	AUTO_FD fd = (int)syscall(SYS_openat2, r->fd, name, &how, sizeof(how));
-	struct stat st;
+	int fd = openat(dirfd, name, DIR_FLAGS);
 
-	if (fd < 0 && errno == EXDEV)
-		return -EBUSY;
-	if (fd >= 0 || errno != ENOSYS)
-		return fd < 0 ? -errno : TAKE_FD(fd);
+	return fd < 0 ? -errno : fd;
+}
 
-	fd = openat(r->fd, name, flags);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	return st.st_dev == r->levels[r->depth - 1].dev ? TAKE_FD(fd) : -EBUSY;
+/* The id of the mount that fd is on, for kernels without openat2 (which lack STATX_MNT_ID too):
+ * a bind mount has the device of what it shows. */
+static int mount_id(int fd)
+{
+	char path[48], text[512];
+	const char *line;
+	uint64_t id;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	n = io_read_file(AT_FDCWD, path, text, sizeof(text));
+	if (n < 0)
+		return (int)n;
+	line = strstr(text, "mnt_id:\t");
+	if (!line)
+		return -ENOSYS;
+	line += strlen("mnt_id:\t");
+	text[line - text + (ssize_t)strcspn(line, "\n")] = '\0';
+	return num_u64(line, INT_MAX, &id) < 0 ? -EINVAL : (int)id;
+}
+
+static int open_checking_id(int dirfd, const char *name)
+{
+	AUTO_FD fd = open_dir(dirfd, name);
+	int here = mount_id(dirfd);
+	int there = fd < 0 ? fd : mount_id(fd);
+
+	if (here < 0 || there < 0)
+		return here < 0 ? here : there;
+	return here == there ? TAKE_FD(fd) : -EBUSY;
+}
+
+/* Opens a directory below dirfd that is on the same mount. */
+static int open_same_mount(int dirfd, const char *name)
+{
+	struct open_how how = { .flags = DIR_FLAGS, .resolve = RESOLVE_NO_XDEV };
+	int fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOSYS)
+		return open_checking_id(dirfd, name);
+	return errno == EXDEV ? -EBUSY : -errno;
 }
 
 /* Empties the directory r->fd as far as this goes without entering others. ENOENT: somebody else
  * removed it, so it is empty. */
 static int list_level(struct removal *r)
 {
-	int err = 0, listfd = openat(r->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = 0, listfd = openat(r->fd, ".", DIR_FLAGS);
 	DIR *dir = listfd < 0 ? NULL : fdopendir(listfd);
 	struct dirent *de;
 
@@ -164,15 +202,20 @@ static int leave(struct removal *r)
 {
 	const struct level *above = &r->levels[--r->depth - 1];
 	struct stat st;
-	int fd = openat(r->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open_dir(r->fd, "..");
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	auto_close(&r->fd);
 	r->fd = fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	return st.st_dev == above->dev && st.st_ino == above->ino ? 0 : -EAGAIN;
+}
+
+static int count_refill(struct removal *r)
+{
+	return ++r->refills > REFILL_MAX ? -ENOTEMPTY : 0;
 }
 
 /* Takes the last name off when its directory is gone now; else it is emptied once more. */
@@ -182,36 +225,53 @@ static int finish_name(struct removal *r)
 	int err = remove_one(r->fd, r->names + at);
 
 	if (err == 1)
-		return ++r->refills > REFILL_MAX ? -ENOTEMPTY : 0;
+		return count_refill(r);
 	if (err == 0)
 		r->names_len = at;
 	return err;
 }
 
-static int remove_levels(struct removal *r)
+/* The top directory, at first and when it was filled again. 1: it is gone. */
+static int enter_top(struct removal *r)
 {
-	for (;;) {
-		int err;
+	int fd = open_dir(r->topfd, r->topname);
 
-		if (r->names_len > r->levels[r->depth - 1].names) {
-			err = enter(r, open_same_mount(r, r->names + last_name(r)));
-			if (err == -ENOENT)
-				err = finish_name(r);
-		} else if (r->depth > 1) {
-			err = leave(r);
-			if (err == 0)
-				err = finish_name(r);
-		} else {
-			err = remove_one(r->topfd, r->topname);
-			if (err <= 0)
-				return err;
-			if (++r->refills > REFILL_MAX)
-				return -ENOTEMPTY;
-			err = list_level(r);
-		}
-		if (err < 0)
-			return err;
-	}
+	return fd == -ENOENT ? 1 : enter(r, fd);
+}
+
+static int finish_top(struct removal *r)
+{
+	int err = remove_one(r->topfd, r->topname);
+
+	r->depth = 0;
+	if (err == 1)
+		return count_refill(r);
+	return err < 0 ? err : 1;
+}
+
+/* Enters the directory whose name is the last one, unless somebody removed or replaced it. */
+static int enter_last(struct removal *r)
+{
+	int fd = open_same_mount(r->fd, r->names + last_name(r));
+
+	return fd == -ENOENT || fd == -ENOTDIR ? finish_name(r) : enter(r, fd);
+}
+
+static int leave_last(struct removal *r)
+{
+	int err = leave(r);
+
+	return err < 0 ? err : finish_name(r);
+}
+
+/* One directory entered or left: 0 to go on, 1 when the top one is gone, else -errno. */
+static int step(struct removal *r)
+{
+	if (r->depth == 0)
+		return enter_top(r);
+	if (r->names_len > r->levels[r->depth - 1].names)
+		return enter_last(r);
+	return r->depth > 1 ? leave_last(r) : finish_top(r);
 }
 
 int path_remove_tree(int dirfd, const char *name)
@@ -219,19 +279,18 @@ int path_remove_tree(int dirfd, const char *name)
 	struct removal r = { .topfd = dirfd, .topname = name, .fd = -1 };
 	const char *slash = strrchr(name, '/');
 	const char *last = slash ? slash + 1 : name;
-	int fd, err;
+	int err;
 
 	if (!*last || str_eq(last, ".") || str_eq(last, ".."))
 		return -EINVAL;
 	err = remove_one(dirfd, name);
 	if (err <= 0)
 		return err;
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	err = enter(&r, fd < 0 ? -errno : fd);
-	if (err == 0)
-		err = remove_levels(&r);
+	do
+		err = step(&r);
+	while (err == 0);
 	auto_close(&r.fd);
 	free(r.levels);
 	free(r.names);
-	return err;
+	return err < 0 ? err : 0;
 }

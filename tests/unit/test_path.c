@@ -40,7 +40,8 @@ static int set_up(void **state UNUSED)
 {
 	char text[128], name[16];
 
-	snprintf(scene, sizeof(scene), "/tmp/test_path.XXXXXX");
+	snprintf(scene, sizeof(scene), "%s/test_path.XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	fds_before = fd_count();
 	if (!mkdtemp(scene))
 		return -1;
@@ -332,45 +333,56 @@ static void mount_targets(void **state UNUSED)
 static atomic_bool racing;
 static atomic_int swaps;
 
-/* A directory and a symlink out of the root change places. */
-static void *swap_link(void *arg UNUSED)
+static bool exchange(const char *a, const char *b)
+{
+	return syscall(SYS_renameat2, rootfd, a, rootfd, b, 2 /* RENAME_EXCHANGE */) == 0;
+}
+
+/* A directory, and a file, change places with symlinks out of the root. */
+static void *swap_links(void *arg UNUSED)
 {
 	while (atomic_load(&racing))
-		if (syscall(SYS_renameat2, rootfd, "r", rootfd, "evil", 2 /* RENAME_EXCHANGE */) == 0)
+		if (exchange("r", "evil_dir") && exchange("f", "evil_file"))
 			atomic_fetch_add(&swaps, 1);
 	return NULL;
+}
+
+/* True when it could be opened; closes it. */
+static bool check_harmless(int fd)
+{
+	struct stat st;
+
+	if (fd < 0)
+		return false;
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_false(S_ISLNK(st.st_mode));
+	assert_int_not_equal(st.st_ino, stat_of(scenefd, "outside/secret").st_ino);
+	close(fd);
+	return true;
 }
 
 static void a_symlink_swapped_in_while_running(void **state UNUSED)
 {
 	int opened = 0, made = 0;
-	pthread_t thread;
 	char path[64], text[128];
+	pthread_t thread;
 
 	snprintf(text, sizeof(text), "%s/outside", scene);
-	put_link(text, "evil");
+	put_link(text, "evil_dir");
+	put_link("../outside/secret", "evil_file");
 	assert_int_equal(mkdirat(rootfd, "r", 0755), 0);
 	put_file(rootfd, "r/secret", "harmless");
+	put_file(rootfd, "f", "harmless");
 	atomic_store(&racing, true);
 	atomic_store(&swaps, 0);
-	assert_int_equal(pthread_create(&thread, NULL, swap_link, NULL), 0);
+	assert_int_equal(pthread_create(&thread, NULL, swap_links, NULL), 0);
 	for (int i = 0; i < 3000 || atomic_load(&swaps) < 1000; i++) {
-		int fd = path_open_in(rootfd, "r/../r/secret", O_RDONLY, 0);
-
-		if (fd >= 0) {
-			ssize_t n = io_read_full(fd, text, sizeof(text));
-
-			assert_int_equal(n, strlen("harmless"));
-			close(fd);
-			opened++;
-		}
+		opened += check_harmless(path_open_in(rootfd, "r/../r/secret", O_RDONLY, 0));
+		opened += check_harmless(path_open_in(rootfd, "f", O_RDONLY, 0));
+		opened += check_harmless(path_open_in(rootfd, "f", O_PATH, 0));
+		opened += check_harmless(path_target_in(rootfd, "f", S_IFREG));
 		snprintf(path, sizeof(path), "r/d%d/e", i % 50);
-		fd = i % 2 ? path_mkdirs_in(rootfd, path, 0700)
-			   : path_target_in(rootfd, path, S_IFREG);
-		if (fd >= 0) {
-			close(fd);
-			made++;
-		}
+		made += check_harmless(path_target_in(rootfd, path, i % 2 ? S_IFREG : S_IFDIR));
 	}
 	atomic_store(&racing, false);
 	pthread_join(thread, NULL);
