@@ -211,7 +211,8 @@ static void fake_scsi_disk(unsigned int host, unsigned int lun, const char *name
 {
 	char device[128], link[64], to[160];
 
-	snprintf(device, sizeof(device), PCI2 "/virtio2/host%u/target%u:0:0/%u:0:0:%u", host, host, host, lun);
+	snprintf(device, sizeof(device), PCI2 "/virtio2/host%u/target%u:0:0/%u:0:0:%u", host, host,
+		 host, lun);
 	fake_disk(&tree, device, name, "8:16\n");
 	snprintf(link, sizeof(link), "sys/bus/scsi/devices/%u:0:0:%u", host, lun);
 	snprintf(to, sizeof(to), "../../../devices/%s", device);
@@ -242,7 +243,8 @@ static void find_scsi(void **state)
 		assert_int_equal(find(DEVICE_SCSI, id, &f), 1);
 		assert_string_equal(f.node, node);	/* the lowest host, as a number */
 	}
-	assert_string_equal(f.syspath, "/sys/devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:11/block/sdal");
+	assert_string_equal(f.syspath,
+			    "/sys/devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:11/block/sdal");
 	assert_int_equal(find(DEVICE_SCSI, "0:12", &f), 0);
 	assert_int_equal(find(DEVICE_SCSI, "1:1", &f), 0);
 }
