@@ -102,8 +102,8 @@ F_LIB_O	:= $(LIB_SRC:%.c=$(F)/obj/%.o) $(PB:$(GEN)/%.c=$(F)/obj/gen/%.o) \
 	   $(F)/obj/third/protobuf-c.o $(F)/obj/third/yyjson.o
 
 # Generated code and third-party sources are compiled without our warnings.
-# protobuf-c shifts signed numbers; its memory accesses are what matters here.
-GENFLAGS = $(filter-out -W%,$(1)) -w -fno-sanitize=shift,alignment
+# protobuf-c shifts signed numbers and adds 0 to NULL; its memory accesses are what matters here.
+GENFLAGS = $(filter-out -W%,$(1)) -w -fno-sanitize=shift,alignment,pointer-overflow
 
 $(B)/obj/gen/%.o: $(GEN)/%.c | $(B)/deps $(PB_H)
 	@mkdir -p $(@D)
