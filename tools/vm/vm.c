@@ -38,6 +38,16 @@ static void on_console(struct watch *w, uint32_t events UNUSED)
 	vm_lines_flush(&vm->console);
 }
 
+/* The kernel's own lines begin with a time in brackets. */
+static void on_console_line(void *arg, const char *line)
+{
+	struct vm *vm = arg;
+
+	vm->speaks = vm->speaks || (*line && *line != '[');
+	if (vm->console_fn)
+		vm->console_fn(vm->console_arg, line);
+}
+
 /* The C virtiofsd of QEMU and its successor in Rust take different options. */
 static int start_virtiofsd(struct vm *vm, struct vm_proc *p, const char *dir, int listenfd, struct err *e)
 {
@@ -192,7 +202,10 @@ struct vm *vm_start(struct loop *l, const struct vm_opts *opts, struct err *e)
 	vm->loop = l;
 	vm->cancel = opts->cancel;
 	vm->consolefd = vm->vsock.fd = -1;
-	vm_lines_init(&vm->console, opts->console, opts->arg);
+	vm->started_ms = clock_ms();
+	vm->console_fn = opts->console;
+	vm->console_arg = opts->arg;
+	vm_lines_init(&vm->console, on_console_line, vm);
 	if (opts->n_drives > VM_DRIVES || opts->n_shares > VM_SHARES)
 		err_set(e, RC_INVALID_ARGUMENT, "more than %d drives or %d shares", VM_DRIVES, VM_SHARES);
 	else if (find_all(l, &plan, found, e) == 0)

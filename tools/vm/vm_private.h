@@ -21,6 +21,10 @@ struct vm {
 	struct watch console_watch;
 	int consolefd;
 	struct vm_lines console;
+	void (*console_fn)(void *arg, const char *line);	/* the caller's */
+	void *console_arg;
+	bool speaks;		/* a program of the guest has said something: the kernel and its drivers are up */
+	uint64_t started_ms;
 	struct client *client;
 	char address[160];
 };
