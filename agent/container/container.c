@@ -150,10 +150,11 @@ static void cgroup_done(void *owner, const struct err *e, const void *out UNUSED
 static enum step_result create_cgroup(struct steps *s, struct err *e)
 {
 	struct container *c = container_of_steps(s);
-	const struct job_opts opts = { .what = "make the cgroup", .deadline_ms = CLOCK_NEVER };
+	struct job_opts opts = { .what = "make the cgroup", .deadline_ms = CLOCK_NEVER, .n_keep_fds = 1 };
 
 	if (!has_cgroups(c))
 		return STEP_DONE;
+	opts.keep_fds = &c->host->cgroups->fd;
 	c->cgroup_path = cgroup_path_of_spec(&c->arena, c->spec->linux.cgroups_path, c->id, e);
 	if (!c->cgroup_path)
 		return STEP_FAIL;
@@ -393,7 +394,7 @@ static struct update *update_new(const struct container *c, const struct cgroup_
 static struct update *update_start(struct container *c, const struct cgroup_limits *l, uint64_t deadline_ms,
 				   struct err *e)
 {
-	const struct job_opts opts = { .what = "set limits", .deadline_ms = deadline_ms };
+	struct job_opts opts = { .what = "set limits", .deadline_ms = deadline_ms, .n_keep_fds = 1 };
 	struct update *u;
 
 	if (container_allows(c, CONTAINER_DO_UPDATE, e) < 0)
@@ -402,6 +403,7 @@ static struct update *update_start(struct container *c, const struct cgroup_limi
 		err_set(e, RC_FAILED_PRECONDITION, "container %s has no cgroup", c->id);
 		return NULL;
 	}
+	opts.keep_fds = &c->host->cgroups->fd;
 	u = update_new(c, l);
 	if (!u)
 		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");

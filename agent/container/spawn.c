@@ -150,22 +150,34 @@ static void on_pid(struct spawn *s, pid_t pid, int pidfd)
 	child_track(&s->child, pid, on_child_exit);
 }
 
+static void on_word(struct spawn *s, uint32_t kind)
+{
+	if (kind == STAGE_MSG_MAPS) {
+		on_maps(s);
+	} else if (kind == STAGE_MSG_READY) {
+		timer_cancel(&s->timer);
+		s->state = READY;
+		s->events->on_ready(s);
+	}
+}
+
+/* A process that a helper made may speak before the helper has told its pid: the two race. What it said, one word at most since it then waits for the answer, is kept. */
 static void on_message(struct spawn *s, struct stage_msg *m, int pidfd)
 {
 	if (m->kind == STAGE_MSG_PID && s->state == SETTING_UP) {
 		on_pid(s, m->pid, pidfd);
+		if (s->pid && s->early)
+			on_word(s, s->early);
 		return;
 	}
 	auto_close(&pidfd);
 	if (m->kind == STAGE_MSG_ERR) {
 		err_sanitize(&m->err);
 		fail(s, &m->err);
-	} else if (m->kind == STAGE_MSG_MAPS && s->state == SETTING_UP && s->pid) {
-		on_maps(s);
-	} else if (m->kind == STAGE_MSG_READY && s->state == SETTING_UP && s->pid) {
-		timer_cancel(&s->timer);
-		s->state = READY;
-		s->events->on_ready(s);
+	} else if (s->state == SETTING_UP && s->pid) {
+		on_word(s, m->kind);
+	} else if (s->state == SETTING_UP) {
+		s->early = m->kind;
 	}
 }
 

@@ -36,6 +36,7 @@ struct spawn {
 	int sockfd;			/* -1: no conversation */
 	int pidfd;			/* of the process; -1 before it is known. Owned until taken */
 	pid_t pid;			/* 0 before it is known */
+	uint32_t early;			/* what the process said before its pid was known; 0: nothing */
 	unsigned int state;
 };
 

@@ -271,6 +271,7 @@ bool fixture_cgroups(int version)
 
 int fixture_group_setup(void **state)
 {
+	static bool unshared;
 	sigset_t none;
 
 	(void)state;
@@ -278,7 +279,10 @@ int fixture_group_setup(void **state)
 		print_message("1..0 # SKIP needs root and a static busybox\n");
 		_exit(77);
 	}
-	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	/* Once: the descriptor of the cgroups lives in this namespace. */
+	if (!unshared)
+		assert_int_equal(unshare(CLONE_NEWNS), 0);
+	unshared = true;
 	assert_int_equal(mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL), 0);
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	strcpy(scratch, "/tmp/mote-container-XXXXXX");

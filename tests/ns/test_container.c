@@ -537,5 +537,11 @@ int main(void)
 		TEST(stdin_and_its_end), TEST(stderr_is_apart), TEST(terminal), TEST(grandchild_holds_the_pipe),
 	};
 
-	return cmocka_run_group_tests(tests, fixture_group_setup, fixture_group_teardown);
+	int failed = 0;
+
+	/* Without cgroups, and in each version that this machine has. */
+	for (int version = 0; version <= 2; version++)
+		if (fixture_cgroups(version))
+			failed += cmocka_run_group_tests(tests, fixture_group_setup, fixture_group_teardown);
+	return failed;
 }
