@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rules of a spec: a good one passes, and each row spoils one thing and names the field that must be complained about. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <sys/stat.h>
+
+#include "container/spec.h"
+
+static struct arena arena;
+static struct caps_sets caps;
+
+static struct spec_strings words(const char *word)
+{
+	struct spec_strings s = { .v = ARENA_ARRAY(&arena, char *, 2), .n = 1 };
+
+	assert_non_null(s.v);
+	s.v[0] = arena_strdup(&arena, word);
+	return s;
+}
+
+static struct spec *good(void)
+{
+	struct spec *s = spec_new(&arena);
+
+	assert_non_null(s);
+	s->process = ARENA_NEW(&arena, struct spec_process);
+	assert_non_null(s->process);
+	s->process->args = words("sh");
+	s->process->caps = &caps;
+	s->root.path = "/run/kata-containers/c1/rootfs";
+	s->linux.ns[NS_MNT].want = s->linux.ns[NS_UTS].want = s->linux.ns[NS_IPC].want = true;
+	s->hostname = "box";
+	return s;
+}
+
+/* --- spoilers ---------------------------------------------------------------------------------- */
+
+static struct spec_pair pair;
+
+static void sysctl(struct spec *s, const char *key)
+{
+	pair = (struct spec_pair){ key, "1" };
+	s->linux.sysctl = (struct spec_pairs){ &pair, 1 };
+}
+
+static void device(struct spec *s, const char *path, mode_t type, int64_t major)
+{
+	s->linux.devices = ARENA_NEW(&arena, struct spec_device);
+	s->linux.n_devices = 1;
+	s->linux.devices[0] = (struct spec_device){ .path = path, .type = type, .major = major };
+}
+
+static void limit(struct spec *s, const char *type, uint64_t soft, uint64_t hard)
+{
+	s->process->rlimits = ARENA_NEW(&arena, struct spec_rlimit);
+	s->process->n_rlimits = 1;
+	s->process->rlimits[0] = (struct spec_rlimit){ type, soft, hard };
+}
+
+static void mount_at(struct spec *s, const char *path)
+{
+	s->mounts = ARENA_NEW(&arena, struct spec_mount);
+	s->n_mounts = 1;
+	s->mounts[0] = (struct spec_mount){ .destination = path, .source = "", .type = "tmpfs" };
+}
+
+static void user_ns(struct spec *s, uint32_t size)
+{
+	s->linux.ns[NS_USER].want = true;
+	s->linux.uid_maps = s->linux.gid_maps = ARENA_NEW(&arena, struct spec_id_map);
+	s->linux.n_uid_maps = s->linux.n_gid_maps = 1;
+	s->linux.uid_maps[0].size = size;
+}
+
+static void seccomp(struct spec *s, const char *action, size_t n_names)
+{
+	struct seccomp_rule *rule = ARENA_NEW(&arena, struct seccomp_rule);
+	struct seccomp_spec *f = ARENA_NEW(&arena, struct seccomp_spec);
+
+	rule->n_names = n_names;
+	*f = (struct seccomp_spec){ .default_action = action, .rules = rule, .n_rules = 1 };
+	s->linux.seccomp = f;
+}
+
+#define DO(name, ...)	static void name(struct spec *s) { __VA_ARGS__; }
+
+DO(nothing, (void)s)
+DO(no_process, s->process = NULL)
+DO(no_caps, s->process->caps = NULL)
+DO(no_args, s->process->args.n = 0)
+DO(empty_arg, s->process->args = words(""))
+DO(relative_cwd, s->process->cwd = "tmp")
+DO(score, s->process->oom_score_adj = ((struct spec_i64){ 1001, true }))
+DO(lowest_score, s->process->oom_score_adj = ((struct spec_i64){ -1000, true }))
+DO(wide_umask, s->process->user.umask = 01000; s->process->user.umask_set = true)
+DO(label, s->process->selinux_label = "system_u:system_r:container_t:s0:c1,c2")
+DO(bad_label, s->process->selinux_label = "system_u:system_r:container:s0")
+DO(short_label, s->process->selinux_label = "system_u:system_r:container_t")
+DO(limit_unknown, limit(s, "RLIMIT_NONSENSE", 1, 2))
+DO(limit_upside_down, limit(s, "RLIMIT_NOFILE", 3, 2))
+DO(limit_good, limit(s, "RLIMIT_NOFILE", 2, RLIMIT_NONE))
+DO(no_root, s->root.path = NULL)
+DO(relative_root, s->root.path = "rootfs")
+DO(climbing_root, s->root.path = "/run/../etc")
+DO(no_mount_ns, s->linux.ns[NS_MNT].want = false)
+DO(join_mount_ns, s->linux.ns[NS_MNT].path = "/proc/1/ns/mnt")
+DO(relative_ns, s->linux.ns[NS_IPC].path = "ns/ipc")
+DO(name_without_ns, s->linux.ns[NS_UTS].want = false)
+DO(domain_without_ns, s->hostname = NULL; s->domainname = "d"; s->linux.ns[NS_UTS].want = false)
+DO(long_name, s->hostname = "0123456789012345678901234567890123456789012345678901234567890123x")
+DO(mount_relative, mount_at(s, "data"))
+DO(mount_climbs, mount_at(s, "/data/../../etc"))
+DO(mount_label, s->linux.mount_label = "nonsense")
+DO(masked, s->linux.masked_paths = words("proc"))
+DO(readonly, s->linux.readonly_paths = words("/proc/.."))
+DO(maps_without_ns, user_ns(s, 1); s->linux.ns[NS_USER].want = false)
+DO(empty_map, user_ns(s, 0))
+DO(mapped, user_ns(s, 65536))
+DO(sysctl_net, sysctl(s, "net.ipv4.ip_forward"))
+DO(sysctl_dotted, sysctl(s, "net.ipv4.conf.eth0/100.forwarding"))
+DO(sysctl_climbs, sysctl(s, "net.//.kernel.panic"))
+DO(sysctl_climbs_too, sysctl(s, "net..kernel.panic"))
+DO(sysctl_ipc, sysctl(s, "fs.mqueue.msg_max"))
+DO(sysctl_prefix, sysctl(s, "fs.mqueue."))
+DO(sysctl_ipc_without, sysctl(s, "kernel.shmmax"); s->linux.ns[NS_IPC].want = false)
+DO(sysctl_domain, sysctl(s, "kernel.domainname"))
+DO(sysctl_hostname, sysctl(s, "kernel.hostname"))
+DO(sysctl_kernel, sysctl(s, "kernel.panic"))
+DO(sysctl_longer, sysctl(s, "kernel.shmmaxx"))
+DO(device_good, device(s, "/dev/fuse", S_IFCHR, 10))
+DO(device_elsewhere, device(s, "/etc/fuse", S_IFCHR, 10))
+DO(device_climbs, device(s, "/dev/../etc/fuse", S_IFCHR, 10))
+DO(device_type, device(s, "/dev/fuse", S_IFREG, 10))
+DO(device_number, device(s, "/dev/fuse", S_IFCHR, -1))
+DO(device_fifo, device(s, "/dev/pipe", S_IFIFO, -1))
+DO(filter_good, seccomp(s, "SCMP_ACT_ALLOW", 1))
+DO(filter_without, seccomp(s, NULL, 1))
+DO(filter_no_names, seccomp(s, "SCMP_ACT_ALLOW", 0))
+
+static const struct row {
+	const char *name;
+	void (*spoil)(struct spec *s);
+	const char *field;	/* the error begins with it; NULL: it is good */
+} rows[] = {
+#define GOOD(f)		{ #f, f, NULL }
+#define BAD(f, field)	{ #f, f, field }
+	GOOD(nothing), BAD(no_process, "process: missing"), BAD(no_caps, "process.capabilities"),
+	BAD(no_args, "process.args"), BAD(empty_arg, "process.args"), BAD(relative_cwd, "process.cwd"),
+	BAD(score, "process.oomScoreAdj"), GOOD(lowest_score), BAD(wide_umask, "process.user.umask"), GOOD(label),
+	BAD(bad_label, "process.selinuxLabel"), BAD(short_label, "process.selinuxLabel"),
+	BAD(limit_unknown, "process.rlimits[0]: unknown limit \"RLIMIT_NONSENSE\""),
+	BAD(limit_upside_down, "process.rlimits[0] (RLIMIT_NOFILE)"), GOOD(limit_good),
+	BAD(no_root, "root.path"), BAD(relative_root, "root.path"), BAD(climbing_root, "root.path"),
+	BAD(no_mount_ns, "linux.namespaces"), BAD(relative_ns, "linux.namespaces (ipc)"),
+	BAD(name_without_ns, "hostname"), BAD(domain_without_ns, "domainname"), BAD(long_name, "hostname"),
+	BAD(mount_relative, "mounts[0].destination"), BAD(mount_climbs, "mounts[0].destination"),
+	BAD(mount_label, "linux.mountLabel"), BAD(masked, "linux.maskedPaths[0]"),
+	BAD(readonly, "linux.readonlyPaths[0]"), BAD(maps_without_ns, "linux.uidMappings"),
+	BAD(empty_map, "linux.uidMappings"), GOOD(mapped),
+	GOOD(sysctl_net), GOOD(sysctl_dotted), BAD(sysctl_climbs, "linux.sysctl"), BAD(sysctl_climbs_too, "linux.sysctl"),
+	GOOD(sysctl_ipc), BAD(sysctl_prefix, "linux.sysctl"), BAD(sysctl_ipc_without, "linux.sysctl: \"kernel.shmmax\" needs"),
+	GOOD(sysctl_domain), BAD(sysctl_hostname, "linux.sysctl: \"kernel.hostname\" is not"), BAD(sysctl_kernel, "linux.sysctl"),
+	BAD(sysctl_longer, "linux.sysctl"),
+	GOOD(device_good), BAD(device_elsewhere, "linux.devices[0].path"), BAD(device_climbs, "linux.devices[0].path"),
+	BAD(device_type, "linux.devices[0] (/dev/fuse): unknown type"), BAD(device_number, "linux.devices[0] (/dev/fuse): bad number"),
+	GOOD(device_fifo), GOOD(filter_good), BAD(filter_without, "linux.seccomp.defaultAction"),
+	BAD(filter_no_names, "linux.seccomp.syscalls[0].names"),
+};
+
+static void rules(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct err e = { 0 };
+		struct spec *s = good();
+		int r;
+
+		rows[i].spoil(s);
+		r = spec_validate(s, &e);
+		if (!rows[i].field) {
+			if (r < 0)
+				fail_msg("%s: %s", rows[i].name, e.msg);
+			continue;
+		}
+		if (r == 0 || e.rc != RC_INVALID_ARGUMENT || !str_starts(e.msg, rows[i].field))
+			fail_msg("%s: not \"%s…\" but %d \"%s\"", rows[i].name, rows[i].field, e.rc, e.msg);
+	}
+}
+
+static void joining_a_mount_ns_is_not_there(void **state)
+{
+	struct spec *s = good();
+	struct err e = { 0 };
+
+	(void)state;
+	join_mount_ns(s);
+	assert_int_equal(spec_validate(s, &e), -1);
+	assert_int_equal(e.rc, RC_UNIMPLEMENTED);
+}
+
+static void words_of_devices(void **state)
+{
+	unsigned int access;
+	mode_t type;
+
+	(void)state;
+	assert_int_equal(spec_parse_device_type("c", &type), 0);
+	assert_int_equal(type, S_IFCHR);
+	assert_int_equal(spec_parse_device_type("u", &type), 0);
+	assert_int_equal(type, S_IFCHR);
+	assert_int_equal(spec_parse_device_type("b", &type), 0);
+	assert_int_equal(type, S_IFBLK);
+	assert_int_equal(spec_parse_device_type("p", &type), 0);
+	assert_int_equal(type, S_IFIFO);
+	assert_int_equal(spec_parse_device_type("a", &type), -EINVAL);
+	assert_int_equal(spec_parse_device_type("", &type), -EINVAL);
+	assert_int_equal(spec_parse_device_access("mwr", &access), 0);
+	assert_int_equal(access, SPEC_DEV_READ | SPEC_DEV_WRITE | SPEC_DEV_MKNOD);
+	assert_int_equal(spec_parse_device_access("", &access), 0);
+	assert_int_equal(access, 0);
+	assert_int_equal(spec_parse_device_access("rx", &access), -EINVAL);
+}
+
+static void new_resources_say_nothing(void **state)
+{
+	const struct spec_resources *r = spec_resources_new(&arena);
+
+	(void)state;
+	assert_non_null(r);
+	assert_int_equal(r->limits.memory, CGROUP_UNSET);
+	assert_int_equal(r->limits.pids, CGROUP_UNSET);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	arena_init(&arena, 1 << 20);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	arena_fini(&arena);
+	return 0;
+}
+
+#define TEST(fn)	cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(rules), TEST(joining_a_mount_ns_is_not_there), TEST(words_of_devices), TEST(new_resources_say_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
