@@ -168,9 +168,10 @@ static void on_result(struct watch *w, uint32_t events UNUSED)
 static void judge_answer(struct job *j, int status, struct err *e)
 {
 	if (answer_is_whole(j)) {
+		if (!err_is_set(&j->answer.err))
+			return;	/* and whatever its text says */
 		*e = j->answer.err;
-		if (err_is_set(e))
-			err_sanitize(e);
+		err_sanitize(e);
 		return;
 	}
 	if (j->child.signo)

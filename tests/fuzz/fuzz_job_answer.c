@@ -2,7 +2,8 @@
 /*
  * What PID 1 reads from a job's child, which may have been taken over by what it parsed: any bytes, in any
  * portions, then an exit. job.c is included to reach the reader without a fork.
- * Input: a byte for out_max, a byte for the size of the portions, a byte for the end, then the stream.
+ * Input: a byte for out_max (255: the stream has no magic put in front of it), one for the size of the portions, one for
+ * the end, then the stream.
  */
 #include "event/job.c"
 
@@ -50,6 +51,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	j->done = check;
 	j->state = JOB_RUNNING;
 	jobs.running++;
+	if (data[-3] != 255) {
+		uint32_t magic = ANSWER_MAGIC;
+
+		if (write(fds[1], &magic, sizeof(magic)) != sizeof(magic))
+			abort();
+	}
 	for (size_t at = 0; at < size; at += portion) {
 		if (write(fds[1], data + at, MIN(portion, size - at)) < 0)
 			break;	/* who does not read on has judged */

@@ -77,6 +77,16 @@ JOB(answer_and_more)
 	_exit(0);
 }
 
+/* A success with a text that does not end. */
+JOB(answer_unset_poison)
+{
+	struct answer a = { .magic = ANSWER_MAGIC };
+
+	memset(a.err.msg, '\033', sizeof(a.err.msg));
+	write_raw(&a, sizeof(a));
+	_exit(0);
+}
+
 JOB(answer_poison)
 {
 	struct answer a = { .magic = ANSWER_MAGIC };
@@ -176,6 +186,7 @@ static void test_hostile_text_is_cleaned(void **state UNUSED)
 	assert_int_equal(owner.err.rc, RC_NOT_FOUND);
 	assert_true(strnlen(owner.err.msg, sizeof(owner.err.msg)) < sizeof(owner.err.msg));
 	assert_int_equal(owner.err.msg[1], '?');
+	run_and_expect(answer_unset_poison, RC_OK, "");
 }
 
 /* The work was done and told; how the child ended afterwards does not matter. */
