@@ -254,6 +254,7 @@ static void on_over(struct spawn *s, int status, int signo)
 	}
 	hang_up(s);
 	auto_close(&s->pidfd);
+	s->ended = true;
 	s->events->on_exit(s, status);
 }
 
@@ -266,14 +267,14 @@ static void on_child_exit(struct child *c, int status)
 	on_over(s, status, c->signo);
 }
 
-/* The helper's exit matters only when there is no process: it said why, or died. */
+/* The helper's exit matters only when there was no process: it said why, or died. It may be reaped after the process's own. */
 static void on_first_exit(struct child *c, int status)
 {
 	struct spawn *s = container_of(c, struct spawn, first);
 
-	while (!s->pid && listen_once(s))
+	while (!s->pid && !s->ended && listen_once(s))
 		;
-	if (!s->pid)
+	if (!s->pid && !s->ended)
 		on_over(s, status, c->signo);
 }
 

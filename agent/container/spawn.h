@@ -37,6 +37,7 @@ struct spawn {
 	int pidfd;			/* of the process; -1 before it is known. Owned until taken */
 	pid_t pid;			/* 0 before it is known */
 	uint32_t early;			/* what the process said before its pid was known; 0: nothing */
+	bool ended;			/* the exit was told */
 	unsigned int state;
 };
 

@@ -12,9 +12,11 @@
 #include <sys/prctl.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "event/child.h"
+#include "event/job.h"
 #include "kernel/cgroup.h"
 #include "kernel/netlink.h"
 #include "kernel/power.h"
@@ -184,8 +186,23 @@ static void destroyed(void *owner, const struct err *e)
 		log_warn("main", "%s", e->msg);
 }
 
+/* What this process holds right now, in one line: for whoever looks for a leak. */
+static void log_status(void)
+{
+	struct server_stats st;
+
+	server_stats(agent.server, &st);
+	log_info("status", "connections=%zu calls=%zu containers=%zu storages=%zu children=%zu jobs=%zu fds=%d arena_bytes=%zu",
+		 st.conns, st.calls, sandbox_container_count(agent.sandbox), storages_count(&agent.sandbox->storages),
+		 child_count(), job_running_count(), fd_count(), arena_bytes_in_use());
+}
+
 static void on_signal(int signo)
 {
+	if (signo == SIGUSR1) {
+		log_status();
+		return;
+	}
 	log_info("main", "signal %d: shutting down", signo);
 	sandbox_destroy(agent.sandbox, clock_after(DESTROY_MS), destroyed, NULL);
 }
@@ -261,18 +278,14 @@ static int start_server(struct err *e)
 	return server_listen(agent.server, &a, e);
 }
 
-static int start(struct err *e)
+static int start(const sigset_t *signals, struct err *e)
 {
-	sigset_t wanted;
 	int r;
 
-	sigemptyset(&wanted);
-	sigaddset(&wanted, SIGTERM);
-	sigaddset(&wanted, SIGINT);
 	agent.loop = loop_new();
 	if (!agent.loop)
 		return err_sys(e, ENOMEM, "event loop");
-	r = reaper_start(agent.loop, &wanted, on_signal);
+	r = reaper_start(agent.loop, signals, on_signal);
 	if (r < 0)
 		return err_sys(e, -r, "signalfd");
 	if (agent.flags & AGENT_INIT)
@@ -305,6 +318,7 @@ int main(int argc, char **argv)
 	sigemptyset(&wanted);
 	sigaddset(&wanted, SIGTERM);
 	sigaddset(&wanted, SIGINT);
+	sigaddset(&wanted, SIGUSR1);
 	reaper_block_signals(&wanted);
 	agent.flags = getpid() == 1 ? AGENT_INIT : 0;
 	r = read_flags(argc, argv, &file);
@@ -331,7 +345,7 @@ int main(int argc, char **argv)
 	}
 	log_set_level(agent.config.log_level);
 	err_clear(&e);
-	if (start(&e) < 0)
+	if (start(&wanted, &e) < 0)
 		return give_up(&e);
 	loop_run(agent.loop);
 	server_free(agent.server);

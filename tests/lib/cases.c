@@ -18,6 +18,8 @@ int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *co
 		return 77;
 	}
 	cases_rig = r;
+	if (getenv("MOTE_ONLY"))
+		cmocka_set_test_filter(getenv("MOTE_ONLY"));
 	if (rig_start(r, kind, NULL) < 0) {
 		rig_stop(r);
 		return 1;

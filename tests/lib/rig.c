@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/path.h"
 #include "ttrpc/address.h"
 
@@ -92,6 +93,7 @@ static int make_rootfs(struct rig *r)
 
 static void in_namespaces(const struct rig *r)
 {
+	AUTO_FD log = open(r->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	char program[256];
 
 	snprintf(program, sizeof(program), "%s/mote-agent", env_or("MOTE_HOST", "build/host"));
@@ -107,13 +109,15 @@ static void in_namespaces(const struct rig *r)
 		perror("rig: mount");
 		_exit(126);
 	}
-	execl(program, program, "--service", "--listen", r->address, "--option", env_or("MOTE_LOG", "agent.log=error"), NULL);
+	if (log < 0 || dup2(log, STDERR_FILENO) < 0)
+		_exit(126);
+	execl(program, program, "--service", "--listen", r->address, "--option", env_or("MOTE_LOG", "agent.log=info"), NULL);
 	perror(program);
 	_exit(127);
 }
 
-/* The keeper stays outside of the new pid namespace and hands the agent's end on. */
-static void keep_namespaces(const struct rig *r)
+/* The keeper stays outside of the new pid namespace, tells the agent's pid and hands its end on. */
+static void keep_namespaces(const struct rig *r, int tell)
 {
 	int status;
 	pid_t pid;
@@ -126,25 +130,32 @@ static void keep_namespaces(const struct rig *r)
 	pid = fork();
 	if (pid == 0)
 		in_namespaces(r);
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+	if (pid < 0 || write(tell, &pid, sizeof(pid)) != sizeof(pid) || waitpid(pid, &status, 0) < 0)
 		_exit(125);
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 static int start_namespaces(struct rig *r)
 {
+	int told[2];
 	pid_t pid;
 
 	snprintf(r->address, sizeof(r->address), "unix://%s/agent.sock", r->dir);
+	snprintf(r->log, sizeof(r->log), "%s/agent.log", r->dir);
+	if (pipe2(told, O_CLOEXEC) < 0)
+		return -1;
 	pid = fork();
 	if (pid == 0) {
 		reaper_reset_in_child();
-		keep_namespaces(r);
+		keep_namespaces(r, told[1]);
 	}
-	if (pid < 0)
-		return -1;
-	child_track(&r->agent, pid, agent_ended);
-	return 0;
+	auto_close(&told[1]);
+	if (pid > 0)
+		child_track(&r->agent, pid, agent_ended);
+	if (pid > 0 && io_read_full(told[0], &r->agent_pid, sizeof(r->agent_pid)) != sizeof(r->agent_pid))
+		pid = -1;
+	auto_close(&told[0]);
+	return pid < 0 ? -1 : 0;
 }
 
 /* --- VM -------------------------------------------------------------------------------------- */
@@ -179,12 +190,13 @@ static int start_vm(struct rig *r, const char *cmdline)
 	return 0;
 }
 
-/* --- both -------------------------------------------------------------------------------------- */
-
+/* Only so that the loop turns. */
 static void again(struct timer *t)
 {
 	(void)t;
 }
+
+/* --- both -------------------------------------------------------------------------------------- */
 
 /* The listener is there when it is there: a failed connect is tried again until the agent has died or 20 s are over. */
 static int wait_for_agent(struct rig *r)
@@ -226,6 +238,42 @@ int rig_start(struct rig *r, enum rig_kind kind, const char *cmdline)
 	return start_namespaces(r) < 0 || wait_for_agent(r) < 0 ? -1 : 0;
 }
 
+/* The agent's log, for who has to find out. */
+static void show_log(const struct rig *r)
+{
+	static char text[1 << 20];
+	ssize_t n = *r->log ? io_read_file(AT_FDCWD, r->log, text, sizeof(text)) : 0;
+
+	if (n > 0)
+		fprintf(stderr, "%s", n > 20000 ? text + n - 20000 : text);
+}
+
+int rig_status(struct rig *r, struct rig_status *out)
+{
+	static char text[1 << 20];
+	static size_t seen;
+	uint64_t until = clock_after(10000);
+	struct timer tick = { 0 };
+
+	kill(r->agent_pid, SIGUSR1);
+	while (clock_ms() < until) {
+		ssize_t n = io_read_file(AT_FDCWD, r->log, text, sizeof(text));
+		const char *at = n > (ssize_t)seen ? strstr(text + seen, "connections=") : NULL;
+
+		if (at && strchr(at, '\n') &&
+		    sscanf(at, "connections=%zu calls=%zu containers=%zu storages=%zu children=%zu jobs=%zu fds=%d arena_bytes=%zu",
+			   &out->connections, &out->calls, &out->containers, &out->storages, &out->children, &out->jobs, &out->fds,
+			   &out->arena_bytes) == 8) {
+			seen = (size_t)(strchr(at, '\n') - text);
+			timer_cancel(&tick);
+			return 0;
+		}
+		timer_arm(r->loop, &tick, clock_after(5), again);
+		loop_once(r->loop, -1);
+	}
+	return -1;
+}
+
 void rig_stop(struct rig *r)
 {
 	AUTO_FD tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -240,6 +288,8 @@ void rig_stop(struct rig *r)
 		kill(r->agent.pid, SIGKILL);
 	while (r->agent.pid)
 		loop_once(r->loop, -1);
+	if (r->agent_status || getenv("MOTE_SHOW_LOG"))
+		show_log(r);
 	if (*r->dir)
 		path_remove_tree(tmp, strrchr(r->dir, '/') + 1);
 	reaper_stop();

@@ -29,12 +29,21 @@ struct rig {
 	struct vm_drive drives[4];
 	struct child agent;	/* the namespaces' keeper; pid 0 once it has ended */
 	int agent_status;
+	pid_t agent_pid;	/* as this machine sees it (namespaces) */
+	char log[96];		/* the agent's log (namespaces) */
 	unsigned int serial;	/* for ids that are new */
 };
 
 /* Boots or starts. 0, or -1 with what is wrong on stderr. cmdline: more kernel parameters (VM) or NULL. */
 int rig_start(struct rig *r, enum rig_kind kind, const char *cmdline);
 void rig_stop(struct rig *r);
+
+/* What the agent says it holds (namespaces only). */
+struct rig_status {
+	size_t connections, calls, containers, storages, children, jobs, arena_bytes;
+	int fds;
+};
+int rig_status(struct rig *r, struct rig_status *out);
 
 /* DestroySandbox, and the agent's exit status (namespaces only): 0 unless the sanitizers found something, leaks included. */
 int rig_end_agent(struct rig *r);
