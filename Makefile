@@ -70,7 +70,7 @@ $(B)/deps: tools/deps $(wildcard tools/deps.d/*) | build/.setup
 	@prefix=$$(tools/deps $(ARCH) | tail -n 1) && ln -sfn "$$prefix" $@ && touch -h $@
 
 agent: $(B)/mote-agent ## the agent: build/ARCH/mote-agent
-tools: $(B)/motectl $(B)/mkinitrd ## motectl and mkinitrd
+tools: $(B)/motectl $(B)/mkinitrd $(B)/vhost-device-vsock ## motectl, mkinitrd, and what VMs need here for their vsock
 
 initrd: $(B)/initrd.img ## the initrd with the agent as init
 kernel: $(B)/vmlinuz ## the guest kernel (KERNEL=/path takes another)
@@ -151,6 +151,10 @@ $(B)/mote-agent: $(R_MAIN_O) $(B)/libmote.a | $(B)/deps
 	@tools/check-static $@ 1048576
 $(B)/motectl: $(R_TOOL_O) $(B)/libmote.a | $(B)/deps
 	@$(RCC) $(RLDFLAGS) $^ $(RLIBS) -o $@
+# A link into the cache; a host with /dev/vhost-vsock does without, so that a failure is told and no more.
+$(B)/vhost-device-vsock: tools/vsock-device tools/deps.d/sources | build/.setup
+	@mkdir -p $(@D)
+	@if p=$$(tools/vsock-device | tail -n 1) && [ -n "$$p" ]; then ln -sfn "$$p" $@ && touch -h $@; fi
 $(B)/mkinitrd: initrd/mkinitrd.c | build/.setup
 	@mkdir -p $(@D)
 	@gcc $(STD) $(WARN) -O2 $< -o $@
@@ -200,6 +204,7 @@ bench: all ## sizes, memory, boot, round trips, container lives, streams, beside
 PREFIX	?= /usr/local
 install: agent tools initrd kernel ## install agent, tools and guest artefacts (DESTDIR, PREFIX)
 	install -D -m 755 $(B)/motectl $(DESTDIR)$(PREFIX)/bin/motectl
+	[ ! -x $(B)/vhost-device-vsock ] || install -D -m 755 $(B)/vhost-device-vsock $(DESTDIR)$(PREFIX)/libexec/mote/vhost-device-vsock
 	install -D -m 755 $(B)/mote-agent $(DESTDIR)$(PREFIX)/share/mote/mote-agent
 	install -D -m 644 $(B)/initrd.img $(DESTDIR)$(PREFIX)/share/mote/initrd.img
 	install -D -m 644 $(B)/vmlinuz $(DESTDIR)$(PREFIX)/share/mote/vmlinuz

@@ -24,6 +24,7 @@
 #define OPTIONS_MAX	(1u << 20)
 #define BOOT_MS		60000
 #define TWICE_MS	2000	/* two signals to end so close together mean it */
+#define CONSOLE_MS	200	/* for a VM that died, so that its last words are there */
 #define SHARE_TAG	"rootfs"
 #define MEGABYTE	(1u << 20)
 
@@ -102,7 +103,8 @@ static const struct opt table[] = {
 	{ "boot-timeout", 0, "SECONDS", "for the agent to answer (default 60)", OPT_PARSE, AT(boot_ms), parse_ms },
 	{ "verbose", 'v', NULL, "show the VM's console on stderr", OPT_FLAG, AT(verbose), NULL },
 	{ "help", 'h', NULL, "this text\n"
-	  "The command is /bin/sh by default. The exit status is the command's; 125 when motectl itself failed.\n"
+	  "The command is /bin/sh by default. The exit status is the command's; 127 and 126 when there is no\n"
+	  "such command or it cannot be executed, 125 when motectl itself failed.\n"
 	  "Two SIGINT, SIGTERM, SIGHUP or SIGQUIT within two seconds kill the container.", OPT_FLAG, AT(help), NULL },
 	{ .name = NULL },
 };
@@ -287,20 +289,27 @@ static int run(struct run *r, struct err *e)
 
 /* --- the end --- */
 
-/* Why a failed run failed: a signal, a VM that died, or what e says. Returns the exit status. */
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && str_eq(text + n - m, end);
+}
+
+/* Why a failed run failed: a signal, a command that is not there, a VM that died, or what e says. Returns the exit status, for a command
+ * the one that a shell would give: agents know by themselves only these texts. */
 static int explain(struct run *r, struct err *e)
 {
-	struct err end = { 0 };
+	struct err ignored = { 0 };
 
 	if (r->signals.cancel)
 		return 128 + r->signals.signo;
-	if (r->vm && e->rc == RC_UNAVAILABLE && (vm_wait_exit(r->vm, 200, &end) == 0)) {
-		fprintf(stderr, "motectl: %s\n", e->msg);
-		err_clear(&end);
-		if (!r->o.verbose)
-			fputs(vm_console(r->vm), stderr);
-		err_set(e, RC_UNAVAILABLE, "the VM has ended");
-	}
+	if (r->vm && !r->o.verbose && e->rc == RC_UNAVAILABLE && vm_wait_exit(r->vm, CONSOLE_MS, &ignored) == 0)
+		fputs(vm_console(r->vm), stderr);
+	if (strstr(e->msg, "the file ") && ends_with(e->msg, "was not found"))
+		return complain(STATUS_NOT_FOUND, e);
+	if (strstr(e->msg, "the file ") && ends_with(e->msg, "is not executable"))
+		return complain(STATUS_NOT_EXECUTABLE, e);
 	return complain(STATUS_OWN, e);
 }
 

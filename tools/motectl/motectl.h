@@ -11,6 +11,8 @@ enum {
 	STATUS_FAILED = 1,	/* what was asked for did not work */
 	STATUS_USAGE = 2,	/* it was not understood */
 	STATUS_OWN = 125,	/* `run`: motectl failed, not the container */
+	STATUS_NOT_EXECUTABLE = 126,
+	STATUS_NOT_FOUND = 127,
 };
 
 /* Each gets the arguments from its own name on, NULL-terminated, and returns the exit status. */

@@ -51,23 +51,23 @@ static void on_console_line(void *arg, const char *line)
 /* The C virtiofsd of QEMU and its successor in Rust take different options. */
 static int start_virtiofsd(struct vm *vm, struct vm_proc *p, const char *dir, int listenfd, struct err *e)
 {
-	char program[PATH_MAX], fd[32], source[PATH_MAX];
+	char program[PATH_MAX], fd[32], real[PATH_MAX], source[PATH_MAX + 16];
 	struct str f = STR_OVER(fd), s = STR_OVER(source);
 	const char *of_qemu[] = { program, fd, "-o", source, "-o", "cache=auto", "-o", "sandbox=namespace", NULL };
 	const char *of_rust[] = { program, fd, source, "--cache=auto", "--sandbox=namespace", NULL };
 	struct vm_proc_opts opts = { .name = "virtiofsd", .fds = &listenfd, .n_fds = 1 };
 	bool qemus;
 
-	if (strchr(dir, ','))
+	if (!realpath(dir, real))	/* virtiofsd looks for it after it has moved elsewhere */
+		return err_sys(e, errno, "look it up");
+	if (strchr(real, ','))
 		return err_set(e, RC_INVALID_ARGUMENT, "virtiofsd takes no directory with a comma in its name");
 	if (vm_find(VM_FIND_VIRTIOFSD, program, e) < 0)
 		return -1;
 	qemus = strstr(program, "/qemu/");
 	opts.argv = qemus ? of_qemu : of_rust;
 	str_addf(&f, "--fd=%d", listenfd);
-	str_addf(&s, "%s%s", qemus ? "source=" : "--shared-dir=", dir);
-	if (!str_ok(&s))
-		return err_set(e, RC_INVALID_ARGUMENT, "the path is too long");
+	str_addf(&s, "%s%s", qemus ? "source=" : "--shared-dir=", real);
 	return vm_proc_start(vm->loop, p, &opts, e);
 }
 

@@ -52,6 +52,13 @@ int vm_find_in_path(const char *name, char out[PATH_MAX])
 	return -ENOENT;
 }
 
+static bool find_in_build(const struct row *r, char out[PATH_MAX])
+{
+	const char *dir = getenv("MOTE_BUILD");
+
+	return dir && *dir && try_path(out, r->program, dir, strlen(dir), NULL, r->name);
+}
+
 static bool find_beside(const struct row *r, char out[PATH_MAX])
 {
 	char self[PATH_MAX];
@@ -78,7 +85,7 @@ int vm_find(enum vm_find_what what, char out[PATH_MAX], struct err *e)
 			return 0;
 		return err_set(e, RC_NOT_FOUND, "%s: $%s names '%.100s', which is not there", r->what, r->variable, named);
 	}
-	if (find_beside(r, out))
+	if (find_in_build(r, out) || find_beside(r, out))
 		return 0;
 	for (const char *const *p = r->places; *p; p++) {
 		str_init(&s, out, PATH_MAX);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the programs and files lie that a VM needs: what a variable of the environment names, else beside the running program (the build
- * directory), else ../libexec/mote and ../share/mote of it (an installation), else well-known places, else PATH. Does not wait.
+ * Where the programs and files lie that a VM needs: what a variable of the environment names, else in $MOTE_BUILD (the tests' build directory), else
+ * beside the running program, else ../libexec/mote and ../share/mote of it (an installation), else well-known places, else PATH. Does not wait.
  */
 #ifndef MOTE_VM_FIND_H
 #define MOTE_VM_FIND_H
