@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -245,11 +246,17 @@ static int mount_count(void)
 
 static void make_rootfs(void)
 {
-	char cmd[256];
+	pid_t pid;
+	int status;
 
 	snprintf(rootfs, sizeof(rootfs), "%s/rootfs", scratch);
-	snprintf(cmd, sizeof(cmd), "tests/lib/make-rootfs %s", rootfs);
-	assert_int_equal(system(cmd), 0);
+	pid = fork();
+	if (pid == 0) {
+		execl("tests/lib/make-rootfs", "make-rootfs", rootfs, NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 bool fixture_cgroups(int version)
@@ -285,7 +292,7 @@ int fixture_group_setup(void **state)
 	unshared = true;
 	assert_int_equal(mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL), 0);
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-	strcpy(scratch, "/tmp/mote-container-XXXXXX");
+	snprintf(scratch, sizeof(scratch), "/tmp/mote-container-XXXXXX");
 	assert_non_null(mkdtemp(scratch));
 	make_rootfs();
 	sigemptyset(&none);
