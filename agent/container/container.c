@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/path.h"
+#include "container/hooks_job.h"
 #include "container/remove.h"
 
 #define DIR_MODE	0755
@@ -104,8 +105,14 @@ static enum step_result create_spec(struct steps *s, struct err *e)
 {
 	struct container *c = container_of_steps(s);
 
+	unsigned long propagation;
+
 	c->init->spec = c->spec->process;
-	return result(spec_validate(c->spec, e));
+	if (spec_validate(c->spec, e) < 0)
+		return STEP_FAIL;
+	if (rootfs_propagation(c->spec, &propagation) < 0)
+		return result(err_set(e, RC_INVALID_ARGUMENT, "linux.rootfsPropagation: unknown word"));
+	return STEP_DONE;
 }
 
 /* On the run directory's tmpfs: nothing to wait for. */
@@ -229,6 +236,8 @@ static void create_finished(struct steps *s)
 
 	timer_cancel(&c->deadline);
 	arena_fini(&c->plan_arena);
+	if (c->job)	/* prestart hooks, of a process that died meanwhile */
+		job_cancel(TAKE_PTR(c->job));
 	if (err_is_set(&s->err)) {
 		c->failed = s->err;
 		loop_defer(c->host->loop, &c->kick, create_undo);
@@ -238,13 +247,13 @@ static void create_finished(struct steps *s)
 	tell(c, &s->err);
 }
 
-/* Only the job has no deadline of its own. */
+/* Only the cgroup's job has no deadline of its own. */
 static void create_late(struct timer *t)
 {
 	struct container *c = container_of(t, struct container, deadline);
 	struct err e = { 0 };
 
-	if (!c->job)
+	if (!c->job || c->hooks)
 		return;
 	job_cancel(TAKE_PTR(c->job));
 	err_set(&e, RC_DEADLINE_EXCEEDED, "not made in time");
@@ -269,6 +278,17 @@ void container_create(struct container *c, uint64_t deadline_ms, process_done_fn
 
 /* --- start, and what the first process does ---------------------------------------------------------- */
 
+static void prestart_done(struct container *c)
+{
+	spawn_hooks_done(&c->init->spawn);
+}
+
+void container_prestart(struct container *c, pid_t pid)
+{
+	if (!hooks_job_start(c, &c->spec->hooks.prestart, "creating", pid, prestart_done))
+		prestart_done(c);
+}
+
 void container_start(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner)
 {
 	struct err e = { 0 };
@@ -283,8 +303,10 @@ void container_start(struct container *c, uint64_t deadline_ms, process_done_fn 
 
 void container_init_started(struct container *c)
 {
-	if (c->state == CONTAINER_CREATED)
-		c->state = CONTAINER_RUNNING;
+	if (c->state != CONTAINER_CREATED)
+		return;
+	c->state = CONTAINER_RUNNING;
+	hooks_job_start(c, &c->spec->hooks.poststart, "running", c->init->pid, NULL);
 }
 
 void container_init_exited(struct container *c)

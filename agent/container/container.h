@@ -8,6 +8,7 @@
 #ifndef MOTE_CONTAINER_CONTAINER_H
 #define MOTE_CONTAINER_CONTAINER_H
 
+#include "container/hooks.h"
 #include "container/process.h"
 #include "container/rootfs.h"
 #include "event/job.h"
@@ -59,7 +60,10 @@ struct container {
 	struct steps steps;		/* of create, and of what clears away */
 	struct err failed;		/* why the create failed, while what it made is cleared away */
 	enum container_state paused_from;
-	struct job *job;
+	struct job *job;		/* the one that runs for this container, or NULL */
+	struct hooks_state hooks_state;	/* what the hooks that run now are told */
+	const struct spec_hook_list *hooks;
+	void (*hooks_done)(struct container *c);
 	bool clearing;			/* the steps of removal run; they go on when nobody waits for them any more */
 	bool removed;
 	void (*cleared)(struct container *c);
@@ -99,6 +103,9 @@ void container_update(struct container *c, const struct cgroup_limits *l, uint64
  * guest's own namespace; storages are the sandbox's). Parked readers get EOF, waiters their status. After success call container_free. DEADLINE_EXCEEDED when
  * processes do not die in time: the container stays in state removing, the removal goes on, and calling again waits for it again. */
 void container_remove(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
+
+/* For process.c: the file tree is there, prestart hooks are due (answered by spawn_hooks_done). */
+void container_prestart(struct container *c, pid_t pid);
 
 /* For process.c: the first process has executed, has exited; some process was reaped. */
 void container_init_started(struct container *c);

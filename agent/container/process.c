@@ -230,6 +230,7 @@ static void begin(struct process *p, uint64_t deadline_ms, process_done_fn done,
 	p->done_owner = owner;
 	p->stage.container_id = c->id;
 	p->stage.spec = c->spec;
+	p->stage.bundle = c->bundle;
 	p->stage.process = p->spec;
 	p->stage.cgroups = c->host->cgroups;
 	p->stage.cgroup_path = c->cgroup_path;
@@ -292,6 +293,11 @@ static struct process *process_of(struct spawn *s)
 	return container_of(s, struct process, spawn);
 }
 
+static void on_hooks(struct spawn *s)
+{
+	container_prestart(process_of(s)->container, s->pid);
+}
+
 static void on_ready(struct spawn *s)
 {
 	struct process *p = process_of(s);
@@ -351,6 +357,7 @@ static void on_gone(struct spawn *s, int status)
 }
 
 static const struct spawn_events events = {
+	.on_hooks = on_hooks,
 	.on_ready = on_ready,
 	.on_exec = on_exec,
 	.on_fail = on_fail,

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/path.h"
+#include "container/hooks_job.h"
 
 #define POLL_FIRST_MS	1
 #define POLL_MOST_MS	100
@@ -118,8 +119,26 @@ static enum step_result remove_bundle(struct steps *s, struct err *e UNUSED)
 	return STEP_DONE;
 }
 
+static void poststop_done(struct container *c)
+{
+	struct err none = { 0 };
+
+	steps_resume(&c->steps, &none);
+}
+
+/* Only of what was once created. */
+static enum step_result run_poststop(struct steps *s, struct err *e UNUSED)
+{
+	struct container *c = container_of_steps(s);
+
+	if (c->state != CONTAINER_REMOVING)
+		return STEP_DONE;
+	return hooks_job_start(c, &c->spec->hooks.poststop, "stopped", 0, poststop_done) ? STEP_PARK : STEP_DONE;
+}
+
 static const struct step remove_steps[] = {
 	{ "processes", remove_processes, NULL },
+	{ "hooks", run_poststop, NULL },
 	{ "cgroup", remove_cgroup, NULL },
 	{ "bundle", remove_bundle, NULL },
 	{ 0 },
@@ -143,6 +162,8 @@ static void finished(struct steps *s)
 
 void remove_start(struct container *c, void (*cleared)(struct container *c))
 {
+	if (c->job)	/* poststart hooks: there is nothing any more that they come after */
+		job_cancel(TAKE_PTR(c->job));
 	c->clearing = true;
 	c->cleared = cleared;
 	steps_start(&c->steps, remove_steps, finished);

@@ -154,6 +154,8 @@ static void on_word(struct spawn *s, uint32_t kind)
 {
 	if (kind == STAGE_MSG_MAPS) {
 		on_maps(s);
+	} else if (kind == STAGE_MSG_HOOKS) {
+		s->events->on_hooks(s);
 	} else if (kind == STAGE_MSG_READY) {
 		timer_cancel(&s->timer);
 		s->state = READY;
@@ -327,6 +329,14 @@ int spawn_start(struct spawn *s, struct loop *l, const struct stage *st, uint64_
 	s->state = SETTING_UP;
 	timer_arm(l, &s->timer, deadline_ms, on_deadline);
 	return 0;
+}
+
+void spawn_hooks_done(struct spawn *s)
+{
+	struct err gone = { 0 };	/* then its exit tells */
+
+	if (s->state == SETTING_UP)
+		say(s, STAGE_MSG_HOOKS, &gone);
 }
 
 int spawn_release(struct spawn *s, uint64_t deadline_ms, struct err *e)

@@ -17,6 +17,7 @@
 struct spawn;
 
 struct spawn_events {
+	void (*on_hooks)(struct spawn *s);	/* the file tree is there: run prestart hooks, then spawn_hooks_done */
 	void (*on_ready)(struct spawn *s);
 	void (*on_exec)(struct spawn *s);
 	void (*on_fail)(struct spawn *s, const struct err *e);
@@ -44,6 +45,9 @@ struct spawn {
 /* e is set and no event comes when nothing could be started. st must stay until on_ready or on_fail; the child works on its copy. */
 int spawn_start(struct spawn *s, struct loop *l, const struct stage *st, uint64_t deadline_ms,
 		const struct spawn_events *events, struct err *e);
+
+/* Answers on_hooks. Fine when the child is gone meanwhile. */
+void spawn_hooks_done(struct spawn *s);
 
 /* Lets a ready child go. A new deadline for execve. */
 int spawn_release(struct spawn *s, uint64_t deadline_ms, struct err *e);

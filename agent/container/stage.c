@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "container/hooks.h"
 #include "container/stage_parts.h"
 #include "event/child.h"
 #include "kernel/clone.h"
@@ -324,6 +325,30 @@ static int set_names(const struct stage *st, struct err *e)
 	return 0;
 }
 
+static void run_hooks(const struct run *r, const struct spec_hook_list *l, const char *status)
+{
+	const struct hooks_state s = {
+		.spec = r->st->spec, .id = r->st->container_id, .bundle = r->st->bundle, .status = status, .pid = getpid(),
+	};
+
+	hooks_run(l, &s);
+}
+
+static int enter_root(const struct run *r, struct err *e)
+{
+	const struct spec_hooks *h = &r->st->spec->hooks;
+	AUTO_FD fd = stage_root_prepare(r->st, e);
+
+	if (fd < 0)
+		return -1;
+	if (h->prestart.n) {	/* in the agent's namespaces: the agent has them run */
+		say_kind(r, STAGE_MSG_HOOKS);
+		await(r, STAGE_MSG_HOOKS);
+	}
+	run_hooks(r, &h->create_container, "creating");
+	return stage_root_switch(r->st, fd, e);
+}
+
 static int enter_as_first(struct run *r, struct err *e)
 {
 	if (become_mapped_root(r, e) < 0 || join_namespaces(r, e) < 0)
@@ -332,7 +357,7 @@ static int enter_as_first(struct run *r, struct err *e)
 		return err_sys(e, errno, "make a cgroup namespace");
 	if (set_names(r->st, e) < 0 || stage_root_sysctls(r->st->spec, e) < 0)
 		return -1;
-	return stage_root_enter(r->st, e);
+	return enter_root(r, e);
 }
 
 /* --- streams, identity, exec --------------------------------------------------------------------------------- */
@@ -424,6 +449,8 @@ void stage_main(const struct stage *st, int sockfd, int cgroup_err)
 		die(&r, &e, EXIT_SET_UP);
 	say_kind(&r, STAGE_MSG_READY);
 	await(&r, STAGE_MSG_START);
+	if (!is_exec(st))
+		run_hooks(&r, &st->spec->hooks.start_container, "created");
 
 	execve(r.path, st->process->args.v, env);
 	cause = errno;

@@ -16,6 +16,7 @@ struct stage {
 	const struct spec *spec;	/* the container's */
 	const struct spec_process *process;
 	const struct plan *rootfs;	/* the first process: its file tree; NULL in an exec */
+	const char *bundle;		/* the container's directory in the guest */
 	const char *bundle_rootfs;	/* the first process: directory where the root is put together */
 	int join_pidfd;			/* an exec: the container's first process; -1 else */
 	const struct cgroup_root *cgroups;
@@ -28,6 +29,7 @@ struct stage {
 enum stage_msg_kind {
 	STAGE_MSG_PID = 1,	/* child: `pid`, with its pidfd: the process was made in a pid namespace that exists */
 	STAGE_MSG_MAPS,		/* child: write my id maps, please; agent: they are written */
+	STAGE_MSG_HOOKS,	/* child: run the prestart hooks, please; agent: they have run */
 	STAGE_MSG_READY,	/* child: all is set up */
 	STAGE_MSG_START,	/* agent: go */
 	STAGE_MSG_ERR,		/* child: `err` */

@@ -5,8 +5,10 @@
 
 #include "container/stage.h"
 
-/* stage_root.c: the file tree of a first process, from the agent's root to the container's. */
-int stage_root_enter(const struct stage *st, struct err *e);
+/* stage_root.c: the file tree of a first process. prepare puts it together and gives a descriptor of it; between the
+ * two the hooks run that want to see both roots. */
+int stage_root_prepare(const struct stage *st, struct err *e);
+int stage_root_switch(const struct stage *st, int rootfd, struct err *e);
 int stage_root_sysctls(const struct spec *s, struct err *e);
 
 /* stage_user.c: limits, ids, then what rights are left. Between the two argv[0] is looked up. */

@@ -97,23 +97,36 @@ static int bind_root(const struct stage *st, unsigned long propagation, struct e
 	return 0;
 }
 
-int stage_root_enter(const struct stage *st, struct err *e)
+static unsigned long propagation_of(const struct stage *st)
 {
 	unsigned long propagation;
-	enum root_how how = mountinfo_root_is_rootfs() == 1 ? ROOT_MOVE : ROOT_PIVOT;
-	size_t done;
-	AUTO_FD fd = -1;
 
-	if (rootfs_propagation(st->spec, &propagation) < 0)
-		return err_set(e, RC_INVALID_ARGUMENT, "linux.rootfsPropagation: unknown word");
-	if (bind_root(st, propagation, e) < 0)
+	rootfs_propagation(st->spec, &propagation);
+	return propagation;
+}
+
+int stage_root_prepare(const struct stage *st, struct err *e)
+{
+	AUTO_FD fd = -1;
+	size_t done;
+
+	if (bind_root(st, propagation_of(st), e) < 0)
 		return -1;
 	fd = open(st->bundle_rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, errno, "open %s", st->bundle_rootfs);
-	if (plan_run(st->rootfs, fd, &done, e) < 0 || root_switch(fd, how, e) < 0)
+	if (plan_run(st->rootfs, fd, &done, e) < 0)
 		return -1;
-	if (!str_empty(st->spec->linux.rootfs_propagation) && mount(NULL, "/", NULL, propagation, NULL) < 0)
+	return TAKE_FD(fd);
+}
+
+int stage_root_switch(const struct stage *st, int rootfd, struct err *e)
+{
+	enum root_how how = mountinfo_root_is_rootfs() == 1 ? ROOT_MOVE : ROOT_PIVOT;
+
+	if (root_switch(rootfd, how, e) < 0)
+		return -1;
+	if (!str_empty(st->spec->linux.rootfs_propagation) && mount(NULL, "/", NULL, propagation_of(st), NULL) < 0)
 		return err_sys(e, errno, "set the propagation of the container's /");
 	return 0;
 }
