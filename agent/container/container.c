@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A container's life: the object, making it (a table of steps), starting, freezing, limits. How it is cleared away, after a failure or by removal, is in
- * remove.c: there is one way to the end.
+ * A container's life: the object, making it (a table of steps), starting, freezing, limits. How it
+ * is cleared away, after a failure or by removal, is in remove.c: there is one way to the end.
  */
 #include "container/container.h"
 
@@ -14,11 +14,12 @@
 
 #define DIR_MODE	0755
 
-/* --- the object --------------------------------------------------------------------------------- */
+/* --- the object --- */
 
 static bool id_is_good(const char *id)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 	size_t n = strspn(id, letters);
 
 	return n >= 2 && n <= CONTAINER_ID_MAX && !id[n] && !strchr("_.-", id[0]);
@@ -84,7 +85,7 @@ const char *container_annotation(const struct container *c, const char *key)
 	return spec_pairs_get(&c->spec->annotations, key);
 }
 
-/* --- create ------------------------------------------------------------------------------------- */
+/* --- create --- */
 
 static struct container *container_of_steps(struct steps *s)
 {
@@ -111,7 +112,7 @@ static enum step_result create_spec(struct steps *s, struct err *e)
 	if (spec_validate(c->spec, e) < 0)
 		return STEP_FAIL;
 	if (rootfs_propagation(c->spec, &propagation) < 0)
-		return result(err_set(e, RC_INVALID_ARGUMENT, "linux.rootfsPropagation: unknown word"));
+		return result(err_set(e, RC_INVALID_ARGUMENT, "linux.rootfsPropagation: bad"));
 	return STEP_DONE;
 }
 
@@ -130,7 +131,8 @@ static enum step_result create_bundle(struct steps *s, struct err *e)
 	return STEP_DONE;
 }
 
-static int cgroup_job(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t *out_len UNUSED, struct err *e)
+static int cgroup_job(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t *out_len UNUSED,
+		      struct err *e)
 {
 	const struct container *c = arg;
 	const struct spec_resources *r = c->spec->linux.resources;
@@ -140,7 +142,8 @@ static int cgroup_job(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t
 	return r ? cgroup_limit(c->host->cgroups, c->cgroup_path, &r->limits, e) : 0;
 }
 
-static void cgroup_done(void *owner, const struct err *e, const void *out UNUSED, size_t out_len UNUSED)
+static void cgroup_done(void *owner, const struct err *e, const void *out UNUSED,
+			size_t out_len UNUSED)
 {
 	struct container *c = owner;
 	struct err failed = *e;
@@ -157,7 +160,9 @@ static void cgroup_done(void *owner, const struct err *e, const void *out UNUSED
 static enum step_result create_cgroup(struct steps *s, struct err *e)
 {
 	struct container *c = container_of_steps(s);
-	struct job_opts opts = { .what = "make the cgroup", .deadline_ms = CLOCK_NEVER, .n_keep_fds = 1 };
+	struct job_opts opts = { .what = "make the cgroup",
+				 .deadline_ms = CLOCK_NEVER,
+				 .n_keep_fds = 1 };
 
 	if (!has_cgroups(c))
 		return STEP_DONE;
@@ -276,7 +281,7 @@ void container_create(struct container *c, uint64_t deadline_ms, process_done_fn
 	loop_defer(c->host->loop, &c->kick, create_begin);
 }
 
-/* --- start, and what the first process does ---------------------------------------------------------- */
+/* --- start, and what the first process does --- */
 
 static void prestart_done(struct container *c)
 {
@@ -315,7 +320,7 @@ void container_init_exited(struct container *c)
 		c->state = CONTAINER_STOPPED;
 }
 
-/* --- signals to all, freezer ---------------------------------------------------------------------------- */
+/* --- signals to all, freezer --- */
 
 int container_kill_all(struct container *c, struct err *e)
 {
@@ -359,7 +364,7 @@ int container_resume(struct container *c, struct err *e)
 	return 0;
 }
 
-/* --- limits -------------------------------------------------------------------------------------------- */
+/* --- limits --- */
 
 /* Stands on its own: the container may be gone before the job is. */
 struct update {
@@ -378,14 +383,16 @@ static void update_free(struct update *u)
 	free(u);
 }
 
-static int update_job(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t *out_len UNUSED, struct err *e)
+static int update_job(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t *out_len UNUSED,
+		      struct err *e)
 {
 	const struct update *u = arg;
 
 	return cgroup_limit(u->cgroups, u->path, &u->limits, e);
 }
 
-static void update_done(void *owner, const struct err *e, const void *out UNUSED, size_t out_len UNUSED)
+static void update_done(void *owner, const struct err *e, const void *out UNUSED,
+			size_t out_len UNUSED)
 {
 	struct update *u = owner;
 	process_done_fn done = u->done;
@@ -413,10 +420,12 @@ static struct update *update_new(const struct container *c, const struct cgroup_
 	return NULL;
 }
 
-static struct update *update_start(struct container *c, const struct cgroup_limits *l, uint64_t deadline_ms,
-				   struct err *e)
+static struct update *update_start(struct container *c, const struct cgroup_limits *l,
+				   uint64_t deadline_ms, struct err *e)
 {
-	struct job_opts opts = { .what = "set limits", .deadline_ms = deadline_ms, .n_keep_fds = 1 };
+	struct job_opts opts = { .what = "set limits",
+				 .deadline_ms = deadline_ms,
+				 .n_keep_fds = 1 };
 	struct update *u;
 
 	if (container_allows(c, CONTAINER_DO_UPDATE, e) < 0)
@@ -435,8 +444,8 @@ static struct update *update_start(struct container *c, const struct cgroup_limi
 	return NULL;
 }
 
-void container_update(struct container *c, const struct cgroup_limits *l, uint64_t deadline_ms, process_done_fn done,
-		      void *owner)
+void container_update(struct container *c, const struct cgroup_limits *l, uint64_t deadline_ms,
+		      process_done_fn done, void *owner)
 {
 	struct err e = { 0 };
 	struct update *u = update_start(c, l, deadline_ms, &e);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A container: its spec, rootfs plan, cgroup and processes, and the verbs that change them. Nothing here waits: verbs that take time tell `done` once, from the loop; only what is
- * refused at once is told inside the call. A verb that fails leaves nothing behind. The table of containers, storages and namespaces shared between containers are the sandbox's.
+ * A container: its spec, rootfs plan, cgroup and processes, and the verbs that change them. Nothing
+ * here waits: verbs that take time tell `done` once, from the loop; only what is refused at once is
+ * told inside the call. A verb that fails leaves nothing behind. The table of containers, storages
+ * and namespaces shared between containers are the sandbox's.
  *
- *   container_new → fill c->spec from c->arena → container_create → container_start → (process_*) → container_remove → container_free
+ *   container_new → fill c->spec from c->arena → container_create → container_start → (process_*)
+ *   → container_remove → container_free
  */
 #ifndef MOTE_CONTAINER_CONTAINER_H
 #define MOTE_CONTAINER_CONTAINER_H
@@ -15,7 +18,8 @@
 #include "event/step.h"
 #include "kernel/cgroup.h"
 
-#define CONTAINER_ARENA_MAX	(16u << 20)	/* bytes that one container's spec and plan may take */
+/* bytes that one container's spec and plan may take */
+#define CONTAINER_ARENA_MAX	(16u << 20)
 #define CONTAINER_ID_MAX	128
 
 enum container_state {
@@ -30,8 +34,14 @@ enum container_state {
 
 /* What a verb needs; state.c has the table state × verb. */
 enum container_verb {
-	CONTAINER_DO_START, CONTAINER_DO_EXEC, CONTAINER_DO_SIGNAL, CONTAINER_DO_UPDATE, CONTAINER_DO_STATS,
-	CONTAINER_DO_PAUSE, CONTAINER_DO_RESUME, CONTAINER_DO_REMOVE,
+	CONTAINER_DO_START,
+	CONTAINER_DO_EXEC,
+	CONTAINER_DO_SIGNAL,
+	CONTAINER_DO_UPDATE,
+	CONTAINER_DO_STATS,
+	CONTAINER_DO_PAUSE,
+	CONTAINER_DO_RESUME,
+	CONTAINER_DO_REMOVE,
 	CONTAINER_VERBS
 };
 
@@ -50,7 +60,8 @@ struct container {
 	struct arena arena;
 	struct spec *spec;
 	char *bundle;			/* run_dir/id */
-	char *cgroup_path;		/* relative to host->cgroups; NULL before container_create, or without cgroups */
+	/* relative to host->cgroups; NULL before container_create, or without cgroups */
+	char *cgroup_path;
 	int cgroup_fd;			/* version 2: its directory, for OOM watches; -1 else */
 	enum container_state state;
 	struct process *init;		/* never NULL */
@@ -58,34 +69,41 @@ struct container {
 	struct arena plan_arena;	/* while it is being made */
 	struct plan rootfs;
 	struct steps steps;		/* of create, and of what clears away */
-	struct err failed;		/* why the create failed, while what it made is cleared away */
+	/* why the create failed, while what it made is cleared away */
+	struct err failed;
 	enum container_state paused_from;
 	struct job *job;		/* the one that runs for this container, or NULL */
 	struct hooks_state hooks_state;	/* what the hooks that run now are told */
 	const struct spec_hook_list *hooks;
 	void (*hooks_done)(struct container *c);
-	bool clearing;			/* the steps of removal run; they go on when nobody waits for them any more */
+	/* the steps of removal run; they go on when nobody waits for them any more */
+	bool clearing;
 	bool removed;
 	void (*cleared)(struct container *c);
 	uint32_t poll_ms;
 	struct timer poll, deadline;
 	struct deferred kick;
 	uint64_t deadline_ms;
-	process_done_fn done;		/* of the create or remove that is under way; NULL: nobody waits */
+	/* of the create or remove that is under way; NULL: nobody waits */
+	process_done_fn done;
 	void *done_owner;
 };
 
-/* A container in state creating, with an empty spec. INVALID_ARGUMENT for an id that is not [A-Za-z0-9][A-Za-z0-9_.-]+ . */
+/* A container in state creating, with an empty spec. INVALID_ARGUMENT for an id that is not
+ * [A-Za-z0-9][A-Za-z0-9_.-]+ . */
 struct container *container_new(const struct container_host *h, const char *id, struct err *e);
 
-/* Frees the object: before container_create, after its failure, or after a successful container_remove. NULL is fine. */
+/* Frees the object: before container_create, after its failure, or after a successful
+ * container_remove. NULL is fine. */
 void container_free(struct container *c);
 
-/* Validates the spec, makes cgroup, streams and the first process up to the point before execve. A command that cannot be found fails here. On
- * failure everything is undone when done runs; the object is then good for container_free only. */
+/* Validates the spec, makes cgroup, streams and the first process up to the point before execve.
+ * A command that cannot be found fails here. On failure everything is undone when done runs; the
+ * object is then good for container_free only. */
 void container_create(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
 
-/* Lets the first process go; done when execve has succeeded or failed (then it exits with 126 or 127). FAILED_PRECONDITION in any state but created. */
+/* Lets the first process go; done when execve has succeeded or failed (then it exits with 126 or
+ * 127). FAILED_PRECONDITION in any state but created. */
 void container_start(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
 
 /* SIGKILL to every process in the container's cgroup. */
@@ -99,9 +117,11 @@ int container_resume(struct container *c, struct err *e);
 void container_update(struct container *c, const struct cgroup_limits *l, uint64_t deadline_ms,
 		      process_done_fn done, void *owner);
 
-/* Kills all, waits until all are reaped and the cgroup is empty, removes the cgroup and the bundle's empty directories (nothing of the container is mounted in the
- * guest's own namespace; storages are the sandbox's). Parked readers get EOF, waiters their status. After success call container_free. DEADLINE_EXCEEDED when
- * processes do not die in time: the container stays in state removing, the removal goes on, and calling again waits for it again. */
+/* Kills all, waits until all are reaped and the cgroup is empty, removes the cgroup and the
+ * bundle's empty directories (nothing of the container is mounted in the guest's own namespace;
+ * storages are the sandbox's). Parked readers get EOF, waiters their status. After success call
+ * container_free. DEADLINE_EXCEEDED when processes do not die in time: the container stays in
+ * state removing, the removal goes on, and calling again waits for it again. */
 void container_remove(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
 
 /* For process.c: the file tree is there, prestart hooks are due (answered by spawn_hooks_done). */

@@ -2,7 +2,8 @@
 /*
  * Running hooks. check-code: job
  *
- * The state goes through a file without a name, so that a hook that does not read it holds nobody up.
+ * The state goes through a file without a name, so that a hook that does not read it holds nobody
+ * up.
  */
 #include "container/hooks.h"
 
@@ -146,11 +147,14 @@ size_t hooks_run(const struct spec_hook_list *l, const struct hooks_state *s)
 			continue;
 		failed++;
 		if (r < 0)
-			log_warn("hooks", "container %s: %s: %s", s->id, l->v[i].path, strerror(-r));
+			log_warn("hooks", "container %s: %s: %s", s->id, l->v[i].path,
+				 strerror(-r));
 		else if (WIFSIGNALED(r))
-			log_warn("hooks", "container %s: %s: signal %d", s->id, l->v[i].path, WTERMSIG(r));
+			log_warn("hooks", "container %s: %s: signal %d", s->id, l->v[i].path,
+				 WTERMSIG(r));
 		else
-			log_warn("hooks", "container %s: %s: status %d", s->id, l->v[i].path, WEXITSTATUS(r));
+			log_warn("hooks", "container %s: %s: status %d", s->id, l->v[i].path,
+				 WEXITSTATUS(r));
 	}
 	arena_fini(&a);
 	return failed;

@@ -4,7 +4,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static int run(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t *out_len UNUSED, struct err *e UNUSED)
+static int run(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t *out_len UNUSED,
+	       struct err *e UNUSED)
 {
 	const struct container *c = arg;
 
@@ -12,7 +13,8 @@ static int run(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t *out_l
 	return 0;
 }
 
-static void finished(void *owner, const struct err *e, const void *out UNUSED, size_t out_len UNUSED)
+static void finished(void *owner, const struct err *e, const void *out UNUSED,
+		     size_t out_len UNUSED)
 {
 	struct container *c = owner;
 
@@ -25,8 +27,8 @@ static void finished(void *owner, const struct err *e, const void *out UNUSED, s
 }
 
 /* Each hook's own timeout bounds the job: hooks_run ends it. */
-bool hooks_job_start(struct container *c, const struct spec_hook_list *l, const char *status, pid_t pid,
-		     void (*done)(struct container *c))
+bool hooks_job_start(struct container *c, const struct spec_hook_list *l, const char *status,
+		     pid_t pid, void (*done)(struct container *c))
 {
 	const struct job_opts opts = { .what = "hooks", .deadline_ms = CLOCK_NEVER };
 	struct err e = { 0 };

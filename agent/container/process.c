@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes. A `done` is told from the loop, once, in one of three places: the stage is ready or has executed, the start failed, or the process that could not be made has
- * been reaped. Until that last one the object stays, since the reaper knows it.
+ * Processes. A `done` is told from the loop, once, in one of three places: the stage is ready or
+ * has executed, the start failed, or the process that could not be made has been reaped. Until that
+ * last one the object stays, since the reaper knows it.
  */
 #include "container/process.h"
 
@@ -31,7 +32,7 @@ static bool is_first(const struct process *p)
 	return p->container->init == p;
 }
 
-/* --- the object ------------------------------------------------------------------------------ */
+/* --- the object --- */
 
 static struct process *process_alloc(struct container *c)
 {
@@ -62,7 +63,8 @@ struct process *process_new_first(struct container *c, struct err *e)
 	return p;
 }
 
-/* Ids travel in paths and logs of hosts: what they may be is said once, for containers and execs. */
+/* Ids travel in paths and logs of hosts: what they may be is said once, for containers and
+ * execs. */
 static bool id_is_good(const char *id)
 {
 	size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
@@ -95,7 +97,8 @@ struct process *process_new(struct container *c, const char *exec_id, struct err
 	return p;
 }
 
-/* Whoever still waits is told what is known: streams end, a process that never ran has no status. */
+/* Whoever still waits is told what is known: streams end, a process that never ran has no
+ * status. */
 void process_free(struct process *p)
 {
 	struct process_waiter *w;
@@ -141,7 +144,7 @@ void process_forget(struct process *p)
 	streams_close(&p->streams);
 }
 
-/* --- making and starting ------------------------------------------------------------------------ */
+/* --- making and starting --- */
 
 static void tell_waiters(struct process *p)
 {
@@ -239,10 +242,12 @@ static void begin(struct process *p, uint64_t deadline_ms, process_done_fn done,
 		fail_later(p);
 }
 
-void process_create(struct process *p, const struct plan *rootfs, const char *bundle_rootfs, uint64_t deadline_ms,
-		    process_done_fn done, void *owner)
+void process_create(struct process *p, const struct plan *rootfs, const char *bundle_rootfs,
+		    uint64_t deadline_ms, process_done_fn done, void *owner)
 {
-	p->stage = (struct stage){ .rootfs = rootfs, .bundle_rootfs = bundle_rootfs, .join_pidfd = -1 };
+	p->stage = (struct stage){ .rootfs = rootfs,
+				   .bundle_rootfs = bundle_rootfs,
+				   .join_pidfd = -1 };
 	begin(p, deadline_ms, done, owner);
 }
 
@@ -286,7 +291,7 @@ void process_start(struct process *p, uint64_t deadline_ms, process_done_fn done
 	release(p, deadline_ms);
 }
 
-/* --- events of the stage ---------------------------------------------------------------------------- */
+/* --- events of the stage --- */
 
 static struct process *process_of(struct spawn *s)
 {
@@ -330,7 +335,8 @@ static void on_fail(struct spawn *s, const struct err *e)
 	process_of(s)->failed = *e;
 }
 
-/* What had begun to run has a status to be asked for, also when its start failed; what was never ready has none. */
+/* What had begun to run has a status to be asked for, also when its start failed; what was never
+ * ready has none. */
 static void on_gone(struct spawn *s, int status)
 {
 	struct process *p = process_of(s);
@@ -364,7 +370,7 @@ static const struct spawn_events events = {
 	.on_exit = on_gone,
 };
 
-/* --- waiting, signals ----------------------------------------------------------------------------------- */
+/* --- waiting, signals --- */
 
 bool process_wait(struct process *p, struct process_waiter *w, process_exit_fn fn, void *owner)
 {
@@ -395,8 +401,8 @@ void process_kill(struct process *p)
 	spawn_kill(&p->spawn);
 }
 
-/* The kernel drops a signal for the first process of a pid namespace that has no handler for it. A host that asks for the end by SIGTERM
- * would wait in vain. */
+/* The kernel drops a signal for the first process of a pid namespace that has no handler for it.
+ * A host that asks for the end by SIGTERM would wait in vain. */
 static int real_signal(const struct process *p, int signo)
 {
 	struct proc_status st;
@@ -420,6 +426,9 @@ int process_signal(struct process *p, unsigned int signo, struct err *e)
 		return err_set(e, RC_FAILED_PRECONDITION, "process %s is being created", p->id);
 	signo = (unsigned int)real_signal(p, (int)signo);
 	/* Without pidfds: the child is not reaped, so the number is still its own. */
-	r = p->pidfd >= 0 ? clone_pidfd_signal(p->pidfd, (int)signo) : kill(p->pid, (int)signo) < 0 ? -errno : 0;
+	if (p->pidfd >= 0)
+		r = clone_pidfd_signal(p->pidfd, (int)signo);
+	else
+		r = kill(p->pid, (int)signo) < 0 ? -errno : 0;
 	return r < 0 && r != -ESRCH ? err_sys(e, -r, "signal %u to process %s", signo, p->id) : 0;
 }

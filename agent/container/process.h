@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One process of a container: its first one, or an exec. Owns its spec (arena), streams, pidfd and exit status. It stays in the container's table after its exit until
- * process_forget, so that its status can be asked for and its output read. Nothing here waits: what takes time tells a callback.
+ * One process of a container: its first one, or an exec. Owns its spec (arena), streams, pidfd and
+ * exit status. It stays in the container's table after its exit until process_forget, so that its
+ * status can be asked for and its output read. Nothing here waits: what takes time tells a
+ * callback.
  */
 #ifndef MOTE_CONTAINER_PROCESS_H
 #define MOTE_CONTAINER_PROCESS_H
@@ -32,7 +34,8 @@ struct process_waiter;
 /* e unset on success. */
 typedef void (*process_done_fn)(void *owner, const struct err *e);
 
-/* status: exit code 0..255, or 128 + signal. w is parked no more. The process still is in the table. */
+/* status: exit code 0..255, or 128 + signal. w is parked no more. The process still is in the
+ * table. */
 typedef void (*process_exit_fn)(struct process_waiter *w, struct process *p, int status);
 
 struct process_waiter {
@@ -45,10 +48,13 @@ struct process {
 	struct list node;		/* container->processes */
 	struct container *container;
 	const char *id;			/* exec id; the container's id for its first process */
-	struct arena arena;		/* an exec's own; empty for the first process (its spec is the container's) */
-	struct spec_process *spec;	/* to be filled in by the caller between process_new and process_exec */
+	/* an exec's own; empty for the first process (its spec is the container's) */
+	struct arena arena;
+	/* to be filled in by the caller between process_new and process_exec */
+	struct spec_process *spec;
 	enum process_state state;
-	pid_t pid;			/* of the guest; 0 before it is known. Kept after the exit */
+	/* of the guest; 0 before it is known. Kept after the exit */
+	pid_t pid;
 	int pidfd;			/* -1 when not running */
 	int status;			/* valid in PROCESS_EXITED */
 	uint64_t started_ms, exited_ms;	/* CLOCK_REALTIME, for fronts that tell them; 0: not yet */
@@ -64,33 +70,40 @@ struct process {
 	void *done_owner;
 };
 
-/* A new exec, not started: fill p->spec from p->arena, then process_exec or process_forget. ALREADY_EXISTS `exec_id '…' already exists`;
- * FAILED_PRECONDITION when the container does not run; INVALID_ARGUMENT for a bad id. */
+/* A new exec, not started: fill p->spec from p->arena, then process_exec or process_forget.
+ * ALREADY_EXISTS `exec_id '…' already exists`; FAILED_PRECONDITION when the container does not
+ * run; INVALID_ARGUMENT for a bad id. */
 struct process *process_new(struct container *c, const char *exec_id, struct err *e);
 
-/* Starts an exec in the container's namespaces; done (once, from the loop) when execve has succeeded. On failure the process is gone from
- * the table and freed before done runs. NOT_FOUND when the container's first process died meanwhile. deadline_ms: clock_ms() value or CLOCK_NEVER. */
+/* Starts an exec in the container's namespaces; done (once, from the loop) when execve has
+ * succeeded. On failure the process is gone from the table and freed before done runs. NOT_FOUND
+ * when the container's first process died meanwhile. deadline_ms: clock_ms() value or
+ * CLOCK_NEVER. */
 void process_exec(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner);
 
-/* Tells w->fn at the exit. Returns true, and does not park, when it has exited already: the status is p->status. */
+/* Tells w->fn at the exit. Returns true, and does not park, when it has exited already: the
+ * status is p->status. */
 bool process_wait(struct process *p, struct process_waiter *w, process_exit_fn fn, void *owner);
 void process_wait_cancel(struct process_waiter *w);
 
-/* Sends a signal. A process that is gone already is success. To the first process of a container SIGTERM is sent as SIGKILL when it has no
- * handler for it (it would be ignored: it is PID 1 of its namespace). INVALID_ARGUMENT for a bad number; FAILED_PRECONDITION before the process exists. */
+/* Sends a signal. A process that is gone already is success. To the first process of a container
+ * SIGTERM is sent as SIGKILL when it has no handler for it (it would be ignored: it is PID 1 of
+ * its namespace). INVALID_ARGUMENT for a bad number; FAILED_PRECONDITION before the process
+ * exists. */
 int process_signal(struct process *p, unsigned int signo, struct err *e);
 
-/* Closes the streams and takes an exited (or never started) process out of the table; an exec is freed. The first process
- * is only marked: process_find does not see it any more. */
+/* Closes the streams and takes an exited (or never started) process out of the table; an exec is
+ * freed. The first process is only marked: process_find does not see it any more. */
 void process_forget(struct process *p);
 
 /* The first process of a container, for container.c: made with it, freed with it. */
 struct process *process_new_first(struct container *c, struct err *e);
 void process_free(struct process *p);
 
-/* Makes the process up to READY; done then, or when it failed and is reaped. For container.c; rootfs as in struct stage. */
-void process_create(struct process *p, const struct plan *rootfs, const char *bundle_rootfs, uint64_t deadline_ms,
-		    process_done_fn done, void *owner);
+/* Makes the process up to READY; done then, or when it failed and is reaped. For container.c;
+ * rootfs as in struct stage. */
+void process_create(struct process *p, const struct plan *rootfs, const char *bundle_rootfs,
+		    uint64_t deadline_ms, process_done_fn done, void *owner);
 
 /* Lets a created process go; done when execve has succeeded or failed. For container.c. */
 void process_start(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner);

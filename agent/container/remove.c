@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one way to a container's end, as steps: kill, wait for the reaper and for the cgroup to be empty, remove the cgroup, remove the bundle. Waiting is looking again: at once when
- * a process of ours was reaped, else after a pause that grows (strangers in the cgroup die without telling us). Each look kills again, since
- * a process may have forked away from the last time.
+ * The one way to a container's end, as steps: kill, wait for the reaper and for the cgroup to be
+ * empty, remove the cgroup, remove the bundle. Waiting is looking again: at once when a process of
+ * ours was reaped, else after a pause that grows (strangers in the cgroup die without telling us).
+ * Each look kills again, since a process may have forked away from the last time.
  *
- * A removal that was begun goes on; the one who asked may stop waiting at the deadline and ask again.
+ * A removal that was begun goes on; the one who asked may stop waiting at the deadline and ask
+ * again.
  */
 #include "container/remove.h"
 
@@ -28,7 +30,7 @@ static void look_again(struct container *c, timer_fn fn)
 	timer_arm(c->host->loop, &c->poll, clock_after(c->poll_ms), fn);
 }
 
-/* --- steps --------------------------------------------------------------------------------------- */
+/* --- steps --- */
 
 static void kill_everything(struct container *c)
 {
@@ -39,7 +41,8 @@ static void kill_everything(struct container *c)
 	if (!c->cgroup_path)
 		return;
 	cgroup_kill(c->host->cgroups, c->cgroup_path);
-	if (c->state == CONTAINER_PAUSED || c->paused_from)	/* frozen processes of version 1 die when they thaw */
+	/* frozen processes of version 1 die when they thaw */
+	if (c->state == CONTAINER_PAUSED || c->paused_from)
 		cgroup_freeze(c->host->cgroups, c->cgroup_path, 0);
 }
 
@@ -133,7 +136,9 @@ static enum step_result run_poststop(struct steps *s, struct err *e UNUSED)
 
 	if (c->state != CONTAINER_REMOVING)
 		return STEP_DONE;
-	return hooks_job_start(c, &c->spec->hooks.poststop, "stopped", 0, poststop_done) ? STEP_PARK : STEP_DONE;
+	if (!hooks_job_start(c, &c->spec->hooks.poststop, "stopped", 0, poststop_done))
+		return STEP_DONE;
+	return STEP_PARK;
 }
 
 static const struct step remove_steps[] = {
@@ -144,7 +149,7 @@ static const struct step remove_steps[] = {
 	{ 0 },
 };
 
-/* --- beginning and end ------------------------------------------------------------------------------ */
+/* --- beginning and end --- */
 
 static void finished(struct steps *s)
 {

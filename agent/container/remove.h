@@ -5,8 +5,8 @@
 
 #include "container/container.h"
 
-/* Kills what lives, waits for it, takes cgroup and bundle away, then calls cleared (which may free c) from the loop or from inside. It goes
- * on until it is done, however long that takes. */
+/* Kills what lives, waits for it, takes cgroup and bundle away, then calls cleared (which may
+ * free c) from the loop or from inside. It goes on until it is done, however long that takes. */
 void remove_start(struct container *c, void (*cleared)(struct container *c));
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The plan of a container's file tree, in this order: the spec's mounts, links and nodes in /dev, the working directory, then
- * what takes rights away (masked paths, read-only paths, read-only /dev and root), since after that nothing can be made any more.
+ * The plan of a container's file tree, in this order: the spec's mounts, links and nodes in /dev,
+ * the working directory, then what takes rights away (masked paths, read-only paths, read-only /dev
+ * and root), since after that nothing can be made any more.
  */
 #include "container/rootfs.h"
 
@@ -38,7 +39,7 @@ int rootfs_propagation(const struct spec *s, unsigned long *out)
 	return -EINVAL;
 }
 
-/* --- mounts ----------------------------------------------------------------------------- */
+/* --- mounts --- */
 
 static bool is_bind(const struct spec_mount *m, const struct mount_options *o)
 {
@@ -58,7 +59,8 @@ static bool takes_label(const char *fstype)
 	return true;
 }
 
-static const char *with_label(const struct spec *s, const char *fstype, const char *data, struct arena *a)
+static const char *with_label(const struct spec *s, const char *fstype, const char *data,
+			      struct arena *a)
 {
 	const char *label = s->linux.mount_label;
 
@@ -77,7 +79,8 @@ static void options_into(struct plan_op *op, const struct mount_options *o)
 	op->rec_clear = o->rec_clear;
 }
 
-static int add_bind(const struct spec_mount *m, const struct mount_options *o, struct plan *p, struct err *e)
+static int add_bind(const struct spec_mount *m, const struct mount_options *o, struct plan *p,
+		    struct err *e)
 {
 	struct plan_op *op;
 
@@ -94,8 +97,8 @@ static int add_bind(const struct spec_mount *m, const struct mount_options *o, s
 }
 
 /* A read-only tmpfs on /dev has to take links and nodes first: it is made read-only at the end. */
-static int add_filesystem(const struct spec *s, const struct spec_mount *m, const struct mount_options *o,
-			  struct plan *p, struct err *e)
+static int add_filesystem(const struct spec *s, const struct spec_mount *m,
+			  const struct mount_options *o, struct plan *p, struct err *e)
 {
 	struct plan_op *op = plan_add(p, PLAN_MOUNT, m->destination, e);
 
@@ -114,16 +117,22 @@ static int add_filesystem(const struct spec *s, const struct spec_mount *m, cons
 	return 0;
 }
 
-static const struct { unsigned int bit; const char *name; } controllers[] = {
-	{ CGROUP_CPU, "cpu" }, { CGROUP_CPUACCT, "cpuacct" }, { CGROUP_CPUSET, "cpuset" }, { CGROUP_MEMORY, "memory" },
-	{ CGROUP_PIDS, "pids" }, { CGROUP_DEVICES, "devices" }, { CGROUP_FREEZER, "freezer" }, { CGROUP_IO, "blkio" },
-	{ CGROUP_HUGETLB, "hugetlb" }, { CGROUP_NET_CLS, "net_cls" }, { CGROUP_NET_PRIO, "net_prio" },
-	{ CGROUP_PERF_EVENT, "perf_event" }, { CGROUP_RDMA, "rdma" },
+static const struct {
+	unsigned int bit;
+	const char *name;
+} controllers[] = {
+	{ CGROUP_CPU, "cpu" },		 { CGROUP_CPUACCT, "cpuacct" },
+	{ CGROUP_CPUSET, "cpuset" },	 { CGROUP_MEMORY, "memory" },
+	{ CGROUP_PIDS, "pids" },	 { CGROUP_DEVICES, "devices" },
+	{ CGROUP_FREEZER, "freezer" },	 { CGROUP_IO, "blkio" },
+	{ CGROUP_HUGETLB, "hugetlb" },	 { CGROUP_NET_CLS, "net_cls" },
+	{ CGROUP_NET_PRIO, "net_prio" }, { CGROUP_PERF_EVENT, "perf_event" },
+	{ CGROUP_RDMA, "rdma" },
 };
 
 /* Version 1: the container's own directory of each controller, on a tmpfs. */
-static int add_cgroup1(const struct spec_mount *m, const struct mount_options *o, const struct rootfs_facts *f,
-		       struct plan *p, struct err *e)
+static int add_cgroup1(const struct spec_mount *m, const struct mount_options *o,
+		       const struct rootfs_facts *f, struct plan *p, struct err *e)
 {
 	struct plan_op *op = plan_add(p, PLAN_MOUNT, m->destination, e);
 
@@ -135,10 +144,12 @@ static int add_cgroup1(const struct spec_mount *m, const struct mount_options *o
 	for (size_t i = 0; i < COUNT_OF(controllers); i++) {
 		if (!(f->controllers & controllers[i].bit))
 			continue;
-		op = plan_add(p, PLAN_BIND, path_join(p->a, m->destination, controllers[i].name), e);
+		op = plan_add(p, PLAN_BIND, path_join(p->a, m->destination, controllers[i].name),
+			      e);
 		if (!op)
 			return -1;
-		op->source = arena_printf(p->a, CGROUP_ROOT "/%s%s", controllers[i].name, f->cgroup_path);
+		op->source = arena_printf(p->a, CGROUP_ROOT "/%s%s", controllers[i].name,
+					  f->cgroup_path);
 		if (!op->source || !op->target)
 			return no_memory(e);
 		op->ms_flags = MS_BIND | MS_REC | (o->ms_set & ~(unsigned long)MS_BIND);
@@ -154,8 +165,8 @@ static int add_cgroup1(const struct spec_mount *m, const struct mount_options *o
 }
 
 /* Version 2: a fresh mount shows the container's own subtree, by its cgroup namespace. */
-static int add_cgroup(const struct spec_mount *m, const struct mount_options *o, const struct rootfs_facts *f,
-		      struct plan *p, struct err *e)
+static int add_cgroup(const struct spec_mount *m, const struct mount_options *o,
+		      const struct rootfs_facts *f, struct plan *p, struct err *e)
 {
 	struct plan_op *op;
 
@@ -189,7 +200,8 @@ static int add_mount(const struct spec *s, const struct spec_mount *m, const str
 	return add_filesystem(s, m, &o, p, e);
 }
 
-static int add_mounts(const struct spec *s, const struct rootfs_facts *f, struct plan *p, struct err *e)
+static int add_mounts(const struct spec *s, const struct rootfs_facts *f, struct plan *p,
+		      struct err *e)
 {
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		size_t first = p->n;
@@ -206,7 +218,7 @@ static int add_mounts(const struct spec *s, const struct rootfs_facts *f, struct
 	return 0;
 }
 
-/* --- /dev -------------------------------------------------------------------------------- */
+/* --- /dev --- */
 
 /* Who binds a /dev of his own gets it as it is. */
 static bool dev_is_bound(const struct plan *p)
@@ -241,8 +253,8 @@ static int add_links(struct plan *p, struct err *e)
 	return 0;
 }
 
-static int add_node(const struct spec_device *d, const struct rootfs_facts *f, const char *what, struct plan *p,
-		    struct err *e)
+static int add_node(const struct spec_device *d, const struct rootfs_facts *f, const char *what,
+		    struct plan *p, struct err *e)
 {
 	struct plan_op *op = plan_add(p, f->user_ns ? PLAN_BIND : PLAN_MKNOD, d->path, e);
 
@@ -269,7 +281,8 @@ static bool spec_has_device(const struct spec *s, const char *path)
 	return false;
 }
 
-static int add_nodes(const struct spec *s, const struct rootfs_facts *f, struct plan *p, struct err *e)
+static int add_nodes(const struct spec *s, const struct rootfs_facts *f, struct plan *p,
+		     struct err *e)
 {
 	static const struct spec_device defaults[] = {
 		{ .path = "/dev/null", .type = S_IFCHR, .major = 1, .minor = 3 },
@@ -281,7 +294,8 @@ static int add_nodes(const struct spec *s, const struct rootfs_facts *f, struct 
 	};
 
 	for (size_t i = 0; i < COUNT_OF(defaults); i++)
-		if (!spec_has_device(s, defaults[i].path) && add_node(&defaults[i], f, "default devices", p, e) < 0)
+		if (!spec_has_device(s, defaults[i].path) &&
+		    add_node(&defaults[i], f, "default devices", p, e) < 0)
 			return -1;
 	for (size_t i = 0; i < s->linux.n_devices; i++)
 		if (add_node(&s->linux.devices[i], f, "linux.devices", p, e) < 0)
@@ -289,7 +303,7 @@ static int add_nodes(const struct spec *s, const struct rootfs_facts *f, struct 
 	return 0;
 }
 
-/* --- taking rights away --------------------------------------------------------------------- */
+/* --- taking rights away --- */
 
 static int add_cwd(const struct spec *s, struct plan *p, struct err *e)
 {
@@ -306,8 +320,8 @@ static int add_cwd(const struct spec *s, struct plan *p, struct err *e)
 	return 0;
 }
 
-static int add_hidden(const struct spec_strings *paths, enum plan_kind kind, const char *what, struct plan *p,
-		      struct err *e)
+static int add_hidden(const struct spec_strings *paths, enum plan_kind kind, const char *what,
+		      struct plan *p, struct err *e)
 {
 	for (size_t i = 0; i < paths->n; i++) {
 		struct plan_op *op = plan_add(p, kind, paths->v[i], e);

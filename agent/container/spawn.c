@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The conversation with a stage. Events come from three sides in any order: messages, the end of the conversation, the exit. What
- * has been said is always heard first: an exit drains the socket before it is judged. After a failure the conversation is over,
- * and only the exit is still awaited.
+ * The conversation with a stage. Events come from three sides in any order: messages, the end of
+ * the conversation, the exit. What has been said is always heard first: an exit drains the socket
+ * before it is judged. After a failure the conversation is over, and only the exit is still
+ * awaited.
  */
 #include "container/spawn.h"
 
@@ -27,7 +28,7 @@ void spawn_init(struct spawn *s)
 	list_init(&s->first.node);
 }
 
-/* --- ending -------------------------------------------------------------------------------------- */
+/* --- ending --- */
 
 static void hang_up(struct spawn *s)
 {
@@ -78,7 +79,8 @@ static void fail_died(struct spawn *s, int status, int signo)
 	if (signo)
 		err_set(&e, RC_INTERNAL, "the process died while it was set up (signal %d)", signo);
 	else
-		err_set(&e, RC_INTERNAL, "the process ended while it was set up (status %d)", status);
+		err_set(&e, RC_INTERNAL, "the process ended while it was set up (status %d)",
+			status);
 	fail(s, &e);
 }
 
@@ -87,14 +89,16 @@ static void on_deadline(struct timer *t)
 	struct spawn *s = container_of(t, struct spawn, timer);
 	struct err e = { 0 };
 
-	err_set(&e, RC_DEADLINE_EXCEEDED, "the process was not %s in time", s->state == STARTING ? "started" : "set up");
+	err_set(&e, RC_DEADLINE_EXCEEDED, "the process was not %s in time",
+		s->state == STARTING ? "started" : "set up");
 	kill_all(s);
 	fail(s, &e);
 }
 
-/* --- messages ---------------------------------------------------------------------------------------- */
+/* --- messages --- */
 
-static int write_map(pid_t pid, const char *file, const struct spec_id_map *maps, size_t n, struct err *e)
+static int write_map(pid_t pid, const char *file, const struct spec_id_map *maps, size_t n,
+		     struct err *e)
 {
 	char text[MAPS_BYTES], path[64];
 	struct str s = STR_OVER(text), p = STR_OVER(path);
@@ -131,8 +135,9 @@ static void on_maps(struct spawn *s)
 
 static void on_child_exit(struct child *c, int status);
 
-/* The helper made the process: a child of this one, by CLONE_PARENT. If it has died already it may have been reaped as a stranger; its
- * pidfd knows. The exit of the helper then stands for its own. */
+/* The helper made the process: a child of this one, by CLONE_PARENT. If it has died already it
+ * may have been reaped as a stranger; its pidfd knows. The exit of the helper then stands for
+ * its own. */
 static void on_pid(struct spawn *s, pid_t pid, int pidfd)
 {
 	if (s->pid || pid <= 0) {
@@ -163,7 +168,8 @@ static void on_word(struct spawn *s, uint32_t kind)
 	}
 }
 
-/* A process that a helper made may speak before the helper has told its pid: the two race. What it said, one word at most since it then waits for the answer, is kept. */
+/* A process that a helper made may speak before the helper has told its pid: the two race. What
+ * it said, one word at most since it then waits for the answer, is kept. */
 static void on_message(struct spawn *s, struct stage_msg *m, int pidfd)
 {
 	if (m->kind == STAGE_MSG_PID && s->state == SETTING_UP) {
@@ -191,7 +197,10 @@ static int receive(const struct spawn *s, struct stage_msg *m, int *pidfd)
 		char buf[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} u;
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf) };
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = u.buf,
+			    .msg_controllen = sizeof(u.buf) };
 	struct cmsghdr *c;
 	ssize_t n;
 
@@ -202,12 +211,14 @@ static int receive(const struct spawn *s, struct stage_msg *m, int *pidfd)
 	if (n < 0)
 		return errno == EAGAIN ? -EAGAIN : 0;
 	c = CMSG_FIRSTHDR(&h);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(pidfd, CMSG_DATA(c), sizeof(int));
 	return n == sizeof(*m) ? 1 : 0;
 }
 
-/* Before the start the end of the conversation means that the process is dying, and its exit says more. */
+/* Before the start the end of the conversation means that the process is dying, and its exit
+ * says more. */
 static void on_hang_up(struct spawn *s)
 {
 	if (s->state == STARTING) {
@@ -244,13 +255,14 @@ static void on_socket(struct watch *w, uint32_t events)
 	listen_once(container_of(w, struct spawn, watch));
 }
 
-/* --- exits ----------------------------------------------------------------------------------------------- */
+/* --- exits --- */
 
 static void on_over(struct spawn *s, int status, int signo)
 {
 	if (s->state == SETTING_UP)
 		fail_died(s, status, signo);
-	if (s->state == STARTING) {	/* killed on the way to execve, or right behind it: nobody can tell */
+	/* killed on the way to execve, or right behind it: nobody can tell */
+	if (s->state == STARTING) {
 		hang_up(s);
 		s->events->on_exec(s);
 	}
@@ -269,7 +281,8 @@ static void on_child_exit(struct child *c, int status)
 	on_over(s, status, c->signo);
 }
 
-/* The helper's exit matters only when there was no process: it said why, or died. It may be reaped after the process's own. */
+/* The helper's exit matters only when there was no process: it said why, or died. It may be
+ * reaped after the process's own. */
 static void on_first_exit(struct child *c, int status)
 {
 	struct spawn *s = container_of(c, struct spawn, first);
@@ -280,12 +293,13 @@ static void on_first_exit(struct child *c, int status)
 		on_over(s, status, c->signo);
 }
 
-/* --- starting ---------------------------------------------------------------------------------------------- */
+/* --- starting --- */
 
 static pid_t make_process(struct spawn *s, const struct stage *st, int childfd)
 {
 	bool helper = stage_needs_helper(st);
-	struct clone_opts o = { .flags = helper ? 0 : stage_clone_flags(st), .cgroup_fd = st->cgroup_fd };
+	struct clone_opts o = { .flags = helper ? 0 : stage_clone_flags(st),
+				.cgroup_fd = st->cgroup_fd };
 	pid_t pid = clone_process(&o);
 
 	if (pid == 0) {
@@ -342,7 +356,8 @@ void spawn_hooks_done(struct spawn *s)
 int spawn_release(struct spawn *s, uint64_t deadline_ms, struct err *e)
 {
 	if (s->state != READY)
-		return err_set(e, RC_FAILED_PRECONDITION, "the process is not waiting for its start");
+		return err_set(e, RC_FAILED_PRECONDITION,
+			       "the process is not waiting for its start");
 	say(s, STAGE_MSG_START, e);
 	if (err_is_set(e))
 		return -1;

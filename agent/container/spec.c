@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a spec must obey before anything is made from it. Each rule is a small function over the whole spec; the table at
- * the end is the list of them, and the first that fails names its field. Only what can be said without looking
- * at the guest's files is checked here; the rest fails where it is used.
+ * What a spec must obey before anything is made from it. Each rule is a small function over the
+ * whole spec; the table at the end is the list of them, and the first that fails names its field.
+ * Only what can be said without looking at the guest's files is checked here; the rest fails where
+ * it is used.
  */
 #include "container/spec.h"
 
@@ -77,7 +78,7 @@ static int bad(struct err *e, const char *field, const char *why)
 	return err_set(e, RC_INVALID_ARGUMENT, "%s: %s", field, why);
 }
 
-/* --- process ---------------------------------------------------------------------- */
+/* --- process --- */
 
 static int check_rlimits(const struct spec_process *p, struct err *e)
 {
@@ -85,11 +86,12 @@ static int check_rlimits(const struct spec_process *p, struct err *e)
 		const struct spec_rlimit *r = &p->rlimits[i];
 
 		if (str_empty(r->type) || rlimit_number(r->type) < 0)
-			return err_set(e, RC_INVALID_ARGUMENT, "process.rlimits[%zu]: unknown limit \"%s\"", i,
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "process.rlimits[%zu]: unknown limit \"%s\"", i,
 				       r->type ? r->type : "");
 		if (r->soft > r->hard)
-			return err_set(e, RC_INVALID_ARGUMENT, "process.rlimits[%zu] (%s): soft is above hard", i,
-				       r->type);
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "process.rlimits[%zu] (%s): soft is above hard", i, r->type);
 	}
 	return 0;
 }
@@ -116,7 +118,8 @@ int spec_validate_process(const struct spec_process *p, struct err *e)
 		return bad(e, "process.args", "no command");
 	if (!str_empty(p->cwd) && p->cwd[0] != '/')
 		return bad(e, "process.cwd", "not an absolute path");
-	if (p->oom_score_adj.set && (p->oom_score_adj.v < -OOM_SCORE_MAX || p->oom_score_adj.v > OOM_SCORE_MAX))
+	if (p->oom_score_adj.set &&
+	    (p->oom_score_adj.v < -OOM_SCORE_MAX || p->oom_score_adj.v > OOM_SCORE_MAX))
 		return bad(e, "process.oomScoreAdj", "not in -1000..1000");
 	if (p->user.umask_set && p->user.umask > 0777)
 		return bad(e, "process.user.umask", "not in 0..0777");
@@ -134,7 +137,7 @@ static int check_process(const struct spec *s, struct err *e)
 	return spec_validate_process(s->process, e);
 }
 
-/* --- root, names, mounts ------------------------------------------------------------ */
+/* --- root, names, mounts --- */
 
 static int check_root(const struct spec *s, struct err *e)
 {
@@ -164,8 +167,8 @@ static int check_mounts(const struct spec *s, struct err *e)
 {
 	for (size_t i = 0; i < s->n_mounts; i++)
 		if (str_empty(s->mounts[i].destination) || !path_is_plain(s->mounts[i].destination))
-			return err_set(e, RC_INVALID_ARGUMENT,
-				       "mounts[%zu].destination: not an absolute path without \"..\"", i);
+			return err_set(e, RC_INVALID_ARGUMENT, "mounts[%zu].destination: "
+				       "not an absolute path without \"..\"", i);
 	if (!str_empty(s->linux.mount_label) && !label_is_context(s->linux.mount_label))
 		return bad(e, "linux.mountLabel", "not an SELinux context");
 	return 0;
@@ -175,8 +178,8 @@ static int check_paths(const struct spec_strings *paths, const char *field, stru
 {
 	for (size_t i = 0; i < paths->n; i++)
 		if (!path_is_plain(paths->v[i]))
-			return err_set(e, RC_INVALID_ARGUMENT, "%s[%zu]: not an absolute path without \"..\"",
-				       field, i);
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "%s[%zu]: not an absolute path without \"..\"", field, i);
 	return 0;
 }
 
@@ -187,7 +190,7 @@ static int check_hidden_paths(const struct spec *s, struct err *e)
 	return check_paths(&s->linux.readonly_paths, "linux.readonlyPaths", e);
 }
 
-/* --- namespaces ----------------------------------------------------------------------- */
+/* --- namespaces --- */
 
 static int check_id_maps(const struct spec_id_map *maps, size_t n, const char *field, struct err *e)
 {
@@ -211,7 +214,8 @@ static int check_user_ns(const struct spec_linux *l, struct err *e)
 	return check_id_maps(l->gid_maps, l->n_gid_maps, "linux.gidMappings", e);
 }
 
-/* Without a mount namespace of its own a container's mounts would be the guest's: refused, whatever is mounted. */
+/* Without a mount namespace of its own a container's mounts would be the guest's: refused,
+ * whatever is mounted. */
 static int check_namespaces(const struct spec *s, struct err *e)
 {
 	for (int t = 0; t < NS_TYPES; t++) {
@@ -220,23 +224,27 @@ static int check_namespaces(const struct spec *s, struct err *e)
 		if (!ns->want)
 			continue;
 		if (!str_empty(ns->path) && ns->path[0] != '/')
-			return err_set(e, RC_INVALID_ARGUMENT, "linux.namespaces (%s): not an absolute path",
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "linux.namespaces (%s): not an absolute path",
 				       ns_info(t)->oci);
 		if (!ns_supported(t))
-			return err_set(e, RC_INVALID_ARGUMENT, "linux.namespaces (%s): the kernel has none",
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "linux.namespaces (%s): the kernel has none",
 				       ns_info(t)->oci);
 	}
 	if (!s->linux.ns[NS_MNT].want)
 		return bad(e, "linux.namespaces", "a mount namespace is needed");
 	if (!str_empty(s->linux.ns[NS_MNT].path))
-		return err_set(e, RC_UNIMPLEMENTED, "linux.namespaces (mount): joining one is not supported");
+		return err_set(e, RC_UNIMPLEMENTED,
+			       "linux.namespaces (mount): joining one is not supported");
 	return check_user_ns(&s->linux, e);
 }
 
-/* --- sysctl --------------------------------------------------------------------------- */
+/* --- sysctl --- */
 
-/* What is per namespace, so that a container cannot change the guest. A name that ends in '.' is a prefix. In a name '/' stands for
- * a dot inside a component (an interface's), so components made of dots alone must not come out of it. */
+/* What is per namespace, so that a container cannot change the guest. A name that ends in '.' is
+ * a prefix. In a name '/' stands for a dot inside a component (an interface's), so components
+ * made of dots alone must not come out of it. */
 static const struct {
 	const char *name;
 	enum ns_type ns;	/* NS_TYPES: none needed */
@@ -257,11 +265,13 @@ static int check_sysctl(const struct spec *s, const char *key, struct err *e)
 		size_t len = strlen(sysctls[i].name);
 		bool prefix = sysctls[i].name[len - 1] == '.';
 
-		if (prefix ? !str_starts(key, sysctls[i].name) || !key[len] : !str_eq(key, sysctls[i].name))
+		if (prefix ? !str_starts(key, sysctls[i].name) || !key[len]
+			   : !str_eq(key, sysctls[i].name))
 			continue;
 		if (sysctls[i].ns != NS_TYPES && !s->linux.ns[sysctls[i].ns].want)
-			return err_set(e, RC_INVALID_ARGUMENT, "linux.sysctl: \"%s\" needs a namespace of type %s",
-				       key, ns_info(sysctls[i].ns)->oci);
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "linux.sysctl: \"%s\" needs a namespace of type %s", key,
+				       ns_info(sysctls[i].ns)->oci);
 		return 0;
 	}
 	return err_set(e, RC_INVALID_ARGUMENT, "linux.sysctl: \"%s\" is not namespaced", key);
@@ -275,20 +285,28 @@ static int check_sysctls(const struct spec *s, struct err *e)
 	return 0;
 }
 
-/* --- devices, seccomp -------------------------------------------------------------------- */
+/* --- devices, seccomp --- */
+
+static bool is_number(int64_t v)
+{
+	return v >= 0 && v <= UINT32_MAX;
+}
 
 static int check_devices(const struct spec *s, struct err *e)
 {
 	for (size_t i = 0; i < s->linux.n_devices; i++) {
 		const struct spec_device *d = &s->linux.devices[i];
 
-		if (str_empty(d->path) || !path_is_plain(d->path) || !str_starts(d->path, "/dev/") || !d->path[5])
-			return err_set(e, RC_INVALID_ARGUMENT, "linux.devices[%zu].path: not below /dev", i);
+		if (str_empty(d->path) || !path_is_plain(d->path) ||
+		    !str_starts(d->path, "/dev/") || !d->path[5])
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "linux.devices[%zu].path: not below /dev", i);
 		if (d->type != S_IFCHR && d->type != S_IFBLK && d->type != S_IFIFO)
-			return err_set(e, RC_INVALID_ARGUMENT, "linux.devices[%zu] (%s): unknown type", i, d->path);
-		if (d->type != S_IFIFO &&
-		    (d->major < 0 || d->major > UINT32_MAX || d->minor < 0 || d->minor > UINT32_MAX))
-			return err_set(e, RC_INVALID_ARGUMENT, "linux.devices[%zu] (%s): bad number", i, d->path);
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "linux.devices[%zu] (%s): unknown type", i, d->path);
+		if (d->type != S_IFIFO && (!is_number(d->major) || !is_number(d->minor)))
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "linux.devices[%zu] (%s): bad number", i, d->path);
 	}
 	return 0;
 }
@@ -303,15 +321,16 @@ static int check_seccomp(const struct spec *s, struct err *e)
 		return bad(e, "linux.seccomp.defaultAction", "missing");
 	for (size_t i = 0; i < f->n_rules; i++)
 		if (!f->rules[i].n_names)
-			return err_set(e, RC_INVALID_ARGUMENT, "linux.seccomp.syscalls[%zu].names: empty", i);
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "linux.seccomp.syscalls[%zu].names: empty", i);
 	return 0;
 }
 
 int spec_validate(const struct spec *s, struct err *e)
 {
 	static int (*const rules[])(const struct spec *, struct err *) = {
-		check_root, check_process, check_namespaces, check_names, check_mounts, check_hidden_paths,
-		check_sysctls, check_devices, check_seccomp,
+		check_root, check_process, check_namespaces, check_names, check_mounts,
+		check_hidden_paths, check_sysctls, check_devices, check_seccomp,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(rules); i++)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The OCI runtime spec (1.2, Linux) as plain structs: what a container shall be, whoever asked. Two readers fill it: the Kata
- * front from its messages, and spec_json from a config.json. Everything hangs in one arena, the container's (a process spec: the
- * process's); nothing points outside of it. A zeroed struct is a valid "not said": pointers are NULL, counts 0, `set` bits clear.
- * Strings that mean one of a few things (namespace types, capabilities, device types) are turned into numbers by the readers with
- * ns_by_name, caps_parse and the spec_parse_* functions below, so that both refuse the same texts. Pure: nothing here waits or touches a file.
+ * The OCI runtime spec (1.2, Linux) as plain structs: what a container shall be, whoever asked. Two
+ * readers fill it: the Kata front from its messages, and spec_json from a config.json. Everything
+ * hangs in one arena, the container's (a process spec: the process's); nothing points outside of
+ * it. A zeroed struct is a valid "not said": pointers are NULL, counts 0, `set` bits clear. Strings
+ * that mean one of a few things (namespace types, capabilities, device types) are turned into
+ * numbers by the readers with ns_by_name, caps_parse and the spec_parse_* functions below, so that
+ * both refuse the same texts. Pure: nothing here waits or touches a file.
  */
 #ifndef MOTE_CONTAINER_SPEC_H
 #define MOTE_CONTAINER_SPEC_H
@@ -62,7 +64,8 @@ struct spec_process {
 	struct spec_user user;
 	struct spec_strings args, env;
 	const char *cwd;		/* NULL: "/" */
-	struct caps_sets *caps;		/* NULL in an exec: those of the container's first process */
+	/* NULL in an exec: those of the container's first process */
+	struct caps_sets *caps;
 	struct spec_rlimit *rlimits;
 	size_t n_rlimits;
 	bool no_new_privs;
@@ -93,13 +96,15 @@ struct spec_hook_list {
 };
 
 struct spec_hooks {
-	struct spec_hook_list prestart, create_runtime, create_container, start_container, poststart, poststop;
+	struct spec_hook_list prestart, create_runtime, create_container, start_container;
+	struct spec_hook_list poststart, poststop;
 };
 
 /* One entry a type; `want` says that the list has it. */
 struct spec_namespace {
 	bool want;
-	const char *path;		/* join this one; NULL: a new one. Also /proc/self/fd/N of a descriptor of the agent's */
+	/* join this one; NULL: a new one. Also /proc/self/fd/N of a descriptor of the agent's */
+	const char *path;
 };
 
 struct spec_id_map {
@@ -111,7 +116,8 @@ struct spec_device {
 	mode_t type;			/* S_IFCHR, S_IFBLK, S_IFIFO */
 	int64_t major, minor;
 	uint32_t mode;			/* permission bits; valid with mode_set */
-	bool mode_set;			/* else the mode of the guest's node of that number, or 0666 */
+	/* else the mode of the guest's node of that number, or 0666 */
+	bool mode_set;
 	uint32_t uid, gid;
 };
 
@@ -180,7 +186,8 @@ struct spec_linux {
 	struct spec_namespace ns[NS_TYPES];
 	struct spec_device *devices;
 	size_t n_devices;
-	struct seccomp_spec *seccomp;	/* text, as libseccomp reads it in the container's own child */
+	/* text, as libseccomp reads it in the container's own child */
+	struct seccomp_spec *seccomp;
 	const char *rootfs_propagation;		/* NULL: "rslave" */
 	struct spec_strings masked_paths, readonly_paths;
 	const char *mount_label;
@@ -207,14 +214,16 @@ struct spec_resources *spec_resources_new(struct arena *a);
 /* The annotation's or sysctl's value, or NULL. */
 const char *spec_pairs_get(const struct spec_pairs *p, const char *key);
 
-/* The rules that hold for every container. -1 with e INVALID_ARGUMENT naming the field ("linux.sysctl: \"kernel.panic\" is not namespaced"). Says
- * nothing about files: a rootfs that is missing is found when it is used. */
+/* The rules that hold for every container. -1 with e INVALID_ARGUMENT naming the field
+ * ("linux.sysctl: \"kernel.panic\" is not namespaced"). Says nothing about files: a rootfs that
+ * is missing is found when it is used. */
 int spec_validate(const struct spec *s, struct err *e);
 
 /* The same for a process alone (an exec). */
 int spec_validate_process(const struct spec_process *p, struct err *e);
 
-/* What both readers use besides ns_by_name, caps_parse: "c", "u", "b", "p", and "rwm" ("" is none). -EINVAL. */
+/* What both readers use besides ns_by_name, caps_parse: "c", "u", "b", "p", and "rwm" ("" is
+ * none). -EINVAL. */
 int spec_parse_device_type(const char *name, mode_t *out);
 int spec_parse_device_access(const char *text, unsigned int *out);
 

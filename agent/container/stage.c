@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From clone3 to execve, in one line of code from top to bottom: cgroup, descriptors, namespaces, file tree, streams, identity, READY, START,
- * exec. Everything that may read the container's files comes after the descriptors of the agent are closed, and the
- * process is not dumpable before execve, so that processes that are in the namespaces already cannot look into it.
+ * From clone3 to execve, in one line of code from top to bottom: cgroup, descriptors, namespaces,
+ * file tree, streams, identity, READY, START, exec. Everything that may read the container's files
+ * comes after the descriptors of the agent are closed, and the process is not dumpable before
+ * execve, so that processes that are in the namespaces already cannot look into it.
  *
- * With a helper there are two processes: the helper joins namespaces, clones the process as its own sibling (a child of the
- * agent), hands its pid and pidfd over, and exits.
+ * With a helper there are two processes: the helper joins namespaces, clones the process as its own
+ * sibling (a child of the agent), hands its pid and pidfd over, and exits.
  */
 #include "container/stage.h"
 
@@ -37,7 +38,7 @@ struct run {
 	char path[4096];		/* of the command */
 };
 
-/* --- what the parts of a spec ask for ------------------------------------------------------------- */
+/* --- what the parts of a spec ask for --- */
 
 static bool is_exec(const struct stage *st)
 {
@@ -59,7 +60,8 @@ static bool ns_is_joined(const struct stage *st, int type)
 	return !is_exec(st) && ns_of(st, type)->want && !str_empty(ns_of(st, type)->path);
 }
 
-/* In version 2 a cgroup namespace is part of the bargain: a cgroup mount shall show the container's own subtree. */
+/* In version 2 a cgroup namespace is part of the bargain: a cgroup mount shall show the
+ * container's own subtree. */
 static bool has_cgroup_ns(const struct stage *st)
 {
 	return ns_of(st, NS_CGROUP)->want || st->cgroup_fd >= 0;
@@ -88,7 +90,7 @@ bool stage_needs_helper(const struct stage *st)
 	return false;
 }
 
-/* --- talking ---------------------------------------------------------------------------------------- */
+/* --- talking --- */
 
 static void say(const struct run *r, const struct stage_msg *m)
 {
@@ -148,7 +150,7 @@ static void say_pid(const struct run *r, pid_t pid, int pidfd)
 		_exit(EXIT_SET_UP);
 }
 
-/* --- first steps: cgroup, descriptors ----------------------------------------------------------------- */
+/* --- first steps: cgroup, descriptors --- */
 
 static int join_cgroup(const struct stage *st, int cgroup_err, struct err *e)
 {
@@ -195,7 +197,8 @@ static int open_namespaces(struct run *r, struct err *e)
 	return 0;
 }
 
-/* What the child has from the agent goes away as soon as it can: connections, other containers' streams. */
+/* What the child has from the agent goes away as soon as it can: connections, other containers'
+ * streams. */
 static int close_rest(const struct run *r, struct err *e)
 {
 	int keep[NS_TYPES + 6], n = 0, c;
@@ -236,7 +239,7 @@ static int begin(struct run *r, int cgroup_err, struct err *e)
 	return close_rest(r, e);
 }
 
-/* --- namespaces ------------------------------------------------------------------------------------------ */
+/* --- namespaces --- */
 
 static int join_one(struct run *r, int type, struct err *e)
 {
@@ -262,7 +265,8 @@ static int join_container(const struct run *r, uint64_t flags, struct err *e)
 	if (setns(r->st->join_pidfd, (int)flags) == 0)
 		return 0;
 	if (errno == ESRCH)
-		return err_set(e, RC_NOT_FOUND, "container %s: its first process is gone", r->st->container_id);
+		return err_set(e, RC_NOT_FOUND, "container %s: its first process is gone",
+			       r->st->container_id);
 	return err_sys(e, errno, "join the container's namespaces");
 }
 
@@ -275,8 +279,10 @@ static int split(struct run *r, struct err *e)
 	if (is_exec(r->st) ? join_container(r, CLONE_NEWPID, e) < 0 : join_namespaces(r, e) < 0)
 		return -1;
 	pid = clone_process(&o);
-	if (pid < 0 && is_exec(r->st) && (pid == -ENOMEM || pid == -EINVAL))	/* its pid 1 is dying: pid_namespaces(7) */
-		return err_set(e, RC_NOT_FOUND, "container %s: its first process is gone", r->st->container_id);
+	/* its pid 1 is dying: pid_namespaces(7) */
+	if (pid < 0 && is_exec(r->st) && (pid == -ENOMEM || pid == -EINVAL))
+		return err_set(e, RC_NOT_FOUND, "container %s: its first process is gone",
+			       r->st->container_id);
 	if (pid < 0)
 		return err_sys(e, -pid, "clone");
 	if (pid > 0) {
@@ -300,7 +306,8 @@ static int join_as_exec(const struct run *r, struct err *e)
 	return join_container(r, flags, e);
 }
 
-/* The agent writes the id maps: only who stands outside of a user namespace may map more than himself. */
+/* The agent writes the id maps: only who stands outside of a user namespace may map more than
+ * himself. */
 static int become_mapped_root(const struct run *r, struct err *e)
 {
 	if (!ns_is_new(r->st, NS_USER))
@@ -328,7 +335,11 @@ static int set_names(const struct stage *st, struct err *e)
 static void run_hooks(const struct run *r, const struct spec_hook_list *l, const char *status)
 {
 	const struct hooks_state s = {
-		.spec = r->st->spec, .id = r->st->container_id, .bundle = r->st->bundle, .status = status, .pid = getpid(),
+		.spec = r->st->spec,
+		.id = r->st->container_id,
+		.bundle = r->st->bundle,
+		.status = status,
+		.pid = getpid(),
 	};
 
 	hooks_run(l, &s);
@@ -360,7 +371,7 @@ static int enter_as_first(struct run *r, struct err *e)
 	return enter_root(r, e);
 }
 
-/* --- streams, identity, exec --------------------------------------------------------------------------------- */
+/* --- streams, identity, exec --- */
 
 static int install_streams(const struct run *r, struct err *e)
 {
@@ -371,7 +382,8 @@ static int install_streams(const struct run *r, struct err *e)
 
 	for (int i = 0; i < 3 && c >= 0; i++) {
 		c = fd_install(r->stdio[i], i);
-		/* So that the process may open /dev/stdout again under its own id. Not possible everywhere, and not needed. */
+		/* So that the process may open /dev/stdout again under its own id. Not possible
+		 * everywhere, and not needed. */
 		if (c >= 0 && p->user.uid && fchown(i, p->user.uid, (gid_t)-1) < 0)
 			continue;
 	}
@@ -397,8 +409,9 @@ static int set_label(struct run *r, struct err *e)
 	return 0;
 }
 
-/* The limits are last of what needs many descriptors or much memory, and first of what needs root. In a user namespace of
- * its own the process has not the right to raise them any more: there they were set on the way in. */
+/* The limits are last of what needs many descriptors or much memory, and first of what needs
+ * root. In a user namespace of its own the process has not the right to raise them any more:
+ * there they were set on the way in. */
 static int take_identity(struct run *r, char ***env, struct err *e)
 {
 	const struct stage *st = r->st;

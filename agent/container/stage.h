@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The child's side of making a process: everything between clone3 and execve. It runs on a copy of the agent's memory, single-threaded, in
- * straight-line code that may wait; it never returns into the agent's code and ends in execve or _exit. Messages to spawn.c are of one
- * fixed size.
+ * The child's side of making a process: everything between clone3 and execve. It runs on a copy of
+ * the agent's memory, single-threaded, in straight-line code that may wait; it never returns into
+ * the agent's code and ends in execve or _exit. Messages to spawn.c are of one fixed size.
  */
 #ifndef MOTE_CONTAINER_STAGE_H
 #define MOTE_CONTAINER_STAGE_H
@@ -17,7 +17,8 @@ struct stage {
 	const struct spec_process *process;
 	const struct plan *rootfs;	/* the first process: its file tree; NULL in an exec */
 	const char *bundle;		/* the container's directory in the guest */
-	const char *bundle_rootfs;	/* the first process: directory where the root is put together */
+	/* the first process: directory where the root is put together */
+	const char *bundle_rootfs;
 	int join_pidfd;			/* an exec: the container's first process; -1 else */
 	const struct cgroup_root *cgroups;
 	const char *cgroup_path;	/* NULL: no cgroup is joined */
@@ -27,7 +28,8 @@ struct stage {
 
 /* Messages over the pair; ERR ends the conversation. */
 enum stage_msg_kind {
-	STAGE_MSG_PID = 1,	/* child: `pid`, with its pidfd: the process was made in a pid namespace that exists */
+	/* child: `pid`, with its pidfd: the process was made in a pid namespace that exists */
+	STAGE_MSG_PID = 1,
 	STAGE_MSG_MAPS,		/* child: write my id maps, please; agent: they are written */
 	STAGE_MSG_HOOKS,	/* child: run the prestart hooks, please; agent: they have run */
 	STAGE_MSG_READY,	/* child: all is set up */
@@ -41,12 +43,12 @@ struct stage_msg {
 	struct err err;
 };
 
-/* The namespaces that the clone of the process makes, CLONE_NEW*: without those that are joined and without the cgroup namespace (unshared
- * later, in the group). */
+/* The namespaces that the clone of the process makes, CLONE_NEW*: without those that are joined
+ * and without the cgroup namespace (unshared later, in the group). */
 uint64_t stage_clone_flags(const struct stage *st);
 
-/* Does it take two clones? A pid namespace that exists can be entered by a child only; and who has a new user namespace may not join
- * others any more. */
+/* Does it take two clones? A pid namespace that exists can be entered by a child only; and who
+ * has a new user namespace may not join others any more. */
 bool stage_needs_helper(const struct stage *st);
 
 /* The child's main. sockfd: its end of the pair. cgroup_err: what clone_process says. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the process starts with: working directory, environment, command. All of it is read inside the container's root, where every file may
- * be a trap: only regular files are read, without waiting, and a bounded part of them.
+ * What the process starts with: working directory, environment, command. All of it is read inside
+ * the container's root, where every file may be a trap: only regular files are read, without
+ * waiting, and a bounded part of them.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,8 +15,9 @@
 #define PASSWD_MAX	65536
 #define PATH_DEFAULT	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* The kernel shows "(unreachable)…" for a directory outside of the root: through a leaked descriptor, a cwd like
- * /proc/self/fd/7 could be one (CVE-2024-21626). No descriptor is open here that could; this makes sure. */
+/* The kernel shows "(unreachable)…" for a directory outside of the root: through a leaked
+ * descriptor, a cwd like /proc/self/fd/7 could be one (CVE-2024-21626). No descriptor is open
+ * here that could; this makes sure. */
 int stage_exec_chdir(const struct spec_process *p, struct err *e)
 {
 	const char *cwd = str_empty(p->cwd) ? "/" : p->cwd;
@@ -26,11 +28,13 @@ int stage_exec_chdir(const struct spec_process *p, struct err *e)
 	if (syscall(SYS_getcwd, now, sizeof(now)) < 0)
 		return err_sys(e, errno, "process.cwd %s", cwd);
 	if (now[0] != '/')
-		return err_set(e, RC_INVALID_ARGUMENT, "process.cwd %s: outside of the container's root", cwd);
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "process.cwd %s: outside of the container's root", cwd);
 	return 0;
 }
 
-/* The home directory in a line "name:password:uid:gid:gecos:home:shell" when its uid is the wanted one. */
+/* The home directory in a line "name:password:uid:gid:gecos:home:shell" when its uid is the
+ * wanted one. */
 static char *home_in_line(char *line, uint32_t uid)
 {
 	char *field[6] = { line };

@@ -5,8 +5,8 @@
 
 #include "container/stage.h"
 
-/* stage_root.c: the file tree of a first process. prepare puts it together and gives a descriptor of it; between the
- * two the hooks run that want to see both roots. */
+/* stage_root.c: the file tree of a first process. prepare puts it together and gives a
+ * descriptor of it; between the two the hooks run that want to see both roots. */
 int stage_root_prepare(const struct stage *st, struct err *e);
 int stage_root_switch(const struct stage *st, int rootfd, struct err *e);
 int stage_root_sysctls(const struct spec *s, struct err *e);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file tree. The root is bound to the bundle's directory inside the new mount namespace only (the guest sees nothing of it), the plan is run below it, and
- * then it becomes "/". Sysctls are written while the guest's own /proc is still there: its files answer for the namespaces of the caller.
+ * The file tree. The root is bound to the bundle's directory inside the new mount namespace only
+ * (the guest sees nothing of it), the plan is run below it, and then it becomes "/". Sysctls are
+ * written while the guest's own /proc is still there: its files answer for the namespaces of the
+ * caller.
  */
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -63,7 +65,8 @@ static int make_private(void *arg, const struct mountinfo *m)
 	return mount(NULL, m->target, NULL, MS_PRIVATE, NULL) < 0 ? -errno : 1;
 }
 
-/* pivot_root(2) refuses a root whose parent mount is shared; that is so only when shared propagation was asked for. */
+/* pivot_root(2) refuses a root whose parent mount is shared; that is so only when shared
+ * propagation was asked for. */
 static int privatize_parent(const char *dir)
 {
 	AUTO_FD fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -126,7 +129,8 @@ int stage_root_switch(const struct stage *st, int rootfd, struct err *e)
 
 	if (root_switch(rootfd, how, e) < 0)
 		return -1;
-	if (!str_empty(st->spec->linux.rootfs_propagation) && mount(NULL, "/", NULL, propagation_of(st), NULL) < 0)
+	if (!str_empty(st->spec->linux.rootfs_propagation) &&
+	    mount(NULL, "/", NULL, propagation_of(st), NULL) < 0)
 		return err_sys(e, errno, "set the propagation of the container's /");
 	return 0;
 }

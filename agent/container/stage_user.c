@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who the process is and what it may do. The order is the kernel's: the bounding set while there is CAP_SETPCAP, groups before the user, permitted
- * capabilities kept over the change, and last the final sets. A filter without no_new_privs needs CAP_SYS_ADMIN, so it is loaded before them; with it, after.
+ * Who the process is and what it may do. The order is the kernel's: the bounding set while there is
+ * CAP_SETPCAP, groups before the user, permitted capabilities kept over the change, and last the
+ * final sets. A filter without no_new_privs needs CAP_SYS_ADMIN, so it is loaded before them; with
+ * it, after.
  */
 #include <grp.h>
 #include <sys/prctl.h>
@@ -65,7 +67,8 @@ static int load_privileged_filter(const struct stage *st, struct caps_sets now, 
 	return seccomp_filter_load(st->spec->linux.seccomp, e);
 }
 
-/* Nobody gives what he has not: where the agent itself runs with less (in tests, as a service), the process gets what there is. */
+/* Nobody gives what he has not: where the agent itself runs with less (in tests, as a service),
+ * the process gets what there is. */
 static struct caps_sets caps_to_give(const struct stage *st, const struct caps_sets *now)
 {
 	struct caps_sets c = *caps_of(st);

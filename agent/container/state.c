@@ -4,14 +4,16 @@
 
 #define BIT(verb)	(1u << CONTAINER_DO_##verb)
 
+#define ALIVE	(BIT(SIGNAL) | BIT(UPDATE) | BIT(STATS) | BIT(REMOVE))
+
 static const struct {
 	const char *name;
 	unsigned int verbs;
 } states[] = {
 	[CONTAINER_CREATING] = { "being created", 0 },
-	[CONTAINER_CREATED] = { "created", BIT(START) | BIT(SIGNAL) | BIT(UPDATE) | BIT(STATS) | BIT(PAUSE) | BIT(REMOVE) },
-	[CONTAINER_RUNNING] = { "running", BIT(EXEC) | BIT(SIGNAL) | BIT(UPDATE) | BIT(STATS) | BIT(PAUSE) | BIT(REMOVE) },
-	[CONTAINER_PAUSED] = { "paused", BIT(SIGNAL) | BIT(UPDATE) | BIT(STATS) | BIT(RESUME) | BIT(REMOVE) },
+	[CONTAINER_CREATED] = { "created", ALIVE | BIT(START) | BIT(PAUSE) },
+	[CONTAINER_RUNNING] = { "running", ALIVE | BIT(EXEC) | BIT(PAUSE) },
+	[CONTAINER_PAUSED] = { "paused", ALIVE | BIT(RESUME) },
 	[CONTAINER_STOPPED] = { "stopped", BIT(SIGNAL) | BIT(STATS) | BIT(REMOVE) },
 	[CONTAINER_REMOVING] = { "being removed", BIT(REMOVE) },
 };
@@ -19,9 +21,14 @@ static const struct {
 _Static_assert(COUNT_OF(states) == CONTAINER_STATES, "every state has a row");
 
 static const char *const verbs[] = {
-	[CONTAINER_DO_START] = "start", [CONTAINER_DO_EXEC] = "exec", [CONTAINER_DO_SIGNAL] = "signal",
-	[CONTAINER_DO_UPDATE] = "update", [CONTAINER_DO_STATS] = "stats", [CONTAINER_DO_PAUSE] = "pause",
-	[CONTAINER_DO_RESUME] = "resume", [CONTAINER_DO_REMOVE] = "remove",
+	[CONTAINER_DO_START] = "start",
+	[CONTAINER_DO_EXEC] = "exec",
+	[CONTAINER_DO_SIGNAL] = "signal",
+	[CONTAINER_DO_UPDATE] = "update",
+	[CONTAINER_DO_STATS] = "stats",
+	[CONTAINER_DO_PAUSE] = "pause",
+	[CONTAINER_DO_RESUME] = "resume",
+	[CONTAINER_DO_REMOVE] = "remove",
 };
 
 _Static_assert(COUNT_OF(verbs) == CONTAINER_VERBS, "every verb has a word");
@@ -40,6 +47,6 @@ int container_allows(const struct container *c, enum container_verb verb, struct
 {
 	if (container_state_allows(c->state, verb))
 		return 0;
-	return err_set(e, RC_FAILED_PRECONDITION, "container %s is %s: cannot %s", c->id, states[c->state].name,
-		       verbs[verb]);
+	return err_set(e, RC_FAILED_PRECONDITION, "container %s is %s: cannot %s", c->id,
+		       states[c->state].name, verbs[verb]);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Standard streams. Each output is a non-blocking descriptor and a queue of parked readers; its watch exists only while the queue is not
- * empty. A reader that comes to an empty queue is served at once, unless a callback of this file is on the stack: then it is parked, so that a
- * callback that reads again cannot recurse. Callbacks are the last thing that happens in every function here, since they may free what the
- * streams belong to.
+ * Standard streams. Each output is a non-blocking descriptor and a queue of parked readers; its
+ * watch exists only while the queue is not empty. A reader that comes to an empty queue is served
+ * at once, unless a callback of this file is on the stack: then it is parked, so that a callback
+ * that reads again cannot recurse. Callbacks are the last thing that happens in every function
+ * here, since they may free what the streams belong to.
  *
- * Input is a queue of writers. Closing it puts one last writer, of our own, at the end of the queue; what that one does depends on the kind: close the pipe, or type
- * the end-of-file character.
+ * Input is a queue of writers. Closing it puts one last writer, of our own, at the end of the
+ * queue; what that one does depends on the kind: close the pipe, or type the end-of-file character.
  */
 #include "container/streams.h"
 
@@ -28,7 +29,7 @@ static void on_input(struct watch *w, uint32_t events);
 static void on_drained(struct timer *t);
 static void on_kick(struct deferred *d);
 
-/* --- opening and closing -------------------------------------------------------------------- */
+/* --- opening and closing --- */
 
 static void end_init(struct streams_end *end)
 {
@@ -65,7 +66,8 @@ static int open_tty(struct streams *s, int child_fds[3], struct err *e)
 	int master, slave, r;
 
 	r = tty_open_pair(AT_FDCWD, "/dev/pts/ptmx", &master, &slave);
-	if (r == -ENOENT || r == -EACCES)	/* a devpts of old options shows its multiplexer in /dev only */
+	/* a devpts of old options shows its multiplexer in /dev only */
+	if (r == -ENOENT || r == -EACCES)
 		r = tty_open_pair(AT_FDCWD, "/dev/ptmx", &master, &slave);
 	if (r < 0)
 		return err_sys(e, -r, "open a terminal");
@@ -105,14 +107,15 @@ static int open_pipes(struct streams *s, size_t pipe_bytes, int child_fds[3], st
 	return open_pipe(&s->err.fd, &child_fds[2], 0, pipe_bytes, e);
 }
 
-int streams_open(struct streams *s, struct loop *l, unsigned int flags, size_t pipe_bytes, int child_fds[3],
-		 struct err *e)
+int streams_open(struct streams *s, struct loop *l, unsigned int flags, size_t pipe_bytes,
+		 int child_fds[3], struct err *e)
 {
 	int r;
 
 	streams_init(s, l);
 	child_fds[0] = child_fds[1] = child_fds[2] = -1;
-	r = flags & STREAMS_TTY ? open_tty(s, child_fds, e) : open_pipes(s, pipe_bytes, child_fds, e);
+	r = flags & STREAMS_TTY ? open_tty(s, child_fds, e)
+				: open_pipes(s, pipe_bytes, child_fds, e);
 	if (r < 0) {
 		streams_close_child(child_fds);
 		streams_close(s);
@@ -122,7 +125,7 @@ int streams_open(struct streams *s, struct loop *l, unsigned int flags, size_t p
 	return 0;
 }
 
-/* --- callbacks -------------------------------------------------------------------------------- */
+/* --- callbacks --- */
 
 static void tell_reader(struct streams_reader *r, const void *data, size_t len, const struct err *e)
 {
@@ -151,7 +154,7 @@ static void refuse_writer(struct streams_writer *w, const char *why)
 	tell_writer(w, &e);
 }
 
-/* --- output ------------------------------------------------------------------------------------- */
+/* --- output --- */
 
 /* Bytes read; 0 at the end of the stream; -EAGAIN: nothing yet; another -errno. */
 static ssize_t end_read(const struct streams *s, struct streams_end *end, size_t max)
@@ -169,7 +172,8 @@ static ssize_t end_read(const struct streams *s, struct streams_end *end, size_t
 		return -EAGAIN;
 	if (n < 0 && errno != EAGAIN && errno != EIO)
 		return -errno;
-	end->eof = true;	/* no writer, no slave (EIO), or silent for too long after the exit */
+	/* no writer, no slave (EIO), or silent for too long after the exit */
+	end->eof = true;
 	return 0;
 }
 
@@ -180,7 +184,8 @@ static void end_watch(struct streams *s, struct streams_end *end)
 		return;
 	}
 	if (end->fd >= 0 && !end->eof) {
-		if (end->watch.loop || watch_add(s->loop, &end->watch, end->fd, EPOLLIN, on_output) == 0)
+		if (end->watch.loop ||
+		    watch_add(s->loop, &end->watch, end->fd, EPOLLIN, on_output) == 0)
 			return;
 		log_warn("container", "output lost: no memory to watch a stream");
 		end->eof = true;
@@ -220,10 +225,12 @@ static void on_output(struct watch *w, uint32_t events)
 
 static bool end_answerable(const struct streams *s, const struct streams_end *end)
 {
-	return !list_empty(&end->readers) && (end->eof || end->fd < 0 || clock_ms() >= s->drained_at);
+	return !list_empty(&end->readers) &&
+	       (end->eof || end->fd < 0 || clock_ms() >= s->drained_at);
 }
 
-/* One reader a call: its callback may be the end of s. The others follow by the next deferred call. */
+/* One reader a call: its callback may be the end of s. The others follow by the next deferred
+ * call. */
 static void on_kick(struct deferred *d)
 {
 	struct streams *s = container_of(d, struct streams, kick);
@@ -253,7 +260,8 @@ void streams_read(struct streams *s, enum streams_kind kind, struct streams_read
 	r->owner = owner;
 	r->end = end;
 	list_append(&end->readers, &r->node);
-	/* Of a closed end the answer is final: no later call, since the streams may not live that long. */
+	/* Of a closed end the answer is final: no later call, since the streams may not live
+	 * that long. */
 	if (alone && (!depth || end->fd < 0) && end_serve(s, end))
 		return;
 	end_watch(s, end);
@@ -267,7 +275,7 @@ void streams_read_cancel(struct streams_reader *r)
 	end_watch(r->end->owner, r->end);
 }
 
-/* --- input --------------------------------------------------------------------------------------- */
+/* --- input --- */
 
 static void in_shut(struct streams *s)
 {
@@ -276,8 +284,9 @@ static void in_shut(struct streams *s)
 }
 
 /*
- * What the end of input is on a terminal. In line mode the end-of-file character hands an unfinished line over, and only on an
- * empty line it means the end: so it is typed twice after a part of a line. In raw mode no character means it.
+ * What the end of input is on a terminal. In line mode the end-of-file character hands an
+ * unfinished line over, and only on an empty line it means the end: so it is typed twice after a
+ * part of a line. In raw mode no character means it.
  */
 static size_t tty_end_of_file(struct streams *s, char out[2])
 {
@@ -357,7 +366,8 @@ static void in_push(struct streams *s, bool alone)
 		return;
 	if (!list_empty(&s->writers) && !s->in_watch.loop &&
 	    watch_add(s->loop, &s->in_watch, s->in_fd, EPOLLOUT, on_input) < 0)
-		refuse_writer(LIST_FIRST(&s->writers, struct streams_writer, node), "cannot be watched");
+		refuse_writer(LIST_FIRST(&s->writers, struct streams_writer, node),
+			      "cannot be watched");
 }
 
 void streams_write(struct streams *s, struct streams_writer *w, const void *data, size_t len,
@@ -405,7 +415,7 @@ int streams_resize(struct streams *s, unsigned int rows, unsigned int columns, s
 	return r < 0 ? err_sys(e, -r, "resize the terminal") : 0;
 }
 
-/* --- the end --------------------------------------------------------------------------------------- */
+/* --- the end --- */
 
 /* The queue is taken over first: a callback may free the streams. */
 static void fail_writers(struct streams *s, const char *why)

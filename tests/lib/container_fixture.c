@@ -51,7 +51,7 @@ void turn_for(int ms)
 		loop_once(loop, (int)(end - clock_ms()));
 }
 
-/* --- specs ----------------------------------------------------------------------------------------- */
+/* --- specs --- */
 
 struct spec_strings strings(struct arena *a, const char *const *v)
 {
@@ -78,17 +78,22 @@ struct spec_process *process_spec(struct arena *a, const char *const *argv)
 	return p;
 }
 
-static void add_mount(struct container *c, const char *at, const char *type, const char *const *options)
+static void add_mount(struct container *c, const char *at, const char *type,
+		      const char *const *options)
 {
 	c->spec->mounts[c->spec->n_mounts++] = (struct spec_mount){
-		.destination = at, .source = type, .type = type, .options = strings(&c->arena, options),
+		.destination = at,
+		.source = type,
+		.type = type,
+		.options = strings(&c->arena, options),
 	};
 }
 
 struct container *container_with(const char *id, const char *const *argv)
 {
 	static const enum ns_type own[] = { NS_MNT, NS_PID, NS_IPC, NS_UTS };
-	static const char *const dev[] = { "nosuid", "mode=755", "size=64k", NULL }, *const none[] = { NULL };
+	static const char *const dev[] = { "nosuid", "mode=755", "size=64k", NULL },
+				 *const none[] = { NULL };
 	struct err e = { 0 };
 	struct container *c = container_new(&host, id, &e);
 
@@ -97,7 +102,8 @@ struct container *container_with(const char *id, const char *const *argv)
 	c->spec->process = process_spec(&c->arena, argv);
 	c->spec->process->caps = ARENA_NEW(&c->arena, struct caps_sets);
 	assert_non_null(c->spec->process->caps);
-	c->spec->process->caps->bounding = c->spec->process->caps->effective = c->spec->process->caps->permitted = caps_all();
+	c->spec->process->caps->bounding = c->spec->process->caps->effective =
+		c->spec->process->caps->permitted = caps_all();
 	c->spec->root.path = rootfs;
 	c->spec->hostname = "box";
 	for (size_t i = 0; i < COUNT_OF(own); i++)
@@ -109,7 +115,7 @@ struct container *container_with(const char *id, const char *const *argv)
 	return c;
 }
 
-/* --- verbs -------------------------------------------------------------------------------------------- */
+/* --- verbs --- */
 
 void create(struct container *c)
 {
@@ -155,7 +161,8 @@ void drop(struct container *c)
 	container_free(c);
 }
 
-struct process *exec_with(struct container *c, const char *id, const char *const *argv, struct err *e)
+struct process *exec_with(struct container *c, const char *id, const char *const *argv,
+			  struct err *e)
 {
 	struct process *p = process_new(c, id, e);
 	struct told t = { 0 };
@@ -187,7 +194,7 @@ int wait_exit(struct process *p)
 	return p->status;
 }
 
-/* --- output --------------------------------------------------------------------------------------------- */
+/* --- output --- */
 
 static struct {
 	char text[65536];
@@ -195,7 +202,8 @@ static struct {
 	bool got, end;
 } output;
 
-static void on_data(struct streams_reader *r UNUSED, const void *data, size_t len, const struct err *e)
+static void on_data(struct streams_reader *r UNUSED, const void *data, size_t len,
+		    const struct err *e)
 {
 	assert_false(err_is_set(e));
 	assert_true(output.n + len < sizeof(output.text));
@@ -228,7 +236,7 @@ const char *output_of(struct container *c, int status)
 	return output.text;
 }
 
-/* --- before and after --------------------------------------------------------------------------------------- */
+/* --- before and after --- */
 
 static int count_mount(void *arg, const struct mountinfo *m UNUSED)
 {
@@ -329,7 +337,8 @@ int fixture_teardown(void **state)
 	uint64_t end = clock_after(PATIENCE_MS);
 
 	(void)state;
-	while (child_count() && clock_ms() < end)	/* what was killed and is nobody's any more */
+	/* what was killed and is nobody's any more */
+	while (child_count() && clock_ms() < end)
 		loop_once(loop, 10);
 	reaper_stop();
 	loop_free(loop);

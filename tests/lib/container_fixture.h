@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Containers for real, without the agent around them: a loop, the reaper of a subreaper, a private mount namespace, and a root file system of the
- * distribution's static busybox. After each test nothing may be left: descriptors, children, mounts, groups, arena bytes.
+ * Containers for real, without the agent around them: a loop, the reaper of a subreaper, a private
+ * mount namespace, and a root file system of the distribution's static busybox. After each test
+ * nothing may be left: descriptors, children, mounts, groups, arena bytes.
  */
 #ifndef MOTE_TESTS_CONTAINER_FIXTURE_H
 #define MOTE_TESTS_CONTAINER_FIXTURE_H
@@ -30,7 +31,8 @@ void told_fn(void *owner, const struct err *e);
 void turn_until(const bool *flag);
 void turn_for(int ms);
 
-/* A container whose spec runs `argv` (NULL-terminated) as root with every capability, own namespaces, /proc and /dev. */
+/* A container whose spec runs `argv` (NULL-terminated) as root with every capability, own
+ * namespaces, /proc and /dev. */
 struct container *container_with(const char *id, const char *const *argv);
 #define CONTAINER(id, ...)	container_with(id, (const char *const[]){ __VA_ARGS__, NULL })
 #define SHELL(id, script)	CONTAINER(id, "/bin/sh", "-c", script)
@@ -49,7 +51,8 @@ struct err create_fails(struct container *c);
 void drop(struct container *c);
 
 /* An exec that must succeed, or its error. NULL then. */
-struct process *exec_with(struct container *c, const char *id, const char *const *argv, struct err *e);
+struct process *exec_with(struct container *c, const char *id, const char *const *argv,
+			  struct err *e);
 #define EXEC(c, id, e, ...)	exec_with(c, id, (const char *const[]){ __VA_ARGS__, NULL }, e)
 
 /* The exit status. */
@@ -61,7 +64,8 @@ const char *read_all(struct process *p, enum streams_kind kind);
 /* create, start, read stdout, wait for status, remove: the output. */
 const char *output_of(struct container *c, int status);
 
-/* Run the next group with this version of cgroups (0: without). false: this machine has not got it. */
+/* Run the next group with this version of cgroups (0: without). false: this machine has not got
+ * it. */
 bool fixture_cgroups(int version);
 
 /* cmocka's group and test functions. */

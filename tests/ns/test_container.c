@@ -16,7 +16,7 @@ static void assert_contains(const char *text, const char *part)
 		fail_msg("no \"%s\" in: %s", part, text);
 }
 
-/* --- create, start, wait, remove ---------------------------------------------------------------- */
+/* --- create, start, wait, remove --- */
 
 static void runs_a_command(void **state UNUSED)
 {
@@ -83,28 +83,37 @@ static void bundle_and_cgroup_go(void **state UNUSED)
 		assert_true(cgroup_open(host.cgroups, "/c1", 0) < 0);
 }
 
-/* --- what the process sees ------------------------------------------------------------------------- */
+/* --- what the process sees --- */
 
 static void has_only_its_own(void **state UNUSED)
 {
-	const char *out = output_of(SHELL("c1", "echo pid $$; hostname; ls /proc/self/fd; pwd; echo $HOME $NAME; umask;"
-					  "echo links $(readlink /dev/fd) $(readlink /dev/ptmx); test -c /dev/null && echo null;"
-					  "grep -c . /proc/self/mountinfo"), 0);
+	const char *out = output_of(
+		SHELL("c1",
+		      "echo pid $$; hostname; ls /proc/self/fd; pwd; echo $HOME $NAME; umask;"
+		      "echo links $(readlink /dev/fd) $(readlink /dev/ptmx); test -c /dev/null && echo null;"
+		      "grep -c . /proc/self/mountinfo"),
+		0);
 
-	assert_contains(out, "pid 1\nbox\n0\n1\n2\n3\n/\n/root value\n0022\nlinks /proc/self/fd pts/ptmx\nnull\n3\n");
+	assert_contains(
+		out,
+		"pid 1\nbox\n0\n1\n2\n3\n/\n/root value\n0022\nlinks /proc/self/fd pts/ptmx\nnull\n3\n");
 }
 
 /* Signals that the agent blocks or ignores are not the container's business. */
 static void signals_are_default(void **state UNUSED)
 {
-	const char *out = output_of(CONTAINER("c1", "grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"), 0);
+	const char *out = output_of(
+		CONTAINER("c1", "grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"), 0);
 
-	assert_string_equal(out, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n");
+	assert_string_equal(
+		out,
+		"SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n");
 }
 
 static void drops_rights(void **state UNUSED)
 {
-	struct container *c = CONTAINER("c1", "grep", "-E", "^(Uid|Gid|Groups|Cap|NoNew)", "/proc/self/status");
+	struct container *c =
+		CONTAINER("c1", "grep", "-E", "^(Uid|Gid|Groups|Cap|NoNew)", "/proc/self/status");
 	struct spec_process *p = c->spec->process;
 	uint32_t groups[] = { 5, 7 };
 
@@ -112,10 +121,11 @@ static void drops_rights(void **state UNUSED)
 	*p->caps = (struct caps_sets){ .bounding = 0x401, .permitted = 0x400, .effective = 0x400,
 				       .inheritable = 0x400, .ambient = 0x400 };
 	p->no_new_privs = true;
-	assert_string_equal(output_of(c, 0),
-			    "Uid:\t1000\t1000\t1000\t1000\nGid:\t1001\t1001\t1001\t1001\nGroups:\t5 7 \n"
-			    "CapInh:\t0000000000000400\nCapPrm:\t0000000000000400\nCapEff:\t0000000000000400\n"
-			    "CapBnd:\t0000000000000401\nCapAmb:\t0000000000000400\nNoNewPrivs:\t1\n");
+	assert_string_equal(
+		output_of(c, 0),
+		"Uid:\t1000\t1000\t1000\t1000\nGid:\t1001\t1001\t1001\t1001\nGroups:\t5 7 \n"
+		"CapInh:\t0000000000000400\nCapPrm:\t0000000000000400\nCapEff:\t0000000000000400\n"
+		"CapBnd:\t0000000000000401\nCapAmb:\t0000000000000400\nNoNewPrivs:\t1\n");
 }
 
 static void user_can_reopen_streams(void **state UNUSED)
@@ -129,7 +139,8 @@ static void user_can_reopen_streams(void **state UNUSED)
 static void limits_and_score(void **state UNUSED)
 {
 	static struct spec_rlimit limits[] = { { "RLIMIT_NOFILE", 3, 4 }, { "RLIMIT_CORE", 0, 0 } };
-	struct container *c = SHELL("c1", "ulimit -S -n; ulimit -H -n; read s < /proc/self/oom_score_adj; echo $s");
+	struct container *c = SHELL(
+		"c1", "ulimit -S -n; ulimit -H -n; read s < /proc/self/oom_score_adj; echo $s");
 
 	c->spec->process->rlimits = limits;
 	c->spec->process->n_rlimits = 1;
@@ -143,8 +154,10 @@ static void readonly_root_and_masks(void **state UNUSED)
 {
 	static const char *const masked[] = { "/etc", "/proc/version", "/nowhere", NULL };
 	static const char *const readonly[] = { "/proc/sys", NULL };
-	struct container *c = SHELL("c1", "touch /x; ls /etc | wc -l; wc -c </proc/version;"
-				    "echo y 2>/dev/null >/proc/sys/kernel/domainname || echo ro; touch /dev/x && echo dev");
+	struct container *c = SHELL(
+		"c1",
+		"touch /x; ls /etc | wc -l; wc -c </proc/version;"
+		"echo y 2>/dev/null >/proc/sys/kernel/domainname || echo ro; touch /dev/x && echo dev");
 
 	c->spec->root.readonly = true;
 	c->spec->linux.masked_paths = strings(&c->arena, masked);
@@ -202,7 +215,8 @@ static void shares_a_pid_namespace(void **state UNUSED)
 static void user_namespace(void **state UNUSED)
 {
 	static struct spec_id_map map = { .container_id = 0, .host_id = 100000, .size = 65536 };
-	struct container *c = SHELL("c1", "id -u; cat /proc/self/uid_map; test -c /dev/null && echo null");
+	struct container *c =
+		SHELL("c1", "id -u; cat /proc/self/uid_map; test -c /dev/null && echo null");
 
 	chmod(scratch, 0755);
 	c->spec->linux.ns[NS_USER].want = true;
@@ -211,7 +225,7 @@ static void user_namespace(void **state UNUSED)
 	assert_string_equal(output_of(c, 0), "0\n         0     100000      65536\nnull\n");
 }
 
-/* --- failures -------------------------------------------------------------------------------------------- */
+/* --- failures --- */
 
 static void missing_command(void **state UNUSED)
 {
@@ -285,7 +299,7 @@ static void create_in_time(void **state UNUSED)
 	container_free(c);
 }
 
-/* --- exec ------------------------------------------------------------------------------------------------- */
+/* --- exec --- */
 
 static void exec_joins(void **state UNUSED)
 {
@@ -298,7 +312,9 @@ static void exec_joins(void **state UNUSED)
 	assert_int_equal(e.rc, RC_FAILED_PRECONDITION);
 	err_clear(&e);
 	start(c);
-	p = EXEC(c, "e1", &e, "/bin/sh", "-c", "hostname; cat /proc/1/comm; ls /proc/self/fd; grep CapEff /proc/self/status; exit 3");
+	p = EXEC(
+		c, "e1", &e, "/bin/sh", "-c",
+		"hostname; cat /proc/1/comm; ls /proc/self/fd; grep CapEff /proc/self/status; exit 3");
 	if (!p)
 		fail_msg("%s", e.msg);
 	assert_contains(read_all(p, STREAMS_OUT), "box\nsleep\n0\n1\n2\n3\nCapEff:");
@@ -343,7 +359,8 @@ static void exec_when_init_is_dead(void **state UNUSED)
 	assert_non_null(p);
 	p->spec = process_spec(&p->arena, (const char *const[]){ "true", NULL });
 	process_kill(c->init);
-	process_exec(p, CLOCK_NEVER, told_fn, &t);	/* begins while the death is not reaped yet */
+	/* begins while the death is not reaped yet */
+	process_exec(p, CLOCK_NEVER, told_fn, &t);
 	turn_until(&t.yes);
 	assert_true(t.e.rc == RC_NOT_FOUND || t.e.rc == RC_INTERNAL);
 	wait_exit(c->init);
@@ -352,7 +369,7 @@ static void exec_when_init_is_dead(void **state UNUSED)
 	drop(c);
 }
 
-/* --- signals, freezer, limits --------------------------------------------------------------------------------- */
+/* --- signals, freezer, limits --- */
 
 static void term_without_handler(void **state UNUSED)
 {
@@ -370,7 +387,8 @@ static void term_without_handler(void **state UNUSED)
 
 static void term_with_handler(void **state UNUSED)
 {
-	struct container *c = SHELL("c1", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done");
+	struct container *c =
+		SHELL("c1", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done");
 	struct err e = { 0 };
 	char byte[6];
 
@@ -404,7 +422,8 @@ static void pause_and_resume(void **state UNUSED)
 	struct container *c = SHELL("c1", "sleep 1000");
 	struct err e = { 0 };
 
-	if (!host.cgroups || (host.cgroups->version == CGROUP_VERSION_1 && !(host.cgroups->controllers & CGROUP_FREEZER))) {
+	if (!host.cgroups || (host.cgroups->version == CGROUP_VERSION_1 &&
+			      !(host.cgroups->controllers & CGROUP_FREEZER))) {
 		container_free(c);
 		skip();
 	}
@@ -445,7 +464,7 @@ static void limits_are_set(void **state UNUSED)
 	drop(c);
 }
 
-/* --- streams ------------------------------------------------------------------------------------------------------ */
+/* --- streams --- */
 
 static void on_written(struct streams_writer *w, const struct err *e)
 {
@@ -492,7 +511,8 @@ static void terminal(void **state UNUSED)
 	c->spec->process->console_columns = 81;
 	create(c);
 	start(c);
-	streams_write(&c->init->streams, &w, "typed", 5, on_written, &yes);	/* no newline: its end is harder to tell */
+	/* no newline: its end is harder to tell */
+	streams_write(&c->init->streams, &w, "typed", 5, on_written, &yes);
 	turn_until(&yes);
 	streams_close_stdin(&c->init->streams);
 	out = read_all(c->init, STREAMS_OUT);
@@ -524,17 +544,41 @@ static void grandchild_holds_the_pipe(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(runs_a_command), TEST(command_is_found_in_path), TEST(created_waits_for_start),
-		TEST(removed_without_start), TEST(killed_by_removal), TEST(bundle_and_cgroup_go),
-		TEST(has_only_its_own), TEST(signals_are_default), TEST(drops_rights), TEST(user_can_reopen_streams),
-		TEST(limits_and_score), TEST(readonly_root_and_masks), TEST(cwd_is_made), TEST(sysctl_is_written),
-		TEST(joins_a_namespace), TEST(shares_a_pid_namespace), TEST(user_namespace),
-		TEST(missing_command), TEST(bad_interpreter), TEST(bad_mount), TEST(bad_root), TEST(bad_spec),
+		TEST(runs_a_command),
+		TEST(command_is_found_in_path),
+		TEST(created_waits_for_start),
+		TEST(removed_without_start),
+		TEST(killed_by_removal),
+		TEST(bundle_and_cgroup_go),
+		TEST(has_only_its_own),
+		TEST(signals_are_default),
+		TEST(drops_rights),
+		TEST(user_can_reopen_streams),
+		TEST(limits_and_score),
+		TEST(readonly_root_and_masks),
+		TEST(cwd_is_made),
+		TEST(sysctl_is_written),
+		TEST(joins_a_namespace),
+		TEST(shares_a_pid_namespace),
+		TEST(user_namespace),
+		TEST(missing_command),
+		TEST(bad_interpreter),
+		TEST(bad_mount),
+		TEST(bad_root),
+		TEST(bad_spec),
 		TEST(create_in_time),
-		TEST(exec_joins), TEST(exec_of_nothing), TEST(exec_when_init_is_dead),
-		TEST(term_without_handler), TEST(term_with_handler), TEST(kill_all), TEST(pause_and_resume),
+		TEST(exec_joins),
+		TEST(exec_of_nothing),
+		TEST(exec_when_init_is_dead),
+		TEST(term_without_handler),
+		TEST(term_with_handler),
+		TEST(kill_all),
+		TEST(pause_and_resume),
 		TEST(limits_are_set),
-		TEST(stdin_and_its_end), TEST(stderr_is_apart), TEST(terminal), TEST(grandchild_holds_the_pipe),
+		TEST(stdin_and_its_end),
+		TEST(stderr_is_apart),
+		TEST(terminal),
+		TEST(grandchild_holds_the_pipe),
 	};
 
 	int failed = 0;
@@ -542,6 +586,7 @@ int main(void)
 	/* Without cgroups, and in each version that this machine has. */
 	for (int version = 0; version <= 2; version++)
 		if (fixture_cgroups(version))
-			failed += cmocka_run_group_tests(tests, fixture_group_setup, fixture_group_teardown);
+			failed += cmocka_run_group_tests(tests, fixture_group_setup,
+							 fixture_group_teardown);
 	return failed;
 }

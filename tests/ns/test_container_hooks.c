@@ -16,11 +16,15 @@ static struct spec_hook_list hook(struct container *c, const char *name, const c
 {
 	struct spec_hook *h = ARENA_NEW(&c->arena, struct spec_hook);
 	const char *text = arena_printf(&c->arena, script, name, journal);
-	const char *const args[] = { "sh", "-c", text, NULL }, *const env[] = { "PATH=/bin", "HOOK=yes", NULL };
+	const char *const args[] = { "sh", "-c", text, NULL };
+	const char *const env[] = { "PATH=/bin", "HOOK=yes", NULL };
 
 	assert_true(h && text);
 	*h = (struct spec_hook){
-		.path = "/bin/sh", .args = strings(&c->arena, args), .env = strings(&c->arena, env), .timeout_s = 1,
+		.path = "/bin/sh",
+		.args = strings(&c->arena, args),
+		.env = strings(&c->arena, env),
+		.timeout_s = 1,
 	};
 	return (struct spec_hook_list){ h, 1 };
 }
@@ -85,7 +89,8 @@ static void bad_ones_hurt_nobody(void **state UNUSED)
 
 	h->prestart = hook(c, "x", "exit 3 # %s %s");
 	h->create_container = hook(c, "x", "kill -9 $$ # %s %s");
-	h->start_container = hook(c, "x", "exec sleep 1000 # %s %s");	/* longer than its timeout */
+	/* longer than its timeout */
+	h->start_container = hook(c, "x", "exec sleep 1000 # %s %s");
 	h->poststop = hook(c, "x", "exit 1 # %s %s");
 	h->poststop.v->path = "/no/such/hook";
 	assert_string_equal(output_of(c, 0), "main\n");

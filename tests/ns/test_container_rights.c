@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a container may not do: filters, working directories outside, mounts over /proc, links that climb, descriptors that leak. */
+/* What a container may not do: filters, working directories outside, mounts over /proc, links
+ * that climb, descriptors that leak. */
 #include "lib/container_fixture.h"
 
 #include <fcntl.h>
@@ -15,7 +16,7 @@ static void assert_contains(const char *text, const char *part)
 		fail_msg("no \"%s\" in: %s", part, text);
 }
 
-/* --- filters ---------------------------------------------------------------------------------------- */
+/* --- filters --- */
 
 static struct seccomp_spec *no_mkdir(const char *action)
 {
@@ -25,14 +26,19 @@ static struct seccomp_spec *no_mkdir(const char *action)
 	static struct seccomp_rule rule;
 	static struct seccomp_spec filter;
 
-	rule = (struct seccomp_rule){ .names = names, .n_names = 3, .action = action, .errno_ret = &errnum };
-	filter = (struct seccomp_spec){ .default_action = "SCMP_ACT_ALLOW", .rules = &rule, .n_rules = 1 };
+	rule = (struct seccomp_rule){
+		.names = names, .n_names = 3, .action = action, .errno_ret = &errnum
+	};
+	filter = (struct seccomp_spec){ .default_action = "SCMP_ACT_ALLOW",
+					.rules = &rule,
+					.n_rules = 1 };
 	return &filter;
 }
 
 static void filtered(bool nnp, uint32_t uid)
 {
-	struct container *c = SHELL("c1", "mkdir /tmp/x 2>&1; grep -E '^(NoNew|Seccomp:)' /proc/self/status");
+	struct container *c =
+		SHELL("c1", "mkdir /tmp/x 2>&1; grep -E '^(NoNew|Seccomp:)' /proc/self/status");
 	const char *out;
 
 	c->spec->linux.seccomp = no_mkdir("SCMP_ACT_ERRNO");
@@ -78,9 +84,10 @@ static void bad_filter(void **state UNUSED)
 	assert_contains(e.msg, "SCMP_ACT_NONSENSE");
 }
 
-/* --- the way out ---------------------------------------------------------------------------------------- */
+/* --- the way out --- */
 
-/* Descriptors of the guest's directories would be a way out, as a working directory (CVE-2024-21626). */
+/* Descriptors of the guest's directories would be a way out, as a working directory
+ * (CVE-2024-21626). */
 static void cwd_of_a_descriptor(void **state UNUSED)
 {
 	int fd = open("/", O_PATH | O_DIRECTORY);	/* not close-on-exec, on purpose */
@@ -130,7 +137,8 @@ static void exec_sees_no_descriptor(void **state UNUSED)
 	start(c);
 	p = EXEC(c, "e1", &e, "ls", "/proc/self/fd", "/proc/1/fd");
 	assert_non_null(p);
-	assert_string_equal(read_all(p, STREAMS_OUT), "/proc/1/fd:\n0\n1\n2\n\n/proc/self/fd:\n0\n1\n2\n3\n");
+	assert_string_equal(read_all(p, STREAMS_OUT),
+			    "/proc/1/fd:\n0\n1\n2\n\n/proc/self/fd:\n0\n1\n2\n3\n");
 	drop(c);
 	close(fd);
 }
@@ -198,7 +206,8 @@ static void mounts_are_its_own(void **state UNUSED)
 
 static void shared_propagation(void **state UNUSED)
 {
-	struct container *c = SHELL("c1", "grep -cE '^([^ ]+ ){4}/ .* shared:' /proc/self/mountinfo");
+	struct container *c =
+		SHELL("c1", "grep -cE '^([^ ]+ ){4}/ .* shared:' /proc/self/mountinfo");
 
 	c->spec->linux.rootfs_propagation = "rshared";
 	assert_string_equal(output_of(c, 0), "1\n");
@@ -221,9 +230,17 @@ static void passwd_is_a_fifo(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(filter), TEST(filter_holds_for_execs), TEST(bad_filter), TEST(cwd_of_a_descriptor),
-		TEST(exec_sees_no_descriptor), TEST(nothing_over_proc), TEST(link_stays_inside),
-		TEST(root_through_a_link), TEST(mounts_are_its_own), TEST(shared_propagation), TEST(passwd_is_a_fifo),
+		TEST(filter),
+		TEST(filter_holds_for_execs),
+		TEST(bad_filter),
+		TEST(cwd_of_a_descriptor),
+		TEST(exec_sees_no_descriptor),
+		TEST(nothing_over_proc),
+		TEST(link_stays_inside),
+		TEST(root_through_a_link),
+		TEST(mounts_are_its_own),
+		TEST(shared_propagation),
+		TEST(passwd_is_a_fifo),
 	};
 
 	fixture_cgroups(0);

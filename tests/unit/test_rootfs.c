@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The plan of a container's file tree. Each row of `cases` has its plan in tests/golden/rootfs/NAME.txt (GOLDEN=write writes them: read them before
- * they are committed). Rows with a `why` fail with it.
+ * The plan of a container's file tree. Each row of `cases` has its plan in
+ * tests/golden/rootfs/NAME.txt (GOLDEN=write writes them: read them before they are committed).
+ * Rows with a `why` fail with it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +22,7 @@
 
 static struct arena arena;
 
-/* --- building specs -------------------------------------------------------------------------------- */
+/* --- building specs --- */
 
 static struct spec_strings words(const char *text)
 {
@@ -35,17 +36,21 @@ static struct spec_strings words(const char *text)
 	return s;
 }
 
-static void mount_on(struct spec *s, const char *destination, const char *source, const char *type, const char *options)
+static void mount_on(struct spec *s, const char *destination, const char *source, const char *type,
+		     const char *options)
 {
 	if (!s->mounts)
 		s->mounts = ARENA_ARRAY(&arena, struct spec_mount, MOUNTS_MAX);
 	assert_true(s->n_mounts < MOUNTS_MAX);
 	s->mounts[s->n_mounts++] = (struct spec_mount){
-		.destination = destination, .source = source, .type = type, .options = words(options),
+		.destination = destination,
+		.source = source,
+		.type = type,
+		.options = words(options),
 	};
 }
 
-/* --- the cases ----------------------------------------------------------------------------------------- */
+/* --- the cases --- */
 
 static void bare(struct spec *s, struct rootfs_facts *f)
 {
@@ -57,8 +62,19 @@ static void bare(struct spec *s, struct rootfs_facts *f)
 static void pod(struct spec *s, struct rootfs_facts *f)
 {
 	static struct spec_device devices[] = {
-		{ .path = "/dev/fuse", .type = S_IFCHR, .major = 10, .minor = 229, .mode = 0660, .mode_set = true, .gid = 6 },
-		{ .path = "/dev/null", .type = S_IFCHR, .major = 1, .minor = 3, .mode = 0600, .mode_set = true },
+		{ .path = "/dev/fuse",
+		  .type = S_IFCHR,
+		  .major = 10,
+		  .minor = 229,
+		  .mode = 0660,
+		  .mode_set = true,
+		  .gid = 6 },
+		{ .path = "/dev/null",
+		  .type = S_IFCHR,
+		  .major = 1,
+		  .minor = 3,
+		  .mode = 0600,
+		  .mode_set = true },
 		{ .path = "/dev/disk/data", .type = S_IFBLK, .major = 254, .minor = 16 },
 		{ .path = "/dev/talk", .type = S_IFIFO },
 	};
@@ -66,11 +82,13 @@ static void pod(struct spec *s, struct rootfs_facts *f)
 	(void)f;
 	mount_on(s, "/proc", "proc", "proc", "nosuid,noexec,nodev");
 	mount_on(s, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
-	mount_on(s, "/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
+	mount_on(s, "/dev/pts", "devpts", "devpts",
+		 "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
 	mount_on(s, "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev");
 	mount_on(s, "/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro");
 	mount_on(s, "/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev,relatime,ro");
-	mount_on(s, "/etc/hosts", "/run/kata-containers/shared/containers/c1-hosts", "bind", "rbind,rprivate,rw");
+	mount_on(s, "/etc/hosts", "/run/kata-containers/shared/containers/c1-hosts", "bind",
+		 "rbind,rprivate,rw");
 	mount_on(s, "/dev/shm", "/run/kata-containers/sandbox/shm", "bind", "rbind");
 	mount_on(s, "/data", "/run/data", "bind", "rbind,rslave,ro,nosuid");
 	s->linux.devices = devices;
@@ -158,7 +176,8 @@ static const struct row {
 	{ "cgroup1", cgroup1, NULL },
 	{ "labelled", labelled, NULL },
 	{ "bind-words", bind_words, NULL },
-	{ "relative-source", relative_source, "mounts[1] (/a): the source is not an absolute path" },
+	{ "relative-source", relative_source,
+	  "mounts[1] (/a): the source is not an absolute path" },
 	{ "no-type", no_type, "mounts[0] (/a): no type" },
 	{ "idmapped", idmapped, "mounts[0] (/a): id-mapped mounts are not supported" },
 };
@@ -248,9 +267,14 @@ static void no_memory(void **state)
 
 static void propagation(void **state)
 {
-	static const struct { const char *word; unsigned long flags; int r; } words_of[] = {
-		{ NULL, MS_SLAVE | MS_REC, 0 }, { "", MS_SLAVE | MS_REC, 0 }, { "rshared", MS_SHARED | MS_REC, 0 },
-		{ "private", MS_PRIVATE, 0 }, { "runbindable", MS_UNBINDABLE | MS_REC, 0 }, { "both", MS_SLAVE | MS_REC, -EINVAL },
+	static const struct { const char *word; unsigned long flags; int r;
+	} words_of[] = {
+		{ NULL, MS_SLAVE | MS_REC, 0 },
+		{ "", MS_SLAVE | MS_REC, 0 },
+		{ "rshared", MS_SHARED | MS_REC, 0 },
+		{ "private", MS_PRIVATE, 0 },
+		{ "runbindable", MS_UNBINDABLE | MS_REC, 0 },
+		{ "both", MS_SLAVE | MS_REC, -EINVAL },
 	};
 
 	(void)state;
@@ -281,7 +305,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(plans), TEST(errors), TEST(no_memory), TEST(propagation) };
+	const struct CMUnitTest tests[] = { TEST(plans), TEST(errors), TEST(no_memory),
+					    TEST(propagation) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

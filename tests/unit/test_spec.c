@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rules of a spec: a good one passes, and each row spoils one thing and names the field that must be complained about. */
+/* The rules of a spec: a good one passes, and each row spoils one thing and names the field that
+ * must be complained about. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,7 +38,7 @@ static struct spec *good(void)
 	return s;
 }
 
-/* --- spoilers ---------------------------------------------------------------------------------- */
+/* --- spoilers --- */
 
 static struct spec_pair pair;
 
@@ -148,26 +149,56 @@ static const struct row {
 } rows[] = {
 #define GOOD(f)		{ #f, f, NULL }
 #define BAD(f, field)	{ #f, f, field }
-	GOOD(nothing), BAD(no_process, "process: missing"), BAD(no_caps, "process.capabilities"),
-	BAD(no_args, "process.args"), BAD(empty_arg, "process.args"), BAD(relative_cwd, "process.cwd"),
-	BAD(score, "process.oomScoreAdj"), GOOD(lowest_score), BAD(wide_umask, "process.user.umask"), GOOD(label),
-	BAD(bad_label, "process.selinuxLabel"), BAD(short_label, "process.selinuxLabel"),
+	GOOD(nothing),
+	BAD(no_process, "process: missing"),
+	BAD(no_caps, "process.capabilities"),
+	BAD(no_args, "process.args"),
+	BAD(empty_arg, "process.args"),
+	BAD(relative_cwd, "process.cwd"),
+	BAD(score, "process.oomScoreAdj"),
+	GOOD(lowest_score),
+	BAD(wide_umask, "process.user.umask"),
+	GOOD(label),
+	BAD(bad_label, "process.selinuxLabel"),
+	BAD(short_label, "process.selinuxLabel"),
 	BAD(limit_unknown, "process.rlimits[0]: unknown limit \"RLIMIT_NONSENSE\""),
-	BAD(limit_upside_down, "process.rlimits[0] (RLIMIT_NOFILE)"), GOOD(limit_good),
-	BAD(no_root, "root.path"), BAD(relative_root, "root.path"), BAD(climbing_root, "root.path"),
-	BAD(no_mount_ns, "linux.namespaces"), BAD(relative_ns, "linux.namespaces (ipc)"),
-	BAD(name_without_ns, "hostname"), BAD(domain_without_ns, "domainname"), BAD(long_name, "hostname"),
-	BAD(mount_relative, "mounts[0].destination"), BAD(mount_climbs, "mounts[0].destination"),
-	BAD(mount_label, "linux.mountLabel"), BAD(masked, "linux.maskedPaths[0]"),
-	BAD(readonly, "linux.readonlyPaths[0]"), BAD(maps_without_ns, "linux.uidMappings"),
-	BAD(empty_map, "linux.uidMappings"), GOOD(mapped),
-	GOOD(sysctl_net), GOOD(sysctl_dotted), BAD(sysctl_climbs, "linux.sysctl"), BAD(sysctl_climbs_too, "linux.sysctl"),
-	GOOD(sysctl_ipc), BAD(sysctl_prefix, "linux.sysctl"), BAD(sysctl_ipc_without, "linux.sysctl: \"kernel.shmmax\" needs"),
-	GOOD(sysctl_domain), BAD(sysctl_hostname, "linux.sysctl: \"kernel.hostname\" is not"), BAD(sysctl_kernel, "linux.sysctl"),
+	BAD(limit_upside_down, "process.rlimits[0] (RLIMIT_NOFILE)"),
+	GOOD(limit_good),
+	BAD(no_root, "root.path"),
+	BAD(relative_root, "root.path"),
+	BAD(climbing_root, "root.path"),
+	BAD(no_mount_ns, "linux.namespaces"),
+	BAD(relative_ns, "linux.namespaces (ipc)"),
+	BAD(name_without_ns, "hostname"),
+	BAD(domain_without_ns, "domainname"),
+	BAD(long_name, "hostname"),
+	BAD(mount_relative, "mounts[0].destination"),
+	BAD(mount_climbs, "mounts[0].destination"),
+	BAD(mount_label, "linux.mountLabel"),
+	BAD(masked, "linux.maskedPaths[0]"),
+	BAD(readonly, "linux.readonlyPaths[0]"),
+	BAD(maps_without_ns, "linux.uidMappings"),
+	BAD(empty_map, "linux.uidMappings"),
+	GOOD(mapped),
+	GOOD(sysctl_net),
+	GOOD(sysctl_dotted),
+	BAD(sysctl_climbs, "linux.sysctl"),
+	BAD(sysctl_climbs_too, "linux.sysctl"),
+	GOOD(sysctl_ipc),
+	BAD(sysctl_prefix, "linux.sysctl"),
+	BAD(sysctl_ipc_without, "linux.sysctl: \"kernel.shmmax\" needs"),
+	GOOD(sysctl_domain),
+	BAD(sysctl_hostname, "linux.sysctl: \"kernel.hostname\" is not"),
+	BAD(sysctl_kernel, "linux.sysctl"),
 	BAD(sysctl_longer, "linux.sysctl"),
-	GOOD(device_good), BAD(device_elsewhere, "linux.devices[0].path"), BAD(device_climbs, "linux.devices[0].path"),
-	BAD(device_type, "linux.devices[0] (/dev/fuse): unknown type"), BAD(device_number, "linux.devices[0] (/dev/fuse): bad number"),
-	GOOD(device_fifo), GOOD(filter_good), BAD(filter_without, "linux.seccomp.defaultAction"),
+	GOOD(device_good),
+	BAD(device_elsewhere, "linux.devices[0].path"),
+	BAD(device_climbs, "linux.devices[0].path"),
+	BAD(device_type, "linux.devices[0] (/dev/fuse): unknown type"),
+	BAD(device_number, "linux.devices[0] (/dev/fuse): bad number"),
+	GOOD(device_fifo),
+	GOOD(filter_good),
+	BAD(filter_without, "linux.seccomp.defaultAction"),
 	BAD(filter_no_names, "linux.seccomp.syscalls[0].names"),
 };
 
@@ -187,7 +218,8 @@ static void rules(void **state)
 			continue;
 		}
 		if (r == 0 || e.rc != RC_INVALID_ARGUMENT || !str_starts(e.msg, rows[i].field))
-			fail_msg("%s: not \"%s…\" but %d \"%s\"", rows[i].name, rows[i].field, e.rc, e.msg);
+			fail_msg("%s: not \"%s…\" but %d \"%s\"", rows[i].name, rows[i].field, e.rc,
+				 e.msg);
 	}
 }
 
@@ -254,7 +286,10 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(rules), TEST(joining_a_mount_ns_is_not_there), TEST(words_of_devices), TEST(new_resources_say_nothing),
+		TEST(rules),
+		TEST(joining_a_mount_ns_is_not_there),
+		TEST(words_of_devices),
+		TEST(new_resources_say_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

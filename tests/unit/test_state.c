@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a container may be asked for in each state: the whole table, written down a second time on purpose. */
+/* What a container may be asked for in each state: the whole table, written down a second time
+ * on purpose. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +44,8 @@ static void refusal_names_all(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(table), cmocka_unit_test(refusal_names_all) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(table),
+					    cmocka_unit_test(refusal_names_all) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams over real pipes and terminals, with a real loop and a fake clock. The test plays the process at the other end. */
+/* Streams over real pipes and terminals, with a real loop and a fake clock. The test plays the
+ * process at the other end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +23,7 @@ static struct streams s;
 static int child[3];	/* the process's ends */
 static int fds_before;
 
-/* --- readers and writers that remember ------------------------------------------------------------- */
+/* --- readers and writers that remember --- */
 
 struct reader {
 	struct streams_reader r;	/* first: the callback gets it */
@@ -86,7 +87,7 @@ static void say(int fd, const char *text)
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 static void read_waits(void **state UNUSED)
 {
@@ -189,7 +190,7 @@ static void end_while_parked(void **state UNUSED)
 	assert_int_equal(a.len + b.len, 0);
 }
 
-/* --- the drain window ------------------------------------------------------------------------------------------ */
+/* --- the drain window --- */
 
 static void drain_parked(void **state UNUSED)
 {
@@ -222,7 +223,8 @@ static void drain_begun_after_exit(void **state UNUSED)
 	streams_process_exited(&s);
 	clock_fake(1000 + 10 * STREAMS_DRAIN_MS);
 	turn();
-	streams_read(&s, STREAMS_OUT, &r.r, 100, on_data, NULL);	/* what is there is there, however late */
+	/* what is there is there, however late */
+	streams_read(&s, STREAMS_OUT, &r.r, 100, on_data, NULL);
 	assert_string_equal(r.data, "rest");
 	streams_read(&s, STREAMS_OUT, &r.r, 100, on_data, NULL);
 	assert_int_equal(r.calls, 2);
@@ -233,7 +235,7 @@ static void drain_begun_after_exit(void **state UNUSED)
 	assert_int_equal(r.len, 0);
 }
 
-/* --- writing --------------------------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 static char big[300000];
 
@@ -343,12 +345,13 @@ static void close_comes_last(void **state UNUSED)
 	}
 	assert_false(err_is_set(&a.e));
 	turn();
-	while (read(child[0], big, sizeof(big)) > 0)	/* blocks for ever if the pipe is not closed */
+	/* blocks for ever if the pipe is not closed */
+	while (read(child[0], big, sizeof(big)) > 0)
 		;
 	assert_int_equal(read(child[0], &byte, 1), 0);
 }
 
-/* --- terminals -------------------------------------------------------------------------------------------------------- */
+/* --- terminals --- */
 
 static void tty_reads_and_writes(void **state UNUSED)
 {
@@ -452,7 +455,7 @@ static void resize(void **state UNUSED)
 	assert_string_equal(e.msg, "no tty");
 }
 
-/* --- size, closing ------------------------------------------------------------------------------------------------------ */
+/* --- size, closing --- */
 
 static void pipe_size(void **state UNUSED)
 {
@@ -526,13 +529,30 @@ static int teardown(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(read_waits), TEST(read_at_once), TEST(unread_is_not_read), TEST(readers_in_order), TEST(reading_on),
-		TEST(end_of_pipe), TEST(end_while_parked), TEST(drain_parked), TEST(drain_begun_after_exit),
-		TEST(write_waits_for_room), TEST(write_at_once), TEST(write_cancelled), TEST(write_to_nobody),
-		TEST(exit_fails_parked_writers), TEST(close_comes_last),
-		TEST(tty_reads_and_writes), TEST(tty_hang_up_is_the_end), TEST(tty_end_of_input),
-		TEST(tty_end_after_a_whole_line), TEST(tty_raw_gets_no_character), TEST(resize),
-		TEST(pipe_size), TEST(close_tells_everybody), TEST(nothing_open),
+		TEST(read_waits),
+		TEST(read_at_once),
+		TEST(unread_is_not_read),
+		TEST(readers_in_order),
+		TEST(reading_on),
+		TEST(end_of_pipe),
+		TEST(end_while_parked),
+		TEST(drain_parked),
+		TEST(drain_begun_after_exit),
+		TEST(write_waits_for_room),
+		TEST(write_at_once),
+		TEST(write_cancelled),
+		TEST(write_to_nobody),
+		TEST(exit_fails_parked_writers),
+		TEST(close_comes_last),
+		TEST(tty_reads_and_writes),
+		TEST(tty_hang_up_is_the_end),
+		TEST(tty_end_of_input),
+		TEST(tty_end_after_a_whole_line),
+		TEST(tty_raw_gets_no_character),
+		TEST(resize),
+		TEST(pipe_size),
+		TEST(close_tells_everybody),
+		TEST(nothing_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
