@@ -33,6 +33,12 @@ void told_fn(void *owner, const struct err *e)
 	t->e = *e;
 }
 
+void assert_contains(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("no \"%s\" in: %s", part, text);
+}
+
 void turn_until(const bool *flag)
 {
 	uint64_t end = clock_after(PATIENCE_MS);

@@ -27,6 +27,8 @@ struct told {
 };
 void told_fn(void *owner, const struct err *e);
 
+void assert_contains(const char *text, const char *part);
+
 /* Turns the loop until *flag; fails the test after 20 s. */
 void turn_until(const bool *flag);
 void turn_for(int ms);

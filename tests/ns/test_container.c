@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of a container: create, start, streams, exec, signals, removal, and what is refused. */
+/* The life of a container: create, start, removal, what it sees, and what is refused. */
 #include "lib/container_fixture.h"
 
 #include <fcntl.h>
@@ -7,14 +7,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
-#include "base/io.h"
-
-static void assert_contains(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("no \"%s\" in: %s", part, text);
-}
 
 /* --- create, start, wait, remove --- */
 
@@ -299,246 +291,52 @@ static void create_in_time(void **state UNUSED)
 	container_free(c);
 }
 
-/* --- exec --- */
-
-static void exec_joins(void **state UNUSED)
+/* Who asked may stop waiting: the removal goes on, and asking again waits for its end. */
+static void removal_goes_on(void **state UNUSED)
 {
 	struct container *c = SHELL("c1", "sleep 1000");
-	struct err e = { 0 };
-	struct process *p;
+	struct told first = { 0 }, meanwhile = { 0 };
 
 	create(c);
-	assert_null(process_new(c, "e0", &e));	/* not yet */
-	assert_int_equal(e.rc, RC_FAILED_PRECONDITION);
-	err_clear(&e);
 	start(c);
-	p = EXEC(
-		c, "e1", &e, "/bin/sh", "-c",
-		"hostname; cat /proc/1/comm; ls /proc/self/fd; grep CapEff /proc/self/status; exit 3");
-	if (!p)
-		fail_msg("%s", e.msg);
-	assert_contains(read_all(p, STREAMS_OUT), "box\nsleep\n0\n1\n2\n3\nCapEff:");
-	assert_int_equal(wait_exit(p), 3);
-	assert_null(process_new(c, "e1", &e));
-	assert_contains(e.msg, "exec_id 'e1' already exists");
-	err_clear(&e);
-	assert_ptr_equal(process_find(c, "e1"), p);
-	process_forget(p);
-	assert_null(process_find(c, "e1"));
-	assert_ptr_equal(process_find(c, ""), c->init);
-	assert_ptr_equal(process_find(c, "c1"), c->init);
+	container_remove(c, clock_ms(), told_fn, &first);
+	container_remove(c, CLOCK_NEVER, told_fn, &meanwhile);
+	assert_int_equal(meanwhile.e.rc, RC_FAILED_PRECONDITION);
+	turn_until(&first.yes);
+	assert_int_equal(first.e.rc, RC_DEADLINE_EXCEEDED);
+	assert_int_equal(c->state, CONTAINER_REMOVING);
+	turn_for(30);
 	drop(c);
 }
 
-static void exec_of_nothing(void **state UNUSED)
+static void on_status(struct process_waiter *w, struct process *p UNUSED, int status)
 {
-	struct container *c = SHELL("c1", "sleep 1000");
-	struct err e = { 0 };
-
-	create(c);
-	start(c);
-	assert_null(EXEC(c, "e1", &e, "nonsense"));
-	assert_contains(e.msg, "the file nonsense was not found");
-	assert_null(process_find(c, "e1"));
-	err_clear(&e);
-	assert_null(EXEC(c, "e1", &e, "/bin/badloader"));
-	assert_contains(e.msg, "exec /bin/badloader");
-	drop(c);
+	*(int *)w->owner = status;
 }
 
-static void exec_when_init_is_dead(void **state UNUSED)
+static void on_end(struct streams_reader *r, const void *data UNUSED, size_t len,
+		   const struct err *e)
 {
-	struct container *c = SHELL("c1", "sleep 1000");
-	struct err e = { 0 };
-	struct process *p;
-	struct told t = { 0 };
-
-	create(c);
-	start(c);
-	p = process_new(c, "e1", &e);
-	assert_non_null(p);
-	p->spec = process_spec(&p->arena, (const char *const[]){ "true", NULL });
-	process_kill(c->init);
-	/* begins while the death is not reaped yet */
-	process_exec(p, CLOCK_NEVER, told_fn, &t);
-	turn_until(&t.yes);
-	assert_true(t.e.rc == RC_NOT_FOUND || t.e.rc == RC_INTERNAL);
-	wait_exit(c->init);
-	assert_null(process_new(c, "e2", &e));
-	assert_int_equal(e.rc, RC_FAILED_PRECONDITION);
-	drop(c);
-}
-
-/* --- signals, freezer, limits --- */
-
-static void term_without_handler(void **state UNUSED)
-{
-	struct container *c = CONTAINER("c1", "sleep", "1000");
-	struct err e = { 0 };
-
-	create(c);
-	start(c);
-	assert_int_equal(process_signal(c->init, SIGTERM, &e), 0);
-	assert_int_equal(wait_exit(c->init), 128 + SIGKILL);
-	assert_int_equal(process_signal(c->init, SIGTERM, &e), 0);	/* gone is success */
-	assert_int_equal(process_signal(c->init, 4711, &e), -1);
-	drop(c);
-}
-
-static void term_with_handler(void **state UNUSED)
-{
-	struct container *c =
-		SHELL("c1", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done");
-	struct err e = { 0 };
-	char byte[6];
-
-	create(c);
-	start(c);
-	assert_int_equal(fcntl(c->init->streams.out.fd, F_SETFL, 0), 0);
-	assert_int_equal(io_read_full(c->init->streams.out.fd, byte, 6), 6);
-	assert_int_equal(process_signal(c->init, SIGTERM, &e), 0);
-	assert_int_equal(wait_exit(c->init), 5);
-	drop(c);
-}
-
-static void kill_all(void **state UNUSED)
-{
-	struct container *c = SHELL("c1", "sleep 1000");
-	struct err e = { 0 };
-	struct process *p;
-
-	create(c);
-	start(c);
-	p = EXEC(c, "e1", &e, "sleep", "1000");
-	assert_non_null(p);
-	assert_int_equal(container_kill_all(c, &e), 0);
-	assert_int_equal(wait_exit(c->init), 137);
-	assert_int_equal(wait_exit(p), 137);
-	drop(c);
-}
-
-static void pause_and_resume(void **state UNUSED)
-{
-	struct container *c = SHELL("c1", "sleep 1000");
-	struct err e = { 0 };
-
-	if (!host.cgroups || (host.cgroups->version == CGROUP_VERSION_1 &&
-			      !(host.cgroups->controllers & CGROUP_FREEZER))) {
-		container_free(c);
-		skip();
-	}
-	create(c);
-	start(c);
-	assert_int_equal(container_pause(c, &e), 0);
-	assert_int_equal(c->state, CONTAINER_PAUSED);
-	assert_int_equal(container_pause(c, &e), -1);
-	assert_int_equal(e.rc, RC_FAILED_PRECONDITION);
-	err_clear(&e);
-	assert_int_equal(container_resume(c, &e), 0);
-	assert_int_equal(c->state, CONTAINER_RUNNING);
-	assert_int_equal(container_pause(c, &e), 0);
-	drop(c);	/* also frozen */
-}
-
-static void limits_are_set(void **state UNUSED)
-{
-	struct container *c = SHELL("c1", "sleep 1000");
-	struct cgroup_limits l;
-	struct told t = { 0 };
-
-	if (!host.cgroups || !(host.cgroups->controllers & CGROUP_PIDS)) {
-		container_free(c);
-		skip();
-	}
-	c->spec->linux.resources = spec_resources_new(&c->arena);
-	assert_non_null(c->spec->linux.resources);
-	c->spec->linux.resources->limits.pids = 20;
-	create(c);
-	start(c);
-	cgroup_limits_init(&l);
-	l.pids = 30;
-	container_update(c, &l, CLOCK_NEVER, told_fn, &t);
-	turn_until(&t.yes);
-	if (err_is_set(&t.e))
-		fail_msg("%s", t.e.msg);
-	drop(c);
-}
-
-/* --- streams --- */
-
-static void on_written(struct streams_writer *w, const struct err *e)
-{
+	assert_int_equal(len, 0);
 	assert_false(err_is_set(e));
-	*(bool *)w->owner = true;
+	*(bool *)r->owner = true;
 }
 
-static void stdin_and_its_end(void **state UNUSED)
-{
-	struct container *c = CONTAINER("c1", "cat");
-	struct streams_writer w;
-	bool yes = false;
-
-	create(c);
-	streams_write(&c->init->streams, &w, "before start\n", 13, on_written, &yes);
-	start(c);
-	turn_until(&yes);
-	streams_close_stdin(&c->init->streams);
-	assert_string_equal(read_all(c->init, STREAMS_OUT), "before start\n");
-	assert_int_equal(wait_exit(c->init), 0);
-	drop(c);
-}
-
-static void stderr_is_apart(void **state UNUSED)
-{
-	struct container *c = SHELL("c1", "echo out; echo err >&2");
-
-	create(c);
-	start(c);
-	assert_string_equal(read_all(c->init, STREAMS_ERR), "err\n");
-	assert_string_equal(read_all(c->init, STREAMS_OUT), "out\n");
-	drop(c);
-}
-
-static void terminal(void **state UNUSED)
-{
-	struct container *c = SHELL("c1", "stty size; cat; echo end");
-	struct streams_writer w;
-	bool yes = false;
-	const char *out;
-
-	c->spec->process->terminal = true;
-	c->spec->process->console_rows = 25;
-	c->spec->process->console_columns = 81;
-	create(c);
-	start(c);
-	/* no newline: its end is harder to tell */
-	streams_write(&c->init->streams, &w, "typed", 5, on_written, &yes);
-	turn_until(&yes);
-	streams_close_stdin(&c->init->streams);
-	out = read_all(c->init, STREAMS_OUT);
-	assert_contains(out, "25 81\r\n");
-	assert_contains(out, "typed");
-	assert_contains(out, "end\r\n");
-	assert_string_equal(read_all(c->init, STREAMS_ERR), "");
-	assert_int_equal(wait_exit(c->init), 0);
-	drop(c);
-}
-
-/* A grandchild keeps the pipe; the end is told half a second after the exit all the same. */
-static void grandchild_holds_the_pipe(void **state UNUSED)
+static void removal_tells_who_waits(void **state UNUSED)
 {
 	struct container *c = SHELL("c1", "sleep 1000");
-	struct err e = { 0 };
-	struct process *p;
+	struct process_waiter w;
+	struct streams_reader r;
+	int status = -1;
+	bool end = false;
 
 	create(c);
 	start(c);
-	p = EXEC(c, "e1", &e, "/bin/sh", "-c", "sleep 1000 & echo hello");
-	assert_non_null(p);
-	assert_string_equal(read_all(p, STREAMS_OUT), "hello\n");
-	assert_int_equal(wait_exit(p), 0);
-	assert_string_equal(read_all(p, STREAMS_ERR), "");
+	assert_false(process_wait(c->init, &w, on_status, &status));
+	streams_read(&c->init->streams, STREAMS_OUT, &r, 100, on_end, &end);
 	drop(c);
+	assert_int_equal(status, 128 + SIGKILL);
+	assert_true(end);
 }
 
 int main(void)
@@ -567,20 +365,9 @@ int main(void)
 		TEST(bad_root),
 		TEST(bad_spec),
 		TEST(create_in_time),
-		TEST(exec_joins),
-		TEST(exec_of_nothing),
-		TEST(exec_when_init_is_dead),
-		TEST(term_without_handler),
-		TEST(term_with_handler),
-		TEST(kill_all),
-		TEST(pause_and_resume),
-		TEST(limits_are_set),
-		TEST(stdin_and_its_end),
-		TEST(stderr_is_apart),
-		TEST(terminal),
-		TEST(grandchild_holds_the_pipe),
+		TEST(removal_goes_on),
+		TEST(removal_tells_who_waits),
 	};
-
 	int failed = 0;
 
 	/* Without cgroups, and in each version that this machine has. */

@@ -10,12 +10,6 @@
 #include "base/clock.h"
 #include "base/io.h"
 
-static void assert_contains(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("no \"%s\" in: %s", part, text);
-}
-
 /* --- filters --- */
 
 static struct seccomp_spec *no_mkdir(const char *action)
