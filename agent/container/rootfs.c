@@ -310,7 +310,12 @@ static int add_cwd(const struct spec *s, struct plan *p, struct err *e)
 	const char *cwd = s->process ? s->process->cwd : NULL;
 	struct plan_op *op;
 
-	if (str_empty(cwd) || str_eq(cwd, "/"))
+	if (str_empty(cwd))
+		return 0;
+	cwd = path_clean(p->a, cwd);	/* ".." is allowed here; chdir has the last word */
+	if (!cwd)
+		return no_memory(e);
+	if (str_eq(cwd, "/"))
 		return 0;
 	op = plan_add(p, PLAN_MKDIR, cwd, e);
 	if (!op)
