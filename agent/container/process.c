@@ -34,12 +34,14 @@ static bool is_first(const struct process *p)
 
 /* --- the object --- */
 
-static struct process *process_alloc(struct container *c)
+static struct process *process_alloc(struct container *c, const char *id)
 {
-	struct process *p = mem_new(1, sizeof(*p));
+	size_t id_bytes = strlen(id) + 1;
+	struct process *p = mem_new(1, sizeof(*p) + id_bytes);
 
 	if (!p)
 		return NULL;
+	memcpy(p->id, id, id_bytes);
 	arena_init(&p->arena, PROCESS_ARENA_MAX);
 	p->container = c;
 	p->pidfd = -1;
@@ -53,13 +55,10 @@ static struct process *process_alloc(struct container *c)
 
 struct process *process_new_first(struct container *c, struct err *e)
 {
-	struct process *p = process_alloc(c);
+	struct process *p = process_alloc(c, c->id);
 
-	if (!p) {
+	if (!p)
 		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
-		return NULL;
-	}
-	p->id = c->id;
 	return p;
 }
 
@@ -86,14 +85,9 @@ struct process *process_new(struct container *c, const char *exec_id, struct err
 		err_set(e, RC_ALREADY_EXISTS, "exec_id '%s' already exists", exec_id);
 		return NULL;
 	}
-	p = process_alloc(c);
-	if (p)
-		p->id = arena_strdup(&p->arena, exec_id);
-	if (!p || !p->id) {
-		process_free(p);
+	p = process_alloc(c, exec_id);
+	if (!p)
 		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
-		return NULL;
-	}
 	return p;
 }
 
@@ -317,6 +311,15 @@ static void on_ready(struct spawn *s)
 		release(p, p->deadline_ms);
 }
 
+/* A program that runs needs its description no more; a container's first one is asked for its
+ * capabilities by later execs. */
+static void drop_spec(struct process *p)
+{
+	p->spec = NULL;
+	p->stage.process = NULL;
+	arena_fini(&p->arena);
+}
+
 static void on_exec(struct spawn *s)
 {
 	struct process *p = process_of(s);
@@ -326,6 +329,8 @@ static void on_exec(struct spawn *s)
 	p->started_ms = now_ms();
 	if (is_first(p))
 		container_init_started(p->container);
+	else
+		drop_spec(p);
 	tell_done(p, &none);
 }
 

@@ -47,10 +47,10 @@ struct process_waiter {
 struct process {
 	struct list node;		/* container->processes */
 	struct container *container;
-	const char *id;			/* exec id; the container's id for its first process */
 	/* an exec's own; empty for the first process (its spec is the container's) */
 	struct arena arena;
-	/* to be filled in by the caller between process_new and process_exec */
+	/* to be filled in by the caller between process_new and process_exec; NULL again once an
+	 * exec runs */
 	struct spec_process *spec;
 	enum process_state state;
 	/* of the guest; 0 before it is known. Kept after the exit */
@@ -68,6 +68,7 @@ struct process {
 	uint64_t deadline_ms;
 	process_done_fn done;		/* of the create, exec or start that is under way */
 	void *done_owner;
+	char id[];			/* exec id; the container's id for its first process */
 };
 
 /* A new exec, not started: fill p->spec from p->arena, then process_exec or process_forget.
