@@ -119,6 +119,10 @@ $(H)/obj/gen/%.o: $(GEN)/%.c | $(B)/deps $(PB_H)
 $(H)/obj/third/%.o: | $(B)/deps
 	@mkdir -p $(@D)
 	@gcc $(call GENFLAGS,$(HCFLAGS)) -c $$(ls $(B)/deps/src/$*.c $(B)/deps/src/*/$*.c 2>/dev/null | head -n 1) -o $@
+$(H)/obj/tests/%.o: tests/%.c Makefile | $(B)/deps $(PB_H)
+	@mkdir -p $(@D)
+	@echo "  CC  $< (test)"
+	@gcc $(filter-out -Wwrite-strings -Wmissing-prototypes,$(HCFLAGS)) -MMD -MP -c $< -o $@
 $(H)/obj/%.o: %.c Makefile | $(B)/deps $(PB_H)
 	@mkdir -p $(@D)
 	@echo "  CC  $< (test)"

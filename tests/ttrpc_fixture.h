@@ -93,13 +93,17 @@ static void check_stream(struct call *c)
 	fx.on_stream(c);
 }
 
-static const struct rpc_row health_rows[] = { { "Check", check_now, 0 }, { "Version", version_parks, 0 } };
-static const struct rpc_row size_rows[] = { { "Check", check_now, 0 }, { "Version", version_big, 0 } };
+static const struct rpc_row health_rows[] = { { "Check", check_now, 0 },
+					      { "Version", version_parks, 0 } };
+static const struct rpc_row size_rows[] = { { "Check", check_now, 0 },
+					    { "Version", version_big, 0 } };
 static const struct rpc_row stream_rows[] = { { "Check", check_stream, RPC_STREAM } };
 static const char *const left_out[] = { "Version", NULL };
 static const struct rpc_service health = { &grpc__health__descriptor, NULL, health_rows, 2, NULL };
-static const struct rpc_service size = { &grpc__health__descriptor, "test.Size", size_rows, 2, NULL };
-static const struct rpc_service stream = { &grpc__health__descriptor, "test.Stream", stream_rows, 1, left_out };
+static const struct rpc_service size = { &grpc__health__descriptor, "test.Size", size_rows, 2,
+					 NULL };
+static const struct rpc_service stream = { &grpc__health__descriptor, "test.Stream", stream_rows, 1,
+					   left_out };
 static const struct rpc_service *const services[] = { &health, &size, &stream, NULL };
 
 static int fixture_setup(void **state UNUSED)
@@ -175,7 +179,8 @@ static void peer_write(int fd, const void *data, size_t len)
 	}
 }
 
-static void UNUSED peer_frame(int fd, uint32_t id, uint8_t type, uint8_t flags, const void *data, size_t len)
+static void UNUSED peer_frame(int fd, uint32_t id, uint8_t type, uint8_t flags, const void *data,
+			      size_t len)
 {
 	struct frame f = { (uint32_t)len, id, type, flags };
 	uint8_t head[FRAME_HEADER];
@@ -185,8 +190,8 @@ static void UNUSED peer_frame(int fd, uint32_t id, uint8_t type, uint8_t flags, 
 	peer_write(fd, data, len);
 }
 
-static void UNUSED peer_request(int fd, uint32_t id, uint8_t flags, const char *service, const char *method,
-				const char *text, int64_t timeout_nano)
+static void UNUSED peer_request(int fd, uint32_t id, uint8_t flags, const char *service,
+				const char *method, const char *text, int64_t timeout_nano)
 {
 	Grpc__CheckRequest req = GRPC__CHECK_REQUEST__INIT;
 	struct envelope_request r = { service, method, { 0 }, timeout_nano };
@@ -201,7 +206,8 @@ static void UNUSED peer_request(int fd, uint32_t id, uint8_t flags, const char *
 	peer_frame(fd, id, FRAME_REQUEST, flags, buf, envelope_request_size(&r));
 }
 
-/* One frame as the server sent it; the payload is freed by the next one. False: there is none (whole) yet. */
+/* One frame as the server sent it; the payload is freed by the next one. False: there is none
+ * (whole) yet. */
 struct peer_in {
 	struct frame f;
 	uint8_t *payload;

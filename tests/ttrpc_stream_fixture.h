@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* On top of ttrpc_fixture.h: a stream handler of test.Stream that notes what it sees and acts as told. */
+/* On top of ttrpc_fixture.h: a stream handler of test.Stream that notes what it sees and acts as
+ * told. */
 #ifndef MOTE_TESTS_TTRPC_STREAM_FIXTURE_H
 #define MOTE_TESTS_TTRPC_STREAM_FIXTURE_H
 

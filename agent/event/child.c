@@ -12,6 +12,7 @@
 
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #ifndef __WALL
@@ -158,12 +159,13 @@ void reaper_stop(void)
 
 void reaper_reset_in_child(void)
 {
-	struct sigaction standard = { .sa_handler = SIG_DFL };
+	/* The kernel's own struct, all zero: SIG_DFL. libc keeps a few signals for itself and refuses them, also when whoever
+	 * started us had them ignored, which lasts beyond execve. Fails for SIGKILL and SIGSTOP alone. */
+	static const unsigned long standard[4];
 	sigset_t none;
 
-	/* Fails for SIGKILL, SIGSTOP and the few that libc keeps for itself: those are default anyway. */
-	for (int signo = 1; signo <= SIGRTMAX; signo++)
-		sigaction(signo, &standard, NULL);
+	for (int signo = 1; signo < _NSIG; signo++)
+		syscall(SYS_rt_sigaction, signo, standard, NULL, (size_t)(_NSIG / 8));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -138,7 +138,6 @@ static int share_pid(struct sandbox *s, struct container *c, struct err *e)
 	struct spec_namespace *ns = &c->spec->linux.ns[NS_PID];
 	struct container *first = s->pid_owner;
 
-	ns->want = true;
 	if (!first)
 		return 0;
 	if (first->state == CONTAINER_STOPPED || first->init->pid <= 0)
@@ -158,6 +157,7 @@ static enum step_result create_namespaces(struct steps *st, struct err *e)
 		ns[NS_IPC].path = sandbox_ns_path(op->sandbox, SANDBOX_NS_IPC);
 	if (ns[NS_UTS].want && !ns[NS_UTS].path)
 		ns[NS_UTS].path = sandbox_ns_path(op->sandbox, SANDBOX_NS_UTS);
+	ns[NS_PID].want = true;	/* hosts take the entry out: the container's own, unless the pod shares one */
 	if (op->what.share_pid && share_pid(op->sandbox, c, e) < 0)
 		return STEP_FAIL;
 	return STEP_DONE;

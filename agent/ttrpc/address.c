@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Addresses are parsed by one strict function per scheme. Listening sockets are made for the server; connecting
- * waits with poll(2) against one deadline and is for programs on the host, which may wait.
+ * Addresses are parsed by one strict function per scheme. Listening sockets are made for the
+ * server; connecting waits with poll(2) against one deadline and is for programs on the host, which
+ * may wait.
  */
 #include "ttrpc/address.h"
 
@@ -167,7 +168,8 @@ int address_listen(const struct address *a, int backlog, struct err *e)
 		return err_sys(e, -fd, "listen on %s", name);
 	if (a->kind == ADDRESS_UNIX && a->path[0] != '@') {
 		remove_stale_socket(a->path);
-		/* The new inode takes its mode from the socket's, so that it is never open to others. */
+		/* The new inode takes its mode from the socket's, so that it is never open to
+		 * others. */
 		fchmod(fd, SOCKET_MODE);
 	}
 	if (bind(fd, &sa.sa, len) < 0 || listen(fd, backlog) < 0)

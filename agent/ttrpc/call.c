@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a request's frame to its answer. The envelope is decoded into scratch memory, the message into the call's own arena, which
- * also holds the call itself: a small request is one allocation, and ending the call frees everything.
+ * From a request's frame to its answer. The envelope is decoded into scratch memory, the message
+ * into the call's own arena, which also holds the call itself: a small request is one allocation,
+ * and ending the call frees everything.
  *
- * Trust: the peer chooses every byte. The frame's length was checked by the connection; memory is bounded by the arena's
- * budget, the number of calls by two counters, depth by the schema (its message graph has no cycle).
+ * Trust: the peer chooses every byte. The frame's length was checked by the connection; memory is
+ * bounded by the arena's budget, the number of calls by two counters, depth by the schema (its
+ * message graph has no cycle).
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,7 +31,8 @@ int link_prepare(struct link *l, const struct frame *f, struct out **out, uint8_
 	return -EPIPE;
 }
 
-/* A response must not get lost silently: without memory for it the connection goes, and the peer knows. */
+/* A response must not get lost silently: without memory for it the connection goes, and the peer
+ * knows. */
 static void send_response(struct link *l, uint32_t stream, const struct envelope_response *r)
 {
 	struct frame f = { .stream = stream, .type = FRAME_RESPONSE };
@@ -238,7 +241,8 @@ static struct server_call *new_call(struct link *l, const struct frame *f)
 	return c;
 }
 
-/* A streaming request carries its first message only if the client has all to say in it (no FRAME_REMOTE_OPEN), or if there are bytes. */
+/* A streaming request carries its first message only if the client has all to say in it (no
+ * FRAME_REMOTE_OPEN), or if there are bytes. */
 static bool has_message(const struct rpc_row *row, const struct frame *f, size_t len)
 {
 	return !(row->flags & RPC_STREAM) || !(f->flags & FRAME_REMOTE_OPEN) || len > 0;

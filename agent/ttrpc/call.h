@@ -2,10 +2,13 @@
 /*
  * One request in the server: one arena, one deadline, one reply.
  *
- * The handler owns the call until it answers; call_reply/call_ok/call_fail free it. The call object and its arena stay valid until then, even
- * when the peer has gone or the deadline has passed: the answer is dropped silently in that case. A handler that waits for something sets
- * `cancel`: it runs once, in the loop, when the connection is lost, or when the deadline passes (the peer then already got DEADLINE_EXCEEDED "timeout").
- * cancel must lead to an answer soon (usually: take the call off the wait list, call_fail). A handler without `cancel` just finishes as if nothing had happened.
+ * The handler owns the call until it answers; call_reply/call_ok/call_fail free it. The call object
+ * and its arena stay valid until then, even when the peer has gone or the deadline has passed: the
+ * answer is dropped silently in that case. A handler that waits for something sets `cancel`: it
+ * runs once, in the loop, when the connection is lost, or when the deadline passes (the peer then
+ * already got DEADLINE_EXCEEDED "timeout"). cancel must lead to an answer soon (usually: take the
+ * call off the wait list, call_fail). A handler without `cancel` just finishes as if nothing had
+ * happened.
  */
 #ifndef MOTE_TTRPC_CALL_H
 #define MOTE_TTRPC_CALL_H
@@ -18,8 +21,8 @@
 struct server;
 
 struct call {
-	/* Request, reply, the handler's private state, and this struct itself. The budget is pb_budget() of the frame; a handler whose
-	 * reply may need more raises it. */
+	/* Request, reply, the handler's private state, and this struct itself. The budget is
+	 * pb_budget() of the frame; a handler whose reply may need more raises it. */
 	struct arena arena;
 	struct rpc_method method;
 	const ProtobufCMessage *req;	/* in the arena */
@@ -28,31 +31,35 @@ struct call {
 	uint64_t deadline_ms;		/* clock_ms() value, CLOCK_NEVER if the peer gave none */
 	void (*cancel)(struct call *c);	/* set by a handler that waits */
 	void *state;			/* the handler's */
-	struct list park;		/* for the handler's wait lists; list_init()ed, removed from its list at the answer */
+	struct list park;		/* for the handler's wait lists; left at the answer */
 };
 
 /* The server's context pointer, as given to server_new. */
 void *call_context(const struct call *c);
 
-/* Packs and queues the reply of the method's output type. A reply that would exceed FRAME_MAX becomes INVALID_ARGUMENT. Frees the call. */
+/* Packs and queues the reply of the method's output type. A reply that would exceed FRAME_MAX
+ * becomes INVALID_ARGUMENT. Frees the call. */
 void call_reply(struct call *c, const ProtobufCMessage *reply);
 
 /* call_reply with an empty message of the output type. */
 void call_ok(struct call *c);
 
-/* e must be set (INTERNAL "no reason given" if it is not). Logged at debug here: the one place. Frees the call. */
+/* e must be set (INTERNAL "no reason given" if it is not). Logged at debug here: the one place.
+ * Frees the call. */
 void call_fail(struct call *c, const struct err *e);
 
 /* call_fail with err_set. */
 void call_failf(struct call *c, enum rc rc, const char *fmt, ...) PRINTF(3, 4);
 
 /*
- * Streams (rows with RPC_STREAM). c->req is the message that came with the request; NULL when the client has yet to send its
- * first. A lost connection or a passed deadline runs `cancel`, as for any call, and on_data is silent from then on: a handler
- * that waits must set it. A method where only the client streams answers with call_reply.
+ * Streams (rows with RPC_STREAM). c->req is the message that came with the request; NULL when the
+ * client has yet to send its first. A lost connection or a passed deadline runs `cancel`, as for
+ * any call, and on_data is silent from then on: a handler that waits must set it. A method where
+ * only the client streams answers with call_reply.
  */
 struct call_stream_ops {
-	/* One message, in scratch memory valid during the call; NULL: the peer sends no more. May end the call. May be NULL. */
+	/* One message, in scratch memory valid during the call; NULL: the peer sends no more. May
+	 * end the call. May be NULL. */
 	void (*on_data)(struct call *c, const ProtobufCMessage *msg);
 	/* Room again after call_send said 0. May be NULL. */
 	void (*on_drain)(struct call *c);
@@ -61,16 +68,19 @@ struct call_stream_ops {
 /* Until it is started a stream counts as paused. on_data never runs inside start and resume. */
 void call_stream_start(struct call *c, const struct call_stream_ops *ops);
 
-/* on_data is silent while paused. What arrives meanwhile is kept; when the paused streams of the connection hold more than 1 MiB the connection, with
- * all its other calls, is not read until half of that is taken: the protocol has no credit for one stream. */
+/* on_data is silent while paused. What arrives meanwhile is kept; when the paused streams of the
+ * connection hold more than 1 MiB the connection, with all its other calls, is not read until half
+ * of that is taken: the protocol has no credit for one stream. */
 void call_stream_pause(struct call *c);
 void call_stream_resume(struct call *c);
 
-/* Queues one message. 1: queued, go on; 0: queued, but the connection is above its high-water mark: wait for on_drain; -errno: not queued
+/* Queues one message. 1: queued, go on; 0: queued, but the connection is above its high-water mark:
+ * wait for on_drain; -errno: not queued
  * (-EPIPE: peer gone; -EMSGSIZE: above FRAME_MAX; -ENOMEM). */
 int call_send(struct call *c, const ProtobufCMessage *msg);
 
-/* Ends the stream in order: the peer gets everything queued, then the end. Frees the call. (call_fail ends it with a status.) */
+/* Ends the stream in order: the peer gets everything queued, then the end. Frees the call.
+ * (call_fail ends it with a status.) */
 void call_stream_end(struct call *c);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls in flight, and open streams, are found by stream id in a small hash table. Each ends exactly once, by finish(): with the reply,
- * a status, its timeout, or the loss of the connection.
+ * Calls in flight, and open streams, are found by stream id in a small hash table. Each ends
+ * exactly once, by finish(): with the reply, a status, its timeout, or the loss of the connection.
  *
- * Callbacks may free anything, the client too: its memory stays until the outermost callback has returned (busy, freed), a
- * stream that is freed while its callback runs says so through *gone.
+ * Callbacks may free anything, the client too: its memory stays until the outermost callback has
+ * returned (busy, freed), a stream that is freed while its callback runs says so through *gone.
  *
- * Replies are always read, whatever is queued for sending: were both ends to stop reading, nobody would go on.
+ * Replies are always read, whatever is queued for sending: were both ends to stop reading, nobody
+ * would go on.
  */
 #include "ttrpc/client.h"
 
@@ -277,7 +278,8 @@ static int64_t timeout_nano(uint64_t ms)
 
 static int send_request(struct client *c, const struct request *r, struct err *e)
 {
-	struct envelope_request env = { r->service, r->method, r->body, timeout_nano(r->timeout_ms) };
+	struct envelope_request env = { r->service, r->method, r->body,
+					timeout_nano(r->timeout_ms) };
 	size_t size = envelope_request_size(&env);
 	struct frame f = { .type = FRAME_REQUEST, .flags = r->flags };
 	uint8_t *payload;
@@ -334,16 +336,18 @@ static int64_t call(struct client *c, const struct request *r, client_done done,
 	return p->id;
 }
 
-int64_t client_call(struct client *c, const char *service, const char *method, const uint8_t *payload, size_t len,
-		    uint64_t timeout_ms, client_done done, void *arg, struct err *e)
+int64_t client_call(struct client *c, const char *service, const char *method,
+		    const uint8_t *payload, size_t len, uint64_t timeout_ms, client_done done,
+		    void *arg, struct err *e)
 {
 	struct request r = { service, method, { .data = payload, .len = len }, timeout_ms, 0 };
 
 	return call(c, &r, done, arg, e);
 }
 
-int64_t client_call_msg(struct client *c, const char *service, const char *method, const ProtobufCMessage *req,
-			uint64_t timeout_ms, client_done done, void *arg, struct err *e)
+int64_t client_call_msg(struct client *c, const char *service, const char *method,
+			const ProtobufCMessage *req, uint64_t timeout_ms, client_done done,
+			void *arg, struct err *e)
 {
 	struct request r = { service, method, body_of_msg(req), timeout_ms, 0 };
 
@@ -380,7 +384,8 @@ static void wait_done(void *arg, const struct err *e, const uint8_t *payload, si
 }
 
 ProtobufCMessage *client_call_wait(struct client *c, const char *service, const char *method,
-				   const ProtobufCMessage *req, const ProtobufCMessageDescriptor *reply_type,
+				   const ProtobufCMessage *req,
+				   const ProtobufCMessageDescriptor *reply_type,
 				   uint64_t timeout_ms, struct arena *a, struct err *e)
 {
 	struct wait w = { .arena = a, .type = reply_type, .e = e };

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading: the header by exactly ten bytes, then the payload by exactly its length, so that nothing is ever read ahead and
- * the kernel's buffer is the only queue of unread frames. A turn of the loop reads at most one frame and at most
- * READ_TURN bytes of it. The payload's buffer doubles as bytes arrive: a header alone costs the peer ten bytes and us
- * nothing. A payload that is too long, or that finds no memory, is read and thrown away.
+ * Reading: the header by exactly ten bytes, then the payload by exactly its length, so that nothing
+ * is ever read ahead and the kernel's buffer is the only queue of unread frames. A turn of the loop
+ * reads at most one frame and at most READ_TURN bytes of it. The payload's buffer doubles as bytes
+ * arrive: a header alone costs the peer ten bytes and us nothing. A payload that is too long, or
+ * that finds no memory, is read and thrown away.
  *
- * Writing: a list of whole frames, tried at once and then on EPOLLOUT, by pieces of SEND_MAX. While more than OUT_HIGH bytes
- * are queued nothing is read, until the half is gone. So a peer that never reads is left with the answers to what
- * it had asked before: at most its calls in flight times FRAME_MAX, and never above OUT_MAX, where the
- * connection is given up.
+ * Writing: a list of whole frames, tried at once and then on EPOLLOUT, by pieces of SEND_MAX. While
+ * more than OUT_HIGH bytes are queued nothing is read, until the half is gone. So a peer that never
+ * reads is left with the answers to what it had asked before: at most its calls in flight times
+ * FRAME_MAX, and never above OUT_MAX, where conn_prepare refuses and the server gives it up.
  *
- * A lost connection is told by a deferred call, never from inside conn_send: callers need not fear for their objects.
- * The memory stays until the outermost callback has returned (busy, freed).
+ * A lost connection is told by a deferred call, never from inside conn_send: callers need not fear
+ * for their objects. The memory stays until the outermost callback has returned (busy, freed).
  */
 #include "ttrpc/conn.h"
 
@@ -25,7 +26,7 @@
 
 #define READ_TURN	65536
 #define SENDS_PER_TURN	8
-#define RECV_FIRST	4096	/* first size of a payload's buffer, and what is kept between frames */
+#define RECV_FIRST	4096	/* a payload's first buffer, kept between frames */
 #define SKIP_CHUNK	16384
 
 struct out {
@@ -330,7 +331,7 @@ static void on_ready(struct watch *w, uint32_t events)
 		if (wants_read(c))
 			read_some(c);
 		else if (events & (EPOLLHUP | EPOLLERR))
-			conn_abort(c, ECONNRESET);	/* it cannot be muted, and nobody reads our output */
+			conn_abort(c, ECONNRESET);	/* HUP cannot be muted: it would spin */
 	}
 	if (--c->busy == 0 && c->freed) {
 		body_free(c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection that carries frames: whole frames come in one at a time, frames go out through a queue. Shared by
- * server and client, who know what the frames mean. Never waits.
+ * One connection that carries frames: whole frames come in one at a time, frames go out through a
+ * queue. Shared by server and client, who know what the frames mean. Never waits.
  */
 #ifndef MOTE_TTRPC_CONN_H
 #define MOTE_TTRPC_CONN_H
@@ -9,7 +9,7 @@
 #include "event/loop.h"
 #include "ttrpc/frame.h"
 
-#define RECV_POOL_MAX	(32u << 20)	/* bytes of unfinished frames over all connections of a pool */
+#define RECV_POOL_MAX	(32u << 20)	/* bytes of a pool's unfinished frames */
 #define OUT_MAX		(16u << 20)	/* bytes a connection may have queued */
 
 struct conn;
@@ -33,30 +33,31 @@ struct conn_ops {
 	void (*on_drain)(void *owner);
 	/* The last queued byte is with the kernel. May be NULL. */
 	void (*on_flushed)(void *owner);
-	/* Lost, once, with a positive errno (0: the peer closed in order). Never from inside another call to this file; the
-	 * owner calls conn_free. */
+	/* Lost, once, with a positive errno (0: the peer closed in order). Never from inside
+	 * another call to this file; the owner calls conn_free. */
 	void (*on_lost)(void *owner, int errnum);
 };
 
 enum conn_flags {
-	/* Reads whatever the queue holds. Clients: when both ends stopped reading nobody would go on. */
+	/* Reads whatever the queue holds: were both ends to stop reading, nobody would go on. */
 	CONN_READS_ALWAYS = 0x1,
 };
 
 struct conn_stats { size_t in_bytes, out_bytes; };
 
-/* Takes fd over (also on failure) and makes it non-blocking. pool may be NULL: no common limit. NULL: -errno is in *error. */
+/* Takes fd over (also on failure) and makes it non-blocking. pool may be NULL: no common limit.
+ * NULL: -errno is in *error. */
 struct conn *conn_new(struct loop *l, int fd, const struct conn_ops *ops, void *owner,
 		      unsigned int flags, struct recv_pool *pool, int *error);
 
 /* Closes; what is queued is dropped. Safe from inside the callbacks. NULL is fine. */
 void conn_free(struct conn *c);
 
-/* Room for one frame: *payload points at f->length bytes to be filled before conn_send. 0, -ENOMEM, -ENOBUFS (OUT_MAX bytes
- * are queued), -EPIPE (lost). */
+/* Room for one frame: *payload points at f->length bytes to be filled before conn_send. 0, -ENOMEM,
+ * -ENOBUFS (OUT_MAX bytes are queued), -EPIPE (lost). */
 int conn_prepare(struct conn *c, const struct frame *f, struct out **out, uint8_t **payload);
 
-/* Queues what conn_prepare gave, and sends at once what the kernel takes. Errors come by on_lost. */
+/* Queues what conn_prepare gave; sends at once what the kernel takes. Errors come by on_lost. */
 void conn_send(struct conn *c, struct out *out);
 
 /* Gives the connection up: on_lost follows in the loop. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Request and Response that carry a message: encoded by hand straight into the output buffer, the message packed in its
- * place, so that nothing is copied twice; decoded by the generated code. Pure.
+ * The Request and Response that carry a message: encoded by hand straight into the output buffer,
+ * the message packed in its place, so that nothing is copied twice; decoded by the generated code.
+ * Pure.
  */
 #ifndef MOTE_TTRPC_ENVELOPE_H
 #define MOTE_TTRPC_ENVELOPE_H
@@ -50,7 +51,8 @@ int envelope_request_read(struct arena *a, const uint8_t *data, size_t len,
 int envelope_response_read(struct arena *a, const uint8_t *data, size_t len,
 			   struct envelope_response *out, struct err *e);
 
-/* Bytes that are not UTF-8 become '?': one of them in a string makes a peer refuse the whole message. */
+/* Bytes that are not UTF-8 become '?': one of them in a string makes a peer refuse the whole
+ * message. */
 void envelope_make_utf8(char *text);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Listeners and connections of the server; what a frame means is in call.c and stream.c.
  *
- * A listener that cannot accept (no descriptors, no memory) rests for ACCEPT_REST_MS, since the waiting
- * connection keeps it readable and the loop would spin.
+ * A listener that cannot accept (no descriptors, no memory) rests for ACCEPT_REST_MS, since the
+ * waiting connection keeps it readable and the loop would spin.
  */
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -125,7 +125,8 @@ static int link_new(struct server *s, int fd)
 	return 0;
 }
 
-/* Anything in the guest may connect to a vsock listener where the kernel has a loopback: only the host may speak. */
+/* Anything in the guest may connect to a vsock listener where the kernel has a loopback: only the
+ * host may speak. */
 static bool may_speak(const struct server *s, int fd)
 {
 	union {

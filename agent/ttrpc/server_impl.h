@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What server.c (listeners, connections), call.c (requests, replies) and stream.c (messages of streams) share.
+ * What server.c (listeners, connections), call.c (requests, replies) and stream.c (messages of
+ * streams) share.
  *
- * A call is attached to its connection until its answer is on its way, the deadline passes, or the connection is lost; then link is NULL
- * and whatever the handler sends is dropped. The object itself lives until the handler answers.
+ * A call is attached to its connection until its answer is on its way, the deadline passes, or the
+ * connection is lost; then link is NULL and whatever the handler sends is dropped. The object
+ * itself lives until the handler answers.
  */
 #ifndef MOTE_TTRPC_SERVER_IMPL_H
 #define MOTE_TTRPC_SERVER_IMPL_H
@@ -12,9 +14,9 @@
 #include "ttrpc/conn.h"
 #include "ttrpc/server.h"
 
-#define SERVER_CALLS_ALL	(4 * SERVER_CALLS)	/* living calls of a server, detached ones too */
+#define SERVER_CALLS_ALL	(4 * SERVER_CALLS)	/* living calls, detached ones too */
 #define LINK_BUCKETS		32
-#define PARKED_MAX		(1u << 20)	/* bytes that paused streams of a connection may hold */
+#define PARKED_MAX		(1u << 20)	/* bytes in a connection's paused streams */
 
 struct server {
 	struct loop *loop;
@@ -85,7 +87,7 @@ struct server_call *call_by_stream(struct link *l, uint32_t stream);
 /* Answers a stream that has no call (or no longer). */
 void call_refuse(struct link *l, uint32_t stream, const struct err *e);
 
-/* The peer gets e now; the handler's cancel runs, and its answer will be dropped. c may be freed. */
+/* The peer gets e now; the handler's cancel runs, its answer will be dropped. May free c. */
 void call_give_up(struct server_call *c, const struct err *e);
 
 /* The connection is gone: detaches all its calls, then runs their cancels. */

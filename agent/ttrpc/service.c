@@ -44,7 +44,8 @@ static int check_rows(const struct rpc_service *s, struct err *e)
 	}
 	for (const char *const *m = s->unimplemented; m && *m; m++)
 		if (!schema_method(s, *m))
-			return err_set(e, RC_INTERNAL, "%s.%s: not in the schema", wire_name(s), *m);
+			return err_set(e, RC_INTERNAL, "%s.%s: not in the schema", wire_name(s),
+				       *m);
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a server offers: services as tables of rows. Message types come from the generated service descriptor, so a row cannot
- * disagree with the schema. service_check() refuses a row that is not in the schema, a duplicate, and a schema method without a row.
+ * What a server offers: services as tables of rows. Message types come from the generated service
+ * descriptor, so a row cannot disagree with the schema. service_check() refuses a row that is not
+ * in the schema, a duplicate, and a schema method without a row.
  */
 #ifndef MOTE_TTRPC_SERVICE_H
 #define MOTE_TTRPC_SERVICE_H
@@ -12,8 +13,8 @@
 
 struct call;
 
-/* Gets a decoded request (call->req) and must see to it that the call is answered exactly once, now or later
- * (call_reply, call_ok, call_fail), whatever happens to the connection meanwhile. */
+/* Gets a decoded request (call->req) and must see to it that the call is answered exactly once, now
+ * or later (call_reply, call_ok, call_fail), whatever happens to the connection meanwhile. */
 typedef void (*rpc_handler)(struct call *c);
 
 enum rpc_flags {
@@ -31,7 +32,8 @@ struct rpc_service {
 	const char *name;		/* wire name where it differs from desc->name, else NULL */
 	const struct rpc_row *rows;
 	size_t n_rows;
-	const char *const *unimplemented;	/* NULL-terminated: methods of the schema that answer UNIMPLEMENTED; may be NULL */
+	/* NULL-terminated: methods of the schema that answer UNIMPLEMENTED; may be NULL. */
+	const char *const *unimplemented;
 };
 
 /* All tables against their schemas. 0, or -1 with e naming service and method. */
@@ -43,8 +45,8 @@ struct rpc_method {
 	const ProtobufCMessageDescriptor *input, *output;
 };
 
-/* services: NULL-terminated. Unknown service: INVALID_ARGUMENT "X service does not exist"; unknown or unimplemented method:
- * UNIMPLEMENTED "X method" (reference section 3). 0 or -1 with e. */
+/* services: NULL-terminated. Unknown service: INVALID_ARGUMENT "X service does not exist"; unknown
+ * or unimplemented method: UNIMPLEMENTED "X method". 0 or -1 with e. */
 int service_find(const struct rpc_service *const *services, const char *service, const char *method,
 		 struct rpc_method *out, struct err *e);
 

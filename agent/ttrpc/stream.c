@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams of the server. The protocol has no flow control, so a message for a stream that is paused, or whose
- * handler has not called call_stream_start yet, waits here in its encoded form. When the paused streams of a connection hold more than
- * PARKED_MAX bytes the whole connection is not read until half of that is gone.
+ * Streams of the server. The protocol has no flow control, so a message for a stream that is
+ * paused, or whose handler has not called call_stream_start yet, waits here in its encoded form.
+ * When the paused streams of a connection hold more than PARKED_MAX bytes the whole connection is
+ * not read until half of that is gone.
  *
- * What waited is given out by a deferred call, never from inside call_stream_start or call_stream_resume.
+ * What waited is given out by a deferred call, never from inside call_stream_start or
+ * call_stream_resume.
  */
 #include "ttrpc/envelope.h"
 #include "ttrpc/pb.h"
@@ -152,7 +154,8 @@ static void give_up(struct server_call *c, enum rc rc, const char *why)
 	call_give_up(c, &e);
 }
 
-/* A stream that has ended may still be on its way at the peer: that is silent. One that never was is an error. */
+/* A stream that has ended may still be on its way at the peer: that is silent. One that never was
+ * is an error. */
 static void unknown_stream(struct link *l, uint32_t stream)
 {
 	struct err e = { 0 };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A peer that sends anything to a server whose handlers answer at once, later, as a stream, and never. The first byte
- * says how the bytes are torn and, by its highest bit, what the rest is: bytes as they arrive, or frames in short form with right lengths (stream,
- * type and flags, length, then so many bytes), which gets deeper. Afterwards nothing may be left: no call, no byte,
- * and an ordinary request on a second connection must still be answered.
+ * A peer that sends anything to a server whose handlers answer at once, later, as a stream, and
+ * never. The first byte says how the bytes are torn and, by its highest bit, what the rest is:
+ * bytes as they arrive, or frames in short form with right lengths (stream, type and flags, length,
+ * then so many bytes), which gets deeper. Afterwards nothing may be left: no call, no byte, and an
+ * ordinary request on a second connection must still be answered.
  */
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -58,7 +59,8 @@ static void stream(struct call *c)
 }
 
 static const struct rpc_row health_rows[] = { { "Check", check, 0 }, { "Version", park, 0 } };
-static const struct rpc_row stream_rows[] = { { "Check", stream, RPC_STREAM }, { "Version", park, RPC_STREAM } };
+static const struct rpc_row stream_rows[] = { { "Check", stream, RPC_STREAM },
+					      { "Version", park, RPC_STREAM } };
 static const struct rpc_service health = { &grpc__health__descriptor, "H", health_rows, 2, NULL };
 static const struct rpc_service streams = { &grpc__health__descriptor, "S", stream_rows, 2, NULL };
 static const struct rpc_service *const services[] = { &health, &streams, NULL };
@@ -82,7 +84,8 @@ static int connect_peer(struct server *s)
 {
 	int sv[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0 || server_adopt(s, sv[1]) < 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0 ||
+	    server_adopt(s, sv[1]) < 0)
 		abort();
 	return sv[0];
 }
@@ -90,7 +93,8 @@ static int connect_peer(struct server *s)
 /* Service "H", method "Check". */
 static void must_answer(struct server *s, struct loop *l)
 {
-	static const uint8_t request[] = { 0, 0, 0, 10, 0, 0, 0, 1, 1, 0, 0x0a, 1, 'H', 0x12, 5, 'C', 'h', 'e', 'c', 'k' };
+	static const uint8_t request[] = { 0,	 0, 0,	 10,   0, 0,   0,   1,	 1,   0,
+					   0x0a, 1, 'H', 0x12, 5, 'C', 'h', 'e', 'c', 'k' };
 	uint8_t reply[64];
 	int fd = connect_peer(s);
 
@@ -110,7 +114,8 @@ static uint8_t *spell_out(const uint8_t *data, size_t size, size_t *len)
 	size_t at = 0, n = 0;
 
 	while (size - at >= 3) {
-		struct frame f = { MIN(data[at + 2], size - at - 3), data[at], data[at + 1] & 3, data[at + 1] >> 2 & 7 };
+		struct frame f = { MIN(data[at + 2], size - at - 3), data[at], data[at + 1] & 3,
+				   data[at + 1] >> 2 & 7 };
 
 		frame_encode(&f, out + n);
 		memcpy(out + n + FRAME_HEADER, data + at + 3, f.length);

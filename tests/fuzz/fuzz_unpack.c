@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every request of the agent's services, decoded under its budget, encoded, decoded: the first byte picks the method. */
+/* Every request of the agent's services, decoded under its budget, encoded, decoded: the first byte
+ * picks the method. */
 #include <stdlib.h>
 
 #include "agent.pb-c.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses: the text, listening, connecting, and the hybrid vsock's handshake with a real peer process. */
+/* Addresses: the text, listening, connecting, and the hybrid vsock's handshake with a real peer
+ * process. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,10 +66,11 @@ static void good_texts(void **state UNUSED)
 static void bad_texts(void **state UNUSED)
 {
 	static const char *const bad[] = {
-		"", "x", "/run/s", "tcp://1.2.3.4:5", "vsock:/3:4", "vsock://", "vsock://3", "vsock://:4", "vsock://3:", "vsock://-2:4",
-		"vsock://3:4:5", "vsock://3:-1", "vsock://3: 4", "vsock:// 3:4", "vsock://3:4294967295", "vsock://4294967296:4",
-		"vsock://33333333333333333333:4", "hvsock://", "hvsock:///run/s", "hvsock://:5", "hvsock:///run/s:", "hvsock:///run/s:x",
-		"unix://", "unix://@",
+		"", "x", "/run/s", "tcp://1.2.3.4:5", "vsock:/3:4", "vsock://", "vsock://3",
+		"vsock://:4", "vsock://3:", "vsock://-2:4", "vsock://3:4:5", "vsock://3:-1",
+		"vsock://3: 4", "vsock:// 3:4", "vsock://3:4294967295", "vsock://4294967296:4",
+		"vsock://33333333333333333333:4", "hvsock://", "hvsock:///run/s", "hvsock://:5",
+		"hvsock:///run/s:", "hvsock:///run/s:x", "unix://", "unix://@",
 	};
 
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
@@ -174,7 +176,8 @@ static void a_full_backlog_times_out(void **state UNUSED)
 
 /* --- hybrid vsock --- */
 
-/* A child that accepts one connection, reads a line and answers with `answer` (then waits for the other end to close). */
+/* A child that accepts one connection, reads a line and answers with `answer` (then waits for the
+ * other end to close). */
 static pid_t hybrid_peer(int lfd, const char *answer)
 {
 	pid_t pid = fork();
@@ -249,7 +252,8 @@ static void hybrid_too_long(void **state UNUSED)
 {
 	struct err e = { 0 };
 
-	assert_int_equal(connect_hybrid("OK 3333333333333333333333333333333333333333333333333333333333333333333", &e), -1);
+	assert_int_equal(connect_hybrid("OK 33333333333333333333333333333333333333333333333333"
+					"333333333333333333333333", &e), -1);
 	assert_int_equal(e.sys, EPROTO);
 }
 

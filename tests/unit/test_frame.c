@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The frame header and the envelope, against bytes written down here and against the generated code. */
+/* The frame header and the envelope, against bytes written down here and against the generated
+ * code. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +29,9 @@ static void header_is_big_endian(void **state UNUSED)
 
 static void header_takes_every_value(void **state UNUSED)
 {
-	static const uint32_t words[] = { 0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x10000, 0x7fffffff, 0x80000000, UINT32_MAX };
+	static const uint32_t words[] = {
+		0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x10000, 0x7fffffff, 0x80000000, UINT32_MAX,
+	};
 
 	for (size_t i = 0; i < COUNT_OF(words); i++) {
 		for (unsigned int b = 0; b < 256; b++) {
@@ -56,7 +59,8 @@ static void request_is_what_the_schema_says(void **state UNUSED)
 	for (size_t t = 0; t < COUNT_OF(timeouts); t++) {
 		for (size_t n = 0; n < COUNT_OF(lens); n++) {
 			Ttrpc__Request pb = TTRPC__REQUEST__INIT;
-			struct envelope_request r = { "grpc.Health", "Check", { .data = payload, .len = lens[n] }, timeouts[t] };
+			struct body body = { .data = payload, .len = lens[n] };
+			struct envelope_request r = { "grpc.Health", "Check", body, timeouts[t] };
 			size_t size = envelope_request_size(&r);
 
 			pb.service = (char *)"grpc.Health";
@@ -82,7 +86,8 @@ static void response_is_what_the_schema_says(void **state UNUSED)
 		for (int code = 0; code <= 16; code++) {
 			Ttrpc__Response pb = TTRPC__RESPONSE__INIT;
 			Ttrpc__Status status = TTRPC__STATUS__INIT;
-			struct envelope_response r = { code, text + 12 * code, { .data = payload, .len = lens[n] } };
+			struct body body = { .data = payload, .len = lens[n] };
+			struct envelope_response r = { code, text + 12 * code, body };
 			size_t size = envelope_response_size(&r);
 
 			status.code = code;
@@ -99,7 +104,8 @@ static void response_is_what_the_schema_says(void **state UNUSED)
 
 static void envelopes_come_back(void **state UNUSED)
 {
-	struct envelope_request req = { "a.B", "C", { .data = (const uint8_t *)"xyz", .len = 3 }, 77 }, req2;
+	struct body xyz = { .data = (const uint8_t *)"xyz", .len = 3 };
+	struct envelope_request req = { "a.B", "C", xyz, 77 }, req2;
 	struct envelope_response resp = { RC_NOT_FOUND, "no such thing", { 0 } }, resp2;
 	uint8_t buf[100];
 	struct err e = { 0 };
@@ -114,7 +120,8 @@ static void envelopes_come_back(void **state UNUSED)
 	assert_memory_equal(req2.payload.data, "xyz", 3);
 	assert_int_equal(req2.timeout_nano, 77);
 	envelope_response_write(&resp, buf);
-	assert_int_equal(envelope_response_read(&a, buf, envelope_response_size(&resp), &resp2, &e), 0);
+	assert_int_equal(envelope_response_read(&a, buf, envelope_response_size(&resp), &resp2, &e),
+			 0);
 	assert_int_equal(resp2.rc, RC_NOT_FOUND);
 	assert_string_equal(resp2.message, "no such thing");
 	assert_int_equal(resp2.payload.len, 0);

@@ -38,7 +38,8 @@ static void there_and_back(void **state UNUSED)
 	data = pb_pack(&a, &req.base, &len, &e);
 	assert_non_null(data);
 	assert_int_equal(len, 11);
-	back = (const Grpc__CheckRequest *)pb_unpack(&a, &grpc__check_request__descriptor, data, len, &e);
+	back = (const Grpc__CheckRequest *)pb_unpack(&a, &grpc__check_request__descriptor, data,
+						     len, &e);
 	assert_non_null(back);
 	assert_string_equal(back->service, "all of it");
 	/* Nothing is a message too. */
@@ -66,7 +67,8 @@ static void junk_is_refused(void **state UNUSED)
 		struct arena a;
 
 		arena_init(&a, 65536);
-		assert_null(pb_unpack(&a, &grpc__check_request__descriptor, (const uint8_t *)junk[i].data, junk[i].len, &e));
+		assert_null(pb_unpack(&a, &grpc__check_request__descriptor,
+				      (const uint8_t *)junk[i].data, junk[i].len, &e));
 		assert_int_equal(e.rc, RC_INVALID_ARGUMENT);
 		assert_string_equal(e.msg, "cannot decode grpc.CheckRequest");
 		arena_fini(&a);
@@ -116,7 +118,8 @@ static void a_full_frame_of_data_fits_the_budget(void **state UNUSED)
 	req.container_id = (char *)"c";
 	req.data = (ProtobufCBinaryData){ FRAME_MAX - 40, data };
 	arena_init(&a, pb_budget(FRAME_MAX));
-	assert_non_null(pb_unpack(&a, &grpc__write_stream_request__descriptor, frame, grpc__write_stream_request__pack(&req, frame), &e));
+	assert_non_null(pb_unpack(&a, &grpc__write_stream_request__descriptor, frame,
+				  grpc__write_stream_request__pack(&req, frame), &e));
 	arena_fini(&a);
 	free(data);
 	free(frame);
@@ -137,10 +140,12 @@ static void no_room_to_pack(void **state UNUSED)
 
 /* --- the schemas --- */
 
-/* protobuf-c unpacks by recursion without a limit: in a graph with a cycle the peer would choose our stack's depth. */
+/* protobuf-c unpacks by recursion without a limit: in a graph with a cycle the peer would choose
+ * our stack's depth. */
 #define DEPTH_MAX 12
 
-static size_t depth_of(const ProtobufCMessageDescriptor *type, const ProtobufCMessageDescriptor **path, size_t depth)
+static size_t depth_of(const ProtobufCMessageDescriptor *type,
+		       const ProtobufCMessageDescriptor **path, size_t depth)
 {
 	size_t deepest = depth;
 
@@ -157,7 +162,8 @@ static size_t depth_of(const ProtobufCMessageDescriptor *type, const ProtobufCMe
 
 static void no_message_contains_itself(void **state UNUSED)
 {
-	const ProtobufCServiceDescriptor *all[] = { &grpc__agent_service__descriptor, &grpc__health__descriptor };
+	const ProtobufCServiceDescriptor *all[] = { &grpc__agent_service__descriptor,
+						    &grpc__health__descriptor };
 	const ProtobufCMessageDescriptor *path[DEPTH_MAX];
 	size_t deepest = 0;
 
@@ -168,7 +174,7 @@ static void no_message_contains_itself(void **state UNUSED)
 			depth_of(all[s]->methods[m].output, path, 0);
 		}
 	}
-	assert_true(deepest >= 3);	/* CreateContainer: OCI, Linux, Resources: the walk did walk */
+	assert_true(deepest >= 3); /* CreateContainer: OCI, Linux, Resources: the walk did walk */
 	depth_of(&ttrpc__request__descriptor, path, 0);
 	depth_of(&ttrpc__response__descriptor, path, 0);
 }

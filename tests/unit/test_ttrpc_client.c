@@ -40,7 +40,8 @@ static struct client *client_of_us(int *fd)
 	return client_of(sv[1]);
 }
 
-static int64_t call_text(struct client *c, const char *method, const char *text, uint64_t timeout_ms, struct answer *a)
+static int64_t call_text(struct client *c, const char *method, const char *text,
+			 uint64_t timeout_ms, struct answer *a)
 {
 	Grpc__CheckRequest req = GRPC__CHECK_REQUEST__INIT;
 	struct err e = { 0 };
@@ -70,11 +71,13 @@ static void waits_for_a_reply(void **state UNUSED)
 	struct arena a;
 
 	arena_init(&a, 65536);
-	reply = (const Grpc__HealthCheckResponse *)client_call_wait(c, "grpc.Health", "Check", &req.base,
-								    &grpc__health_check_response__descriptor, 1000, &a, &e);
+	reply = (const Grpc__HealthCheckResponse *)client_call_wait(
+		c, "grpc.Health", "Check", &req.base, &grpc__health_check_response__descriptor,
+		1000, &a, &e);
 	assert_non_null(reply);
 	assert_int_equal(reply->status, GRPC__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
-	assert_null(client_call_wait(c, "grpc.Health", "Nope", &req.base, &grpc__health_check_response__descriptor, 1000, &a, &e));
+	assert_null(client_call_wait(c, "grpc.Health", "Nope", &req.base,
+				     &grpc__health_check_response__descriptor, 1000, &a, &e));
 	assert_int_equal(e.rc, RC_UNIMPLEMENTED);
 	assert_string_equal(e.msg, "Nope method");
 	arena_fini(&a);
@@ -165,7 +168,8 @@ static void both_directions_full(void **state UNUSED)
 	fx.big[1 << 20] = '\0';
 	req.service = fx.big;
 	for (size_t i = 0; i < COUNT_OF(a); i++)
-		assert_true(client_call_msg(c, "test.Size", "Version", &req.base, 0, keep, &a[i], &e) > 0);
+		assert_true(client_call_msg(c, "test.Size", "Version", &req.base, 0, keep, &a[i],
+					    &e) > 0);
 	settle();
 	for (size_t i = 0; i < COUNT_OF(a); i++) {
 		assert_int_equal(a[i].count, 1);
@@ -221,7 +225,11 @@ static void statuses(void **state UNUSED)
 	static const struct {
 		int sent;
 		enum rc seen;
-	} cases[] = { { 5, RC_NOT_FOUND }, { 16, RC_UNAUTHENTICATED }, { 17, RC_UNKNOWN }, { -1, RC_UNKNOWN }, { INT32_MAX, RC_UNKNOWN } };
+	} cases[] = { { 5, RC_NOT_FOUND },
+		      { 16, RC_UNAUTHENTICATED },
+		      { 17, RC_UNKNOWN },
+		      { -1, RC_UNKNOWN },
+		      { INT32_MAX, RC_UNKNOWN } };
 	struct answer a;
 	struct client *c;
 	int fd;
@@ -348,7 +356,8 @@ static void too_large_requests_are_not_sent(void **state UNUSED)
 	int fd;
 
 	c = client_of_us(&fd);
-	assert_int_equal(client_call(c, "a", "b", (uint8_t *)fx.big, FRAME_MAX, 0, keep, &a, &e), -1);
+	assert_int_equal(client_call(c, "a", "b", (uint8_t *)fx.big, FRAME_MAX, 0, keep, &a, &e),
+			 -1);
 	assert_int_equal(e.rc, RC_INVALID_ARGUMENT);
 	assert_true(peer_is_idle(fd));
 	client_free(c);
@@ -383,7 +392,8 @@ static void the_queue_is_bounded(void **state UNUSED)
 
 static struct client *victim;
 
-static void free_victim(void *arg, const struct err *e UNUSED, const uint8_t *payload UNUSED, size_t len UNUSED)
+static void free_victim(void *arg, const struct err *e UNUSED, const uint8_t *payload UNUSED,
+			size_t len UNUSED)
 {
 	++*(int *)arg;
 	client_free(TAKE_PTR(victim));

@@ -65,8 +65,8 @@ static void connections_are_limited(void **state UNUSED)
 	assert_int_equal(stats().conns, 0);
 }
 
-/* Unfinished frames of all connections together have one limit. Who is beyond it is told so; who holds the memory gets as far
- * as the decoder, for which two million fields are too much. */
+/* Unfinished frames of all connections together have one limit. Who is beyond it is told so; who
+ * holds the memory gets as far as the decoder, for which two million fields are too much. */
 static void receive_memory_is_limited(void **state UNUSED)
 {
 	struct frame f = { FRAME_MAX, 1, FRAME_REQUEST, 0 };
@@ -84,7 +84,8 @@ static void receive_memory_is_limited(void **state UNUSED)
 		peer_write(fds[i], fx.big, 1);
 	expect_status(fds[8], 1, RC_RESOURCE_EXHAUSTED, "no memory for a message of 4194304 bytes");
 	for (int i = 0; i < 8; i++)
-		expect_status(fds[i], 1, RC_RESOURCE_EXHAUSTED, "no memory to decode ttrpc.Request");
+		expect_status(fds[i], 1, RC_RESOURCE_EXHAUSTED,
+			      "no memory to decode ttrpc.Request");
 	for (int i = 0; i < 9; i++) {
 		peer_request(fds[i], 3, 0, "grpc.Health", "Check", "", 0);
 		expect_status(fds[i], 3, RC_OK, "");
@@ -94,7 +95,8 @@ static void receive_memory_is_limited(void **state UNUSED)
 
 /* --- back-pressure --- */
 
-/* A peer that asks and never reads stops being read itself; nobody else notices; then it gets every answer. */
+/* A peer that asks and never reads stops being read itself; nobody else notices; then it gets every
+ * answer. */
 static void a_peer_that_does_not_read_is_not_read(void **state UNUSED)
 {
 	struct peer_in in = { .payload = NULL };
@@ -111,7 +113,8 @@ static void a_peer_that_does_not_read_is_not_read(void **state UNUSED)
 
 		frame_encode(&f, buf);
 		envelope_request_write(&r, buf + FRAME_HEADER);
-		assert_int_equal(send(lazy, buf, FRAME_HEADER + f.length, 0), FRAME_HEADER + f.length);
+		assert_int_equal(send(lazy, buf, FRAME_HEADER + f.length, 0),
+				 FRAME_HEADER + f.length);
 	}
 	settle();
 	before = stats().in_bytes;

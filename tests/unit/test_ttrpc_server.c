@@ -126,7 +126,9 @@ static void refuses_unknown_names(void **state UNUSED)
 static void refuses_what_it_cannot_decode(void **state UNUSED)
 {
 	static const uint8_t junk[] = { 0x0a, 0x7f };	/* field 1, 127 bytes that are not there */
-	struct envelope_request r = { "grpc.Health", "Check", { .data = junk, .len = sizeof(junk) }, 0 };
+	struct envelope_request r = {
+		"grpc.Health", "Check", { .data = junk, .len = sizeof(junk) }, 0
+	};
 	uint8_t buf[64];
 	int fd = peer_new();
 
@@ -147,7 +149,8 @@ static void refuses_oversized_requests(void **state UNUSED)
 	int fd = peer_new();
 
 	peer_frame(fd, 1, FRAME_REQUEST, 0, fx.big, FRAME_MAX + 1);
-	expect_status(fd, 1, RC_INVALID_ARGUMENT, "a message of 4194305 bytes, the limit is 4194304");
+	expect_status(fd, 1, RC_INVALID_ARGUMENT,
+		      "a message of 4194305 bytes, the limit is 4194304");
 	peer_request(fd, 1, 0, "grpc.Health", "Check", "", 0);
 	expect_status(fd, 1, RC_INVALID_ARGUMENT, NULL);	/* the id was used up */
 	peer_request(fd, 3, 0, "grpc.Health", "Check", "", 0);
@@ -217,7 +220,8 @@ static void deadlines_pass(void **state UNUSED)
 	close(fd);
 }
 
-/* A handler without cancel goes on; its answer comes to nothing, and it may come after the connection. */
+/* A handler without cancel goes on; its answer comes to nothing, and it may come after the
+ * connection. */
 static void late_answers_are_dropped(void **state UNUSED)
 {
 	int fd = peer_new();
@@ -338,11 +342,16 @@ static void a_failure_without_reason_says_so(void **state UNUSED)
 
 static void tables_are_checked(void **state UNUSED)
 {
-	static const struct rpc_row twice[] = { { "Check", check_now, 0 }, { "Version", check_now, 0 }, { "Check", check_now, 0 } };
-	static const struct rpc_row strange[] = { { "Check", check_now, 0 }, { "Version", check_now, 0 }, { "Chess", check_now, 0 } };
+	static const struct rpc_row twice[] = { { "Check", check_now, 0 },
+						{ "Version", check_now, 0 },
+						{ "Check", check_now, 0 } };
+	static const struct rpc_row strange[] = { { "Check", check_now, 0 },
+						  { "Version", check_now, 0 },
+						  { "Chess", check_now, 0 } };
 	static const struct rpc_row empty[] = { { "Check", check_now, 0 }, { "Version", NULL, 0 } };
 	static const struct rpc_row one[] = { { "Check", check_now, 0 } };
-	static const struct rpc_row both[] = { { "Check", check_now, 0 }, { "Version", check_now, 0 } };
+	static const struct rpc_row both[] = { { "Check", check_now, 0 },
+					       { "Version", check_now, 0 } };
 	static const char *const strange_names[] = { "Version", "Chess", NULL };
 	const ProtobufCServiceDescriptor *d = &grpc__health__descriptor;
 	const struct {
@@ -385,7 +394,8 @@ static void survives_garbage(void **state UNUSED)
 		int fd = peer_new();
 
 		for (int i = 0; i < 20; i++) {
-			struct frame f = { dice() % 3 ? dice() % 60 : dice(), dice() % 64, (uint8_t)(dice() % 4), (uint8_t)(dice() % 8) };
+			struct frame f = { dice() % 3 ? dice() % 60 : dice(), dice() % 64,
+					   (uint8_t)(dice() % 4), (uint8_t)(dice() % 8) };
 			uint8_t buf[FRAME_HEADER + 60];
 
 			for (size_t k = 0; k < sizeof(buf); k++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams under pressure: pausing, full queues; then the client's streams and the server's together. */
+/* Streams under pressure: pausing, full queues; then the client's streams and the server's
+ * together. */
 #include "ttrpc_stream_fixture.h"
 
 /* --- pausing --- */
@@ -72,7 +73,7 @@ static void an_end_or_loss_drops_what_waits(void **state UNUSED)
 	assert_int_equal(seen.cancels, 1);
 }
 
-/* More than PARKED_MAX in a paused stream: the connection stops, the others go on, nothing is lost. */
+/* More than PARKED_MAX in a paused stream: its connection stops, others go on, nothing is lost. */
 static void a_long_pause_stops_the_connection(void **state UNUSED)
 {
 	int fd, other = peer_new(), sent = 0;
@@ -84,7 +85,8 @@ static void a_long_pause_stops_the_connection(void **state UNUSED)
 	frame_encode(&f, frame);
 	memcpy(frame + FRAME_HEADER, "\x0a\xe0\xd4\x03", 4);	/* field 1, 60000 bytes */
 	memset(frame + FRAME_HEADER + 4, '.', 60000);
-	while (send(fd, frame, FRAME_HEADER + f.length, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)(FRAME_HEADER + f.length)) {
+	while (send(fd, frame, FRAME_HEADER + f.length, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+	       (ssize_t)(FRAME_HEADER + f.length)) {
 		settle();
 		assert_true(++sent < 100);
 	}
@@ -202,13 +204,15 @@ static void reader_drain(void *arg)
 	((struct reader *)arg)->drains++;
 }
 
-static struct client *client_open(struct reader *r, const ProtobufCMessage *first, uint64_t timeout_ms)
+static struct client *client_open(struct reader *r, const ProtobufCMessage *first,
+				  uint64_t timeout_ms)
 {
 	struct err e = { 0 };
 	struct client *c = client_new(fx.loop, peer_new(), &e);
 
 	*r = (struct reader){ .free_after = -1 };
-	r->stream = client_stream_open(c, "test.Stream", "Check", first, timeout_ms, reader_fn, r, &e);
+	r->stream =
+		client_stream_open(c, "test.Stream", "Check", first, timeout_ms, reader_fn, r, &e);
 	assert_non_null(r->stream);
 	return c;
 }
@@ -329,7 +333,8 @@ static void a_stream_may_be_freed_by_its_message(void **state UNUSED)
 	settle();
 }
 
-/* Bulk from the client into a stream that pauses now and then: all of it arrives, the queue stays bounded. */
+/* Bulk from the client into a stream that pauses now and then: all of it arrives, the queue stays
+ * bounded. */
 static void a_bulk_client_waits_for_room(void **state UNUSED)
 {
 	static uint8_t part[60004];
