@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON to a message and back: the first byte picks the type. What was read is well-formed, can be written, and reads again. */
+/* JSON to a message and back: the first byte picks the type. What was read is well-formed, can be
+ * written, and reads again. */
 #include "agent.pb-c.h"
 #include "health.pb-c.h"
 #include "lib/pbjson.h"

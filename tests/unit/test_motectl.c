@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What motectl makes of its options, as text: QEMU's command line and the CreateContainer request, each against a file of
- * tests/golden/motectl (GOLDEN=write writes them anew: read the difference before you commit it).
+ * What motectl makes of its options, as text: QEMU's command line and the CreateContainer request,
+ * each against a file of tests/golden/motectl (GOLDEN=write writes them anew: read the difference
+ * before you commit it).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,7 +34,8 @@ static void check_golden(const char *name, const char *text)
 		return;
 	}
 	if (io_read_file(AT_FDCWD, path, want, sizeof(want)) < 0)
-		fail_msg("%s is missing (GOLDEN=write writes it; run from the project's root)", path);
+		fail_msg("%s is missing (GOLDEN=write writes it; run from the project's root)",
+			 path);
 	assert_string_equal(text, want);
 }
 
@@ -69,8 +71,14 @@ static void qemu_with_everything(void **state UNUSED)
 	static const struct vm_share shares[] = { { "/dir", "one" }, { "/other", "two" } };
 	static const char *const extra[] = { "-device", "virtio-rng-pci", NULL };
 	struct vm_opts o = {
-		.cmdline = "agent.log=debug", .memory_mb = 300, .cpus = 2, .drives = drives, .n_drives = COUNT_OF(drives),
-		.shares = shares, .n_shares = COUNT_OF(shares), .extra = extra,
+		.cmdline = "agent.log=debug",
+		.memory_mb = 300,
+		.cpus = 2,
+		.drives = drives,
+		.n_drives = COUNT_OF(drives),
+		.shares = shares,
+		.n_shares = COUNT_OF(shares),
+		.extra = extra,
 	};
 	struct vm_plan p = {
 		.opts = &o, .qemu = "/usr/bin/qemu", .kernel = "/k", .initrd = "/i", .accel = "tcg",
@@ -94,7 +102,10 @@ static void qemu_with_kvm_and_vhost(void **state UNUSED)
 static void pci_paths_name_the_slots_of_the_command_line(void **state UNUSED)
 {
 	static const struct vm_drive drives[] = {
-		{ "a", NULL, 0 }, { "b", NULL, VM_DRIVE_BRIDGE }, { "c", NULL, 0 }, { "d", NULL, VM_DRIVE_BRIDGE },
+		{ "a", NULL, 0 },
+		{ "b", NULL, VM_DRIVE_BRIDGE },
+		{ "c", NULL, 0 },
+		{ "d", NULL, VM_DRIVE_BRIDGE },
 	};
 	static const char *const want[] = { "10", "02/01", "11", "02/02" };
 	struct vm_opts o = { .drives = drives, .n_drives = COUNT_OF(drives) };
@@ -119,7 +130,8 @@ static void too_much_is_refused(void **state UNUSED)
 	assert_int_equal(e.rc, RC_RESOURCE_EXHAUSTED);
 	arena_fini(&a);
 	o.extra = NULL;
-	for (size_t budget = 0; budget < 8192; budget += 256) {	/* no memory is an error, not a crash */
+	for (size_t budget = 0; budget < 8192;
+	     budget += 256) { /* no memory is an error, not a crash */
 		err_clear(&e);
 		arena_init(&a, budget);
 		if (!vm_args_build(&a, &p, &e))
@@ -156,7 +168,12 @@ static void spec_over_an_image(void **state UNUSED)
 {
 	static const struct user root = { 0 };
 	struct spec_opts o = {
-		.id = "c0ffee", .hostname = "mote", .args = command, .user = &root, .image_pci_path = "10", .image_fstype = "erofs",
+		.id = "c0ffee",
+		.hostname = "mote",
+		.args = command,
+		.user = &root,
+		.image_pci_path = "10",
+		.image_fstype = "erofs",
 	};
 
 	check_spec("spec-image.json", &o);
@@ -164,11 +181,24 @@ static void spec_over_an_image(void **state UNUSED)
 
 static void spec_with_everything(void **state UNUSED)
 {
-	static const struct user user = { .uid = 33, .gid = 44, .groups = { 4, 29 }, .n_groups = 2 };
-	static const char *const env[] = { "A=1", "TERM=dumb", "PATH=/bin", "A=2", "PATHS=x", NULL };
+	static const struct user user = {
+		.uid = 33, .gid = 44, .groups = { 4, 29 }, .n_groups = 2
+	};
+	static const char *const env[] = {
+		"A=1", "TERM=dumb", "PATH=/bin", "A=2", "PATHS=x", NULL
+	};
 	struct spec_opts o = {
-		.id = "c0ffee", .hostname = "box", .cwd = "/work", .args = command, .env = env, .term = "xterm",
-		.rows = 24, .columns = 80, .user = &user, .memory_bytes = 64u << 20, .cpu_us_per_second = 1500000,
+		.id = "c0ffee",
+		.hostname = "box",
+		.cwd = "/work",
+		.args = command,
+		.env = env,
+		.term = "xterm",
+		.rows = 24,
+		.columns = 80,
+		.user = &user,
+		.memory_bytes = 64u << 20,
+		.cpu_us_per_second = 1500000,
 		.share_tag = "rootfs",
 	};
 
@@ -178,8 +208,16 @@ static void spec_with_everything(void **state UNUSED)
 static void spec_without_memory(void **state UNUSED)
 {
 	static const struct user root = { 0 };
-	struct spec_opts o = { .id = "c", .hostname = "h", .args = command, .user = &root, .share_tag = "t", .term = "x",
-			       .rows = 1, .columns = 1, .memory_bytes = 1, .cpu_us_per_second = 1 };
+	struct spec_opts o = { .id = "c",
+			       .hostname = "h",
+			       .args = command,
+			       .user = &root,
+			       .share_tag = "t",
+			       .term = "x",
+			       .rows = 1,
+			       .columns = 1,
+			       .memory_bytes = 1,
+			       .cpu_us_per_second = 1 };
 
 	for (size_t budget = 0; budget < 200000; budget += 1024) {
 		struct err e = { 0 };
@@ -205,7 +243,8 @@ static void methods_are_found_by_name(void **state UNUSED)
 	assert_int_equal(schema_find_method("AgentService/StartContainer", &s, &m, &e), 0);
 	assert_string_equal(s->name, "grpc.AgentService");
 	assert_int_equal(schema_find_method("AgentService/Nope", &s, &m, &e), -1);
-	assert_string_equal(e.msg, "grpc.AgentService has no method 'Nope' ('motectl list' shows them)");
+	assert_string_equal(e.msg,
+			    "grpc.AgentService has no method 'Nope' ('motectl list' shows them)");
 	err_clear(&e);
 	assert_int_equal(schema_find_method("Service/Check", &s, &m, &e), -1);
 	assert_int_equal(e.rc, RC_NOT_FOUND);
@@ -230,14 +269,17 @@ static void descriptions(void **state UNUSED)
 {
 	struct err e = { 0 };
 
-	check_description("Health/Check",
-			  "grpc.Health/Check (grpc.CheckRequest) returns (grpc.HealthCheckResponse)\n"
-			  "message grpc.CheckRequest {\n  string service = 1;\n}\n"
-			  "message grpc.HealthCheckResponse {\n  grpc.HealthCheckResponse.ServingStatus status = 1;\n}\n");
-	check_description("ServingStatus",
-			  "enum grpc.HealthCheckResponse.ServingStatus {\n  UNKNOWN = 0;\n  SERVING = 1;\n  NOT_SERVING = 2;\n}\n");
+	check_description(
+		"Health/Check",
+		"grpc.Health/Check (grpc.CheckRequest) returns (grpc.HealthCheckResponse)\n"
+		"message grpc.CheckRequest {\n  string service = 1;\n}\n"
+		"message grpc.HealthCheckResponse {\n  grpc.HealthCheckResponse.ServingStatus "
+		"status = 1;\n}\n");
+	check_description("ServingStatus", "enum grpc.HealthCheckResponse.ServingStatus {\n  "
+					   "UNKNOWN = 0;\n  SERVING = 1;\n  NOT_SERVING = 2;\n}\n");
 	check_description("CgroupStats",
-			  "message grpc.CgroupStats {\n  grpc.CpuStats cpu_stats = 1;\n  grpc.MemoryStats memory_stats = 2;\n"
+			  "message grpc.CgroupStats {\n  grpc.CpuStats cpu_stats = 1;\n  "
+			  "grpc.MemoryStats memory_stats = 2;\n"
 			  "  grpc.PidsStats pids_stats = 3;\n  grpc.BlkioStats blkio_stats = 4;\n"
 			  "  map<string, grpc.HugetlbStats> hugetlb_stats = 5;\n}\n");
 	assert_int_equal(schema_describe(stdout, "Nothing", &e), -1);

@@ -24,14 +24,16 @@ static int size(const char *text, void *member, struct err *e)
 static const struct opt table[] = {
 	{ "quick", 'q', NULL, "be quick", OPT_FLAG, offsetof(struct opts, quick), NULL },
 	{ "loud", 0, NULL, "be loud", OPT_FLAG, offsetof(struct opts, loud), NULL },
-	{ "name", 'n', "NAME", "the name,\non two lines", OPT_TEXT, offsetof(struct opts, name), NULL },
+	{ "name", 'n', "NAME", "the name,\non two lines", OPT_TEXT, offsetof(struct opts, name),
+	  NULL },
 	{ "env", 'e', "N=V", "a variable", OPT_LIST, offsetof(struct opts, env), NULL },
 	{ "size", 's', "SIZE", "a size", OPT_PARSE, offsetof(struct opts, size), size },
 	{ .name = NULL },
 };
 
 #define READ(o, rest, e, ...) \
-	opt_read(&arena, table, &(o), (char *const *)(const char *const[]){ "cmd", __VA_ARGS__ NULL }, &(rest), &(e))
+	opt_read(&arena, table, &(o), \
+		 (char *const *)(const char *const[]){ "cmd", __VA_ARGS__ NULL }, &(rest), &(e))
 
 static struct arena arena;
 
@@ -53,8 +55,9 @@ static void every_way_to_write_an_option(void **state UNUSED)
 	struct opt_rest rest;
 	struct err e = { 0 };
 
-	assert_int_equal(READ(o, rest, e, "-qea=1", "--env", "b=2", "one", "--env=c=3", "-e", "d", "-nX", "--size=2k", "-",
-			      "--loud", "--", "-q", "--",), 0);
+	assert_int_equal(READ(o, rest, e, "-qea=1", "--env", "b=2", "one", "--env=c=3", "-e", "d",
+			      "-nX", "--size=2k", "-", "--loud", "--", "-q", "--", ),
+			 0);
 	assert_true(o.quick && o.loud);
 	assert_string_equal(o.name, "X");
 	assert_int_equal(o.size, 2048);
@@ -95,7 +98,8 @@ static void check_mistake(char *const *argv, const char *text)
 	assert_string_equal(e.msg, text);
 }
 
-#define MISTAKE(text, ...)	check_mistake((char *const *)(const char *const[]){ "cmd", __VA_ARGS__, NULL }, text)
+#define MISTAKE(text, ...) \
+	check_mistake((char *const *)(const char *const[]){ "cmd", __VA_ARGS__, NULL }, text)
 
 static void a_mistake_names_the_option(void **state UNUSED)
 {
@@ -126,12 +130,28 @@ static void help_lists_every_row(void **state UNUSED)
 
 static void sizes(void **state UNUSED)
 {
-	static const struct { const char *text; uint64_t bytes; } good[] = {
-		{ "0", 0 }, { "1", 1 }, { "1k", 1024 }, { "64M", 64u << 20 }, { "2G", 2ull << 30 }, { "3t", 3ull << 40 },
+	static const struct { const char *text; uint64_t bytes;
+	} good[] = {
+		{ "0", 0 },
+		{ "1", 1 },
+		{ "1k", 1024 },
+		{ "64M", 64u << 20 },
+		{ "2G", 2ull << 30 },
+		{ "3t", 3ull << 40 },
 		{ "9223372036854775807", INT64_MAX },
 	};
 	static const char *const bad[] = {
-		"", "M", "-1", "1.5M", "1MB", "1 M", " 1", "0x10", "9223372036854775808", "8388608T", "99999999999999999999999999",
+		"",
+		"M",
+		"-1",
+		"1.5M",
+		"1MB",
+		"1 M",
+		" 1",
+		"0x10",
+		"9223372036854775808",
+		"8388608T",
+		"99999999999999999999999999",
 	};
 	struct err e;
 	uint64_t v;
@@ -150,7 +170,8 @@ static void sizes(void **state UNUSED)
 
 static void processors_and_seconds(void **state UNUSED)
 {
-	static const char *const bad[] = { "", "0", ".5", "1.", "-1", "1e3", "1.0000001", "1025", "1,5" };
+	static const char *const bad[] = { "",	  "0",	       ".5",   "1.", "-1",
+					   "1e3", "1.0000001", "1025", "1,5" };
 	struct err e = { 0 };
 	uint64_t v;
 

@@ -12,13 +12,15 @@
 
 #define BUDGET	(1u << 20)
 
-static ProtobufCMessage *read_text(struct arena *a, const ProtobufCMessageDescriptor *type, const char *text, struct err *e)
+static ProtobufCMessage *read_text(struct arena *a, const ProtobufCMessageDescriptor *type,
+				   const char *text, struct err *e)
 {
 	return pbjson_read(a, type, text, strlen(text), e);
 }
 
 /* Reads text as a message and writes it again on one line. */
-static void check_round_trip(const ProtobufCMessageDescriptor *type, const char *in, const char *out)
+static void check_round_trip(const ProtobufCMessageDescriptor *type, const char *in,
+			     const char *out)
 {
 	struct err e = { 0 };
 	struct arena a;
@@ -59,9 +61,11 @@ static void both_spellings_of_a_name_are_read(void **state UNUSED)
 	check_round_trip(type, out, out);
 	check_round_trip(type, "{\"containerId\":\"a\",\"execId\":\"b\"}", out);
 	check_round_trip(type, "{\"exec_id\":null,\"containerId\":\"\"}", "{}");
-	check_refused(type, "{\"containerid\":\"a\"}", "grpc.WaitProcessRequest has no field 'containerid'");
+	check_refused(type, "{\"containerid\":\"a\"}",
+		      "grpc.WaitProcessRequest has no field 'containerid'");
 	check_refused(type, "{\"execId\":\"a\",\"exec_id\":\"a\"}", "exec_id: given twice");
-	check_refused(type, "{\"exec_id\\u0000\":\"a\"}", "grpc.WaitProcessRequest has no field 'exec_id'");
+	check_refused(type, "{\"exec_id\\u0000\":\"a\"}",
+		      "grpc.WaitProcessRequest has no field 'exec_id'");
 	check_refused(type, "{\"exec_id\":\"a\\u0000b\"}", "exec_id: a string with a NUL in it");
 	check_refused(type, "[]", "an object is wanted, not array");
 	check_refused(type, "{\"exec_id\":7}", "exec_id: a string is wanted, not uint");
@@ -69,11 +73,14 @@ static void both_spellings_of_a_name_are_read(void **state UNUSED)
 
 static void numbers_keep_their_range(void **state UNUSED)
 {
-	const ProtobufCMessageDescriptor *type = &grpc__copy_file_request__descriptor;	/* int64, uint32, int32 */
+	const ProtobufCMessageDescriptor *type =
+		&grpc__copy_file_request__descriptor; /* int64, uint32, int32 */
 
-	check_round_trip(type, "{\"file_size\":\"9223372036854775807\",\"offset\":-9223372036854775808}",
-			 "{\"file_size\":\"9223372036854775807\",\"offset\":\"-9223372036854775808\"}");
-	check_round_trip(type, "{\"file_mode\":4294967295,\"uid\":-2147483648,\"gid\":\"2147483647\"}",
+	check_round_trip(
+		type, "{\"file_size\":\"9223372036854775807\",\"offset\":-9223372036854775808}",
+		"{\"file_size\":\"9223372036854775807\",\"offset\":\"-9223372036854775808\"}");
+	check_round_trip(type,
+			 "{\"file_mode\":4294967295,\"uid\":-2147483648,\"gid\":\"2147483647\"}",
 			 "{\"file_mode\":4294967295,\"uid\":-2147483648,\"gid\":2147483647}");
 	check_round_trip(type, "{\"uid\":1e3,\"gid\":-2.0}", "{\"uid\":1000,\"gid\":-2}");
 	check_refused(type, "{\"file_size\":\"9223372036854775808\"}", "file_size: out of range");
@@ -132,33 +139,41 @@ static void maps_are_objects(void **state UNUSED)
 {
 	const ProtobufCMessageDescriptor *spec = &grpc__spec__descriptor;
 
-	check_round_trip(spec, "{\"Annotations\":{\"a\":\"1\",\"b.c/d\":\"\"}}", "{\"Annotations\":{\"a\":\"1\",\"b.c/d\":\"\"}}");
+	check_round_trip(spec, "{\"Annotations\":{\"a\":\"1\",\"b.c/d\":\"\"}}",
+			 "{\"Annotations\":{\"a\":\"1\",\"b.c/d\":\"\"}}");
 	check_round_trip(spec, "{\"Annotations\":{}}", "{}");
-	check_round_trip(&grpc__memory_stats__descriptor, "{\"stats\":{\"anon\":\"18446744073709551615\",\"file\":7}}",
+	check_round_trip(&grpc__memory_stats__descriptor,
+			 "{\"stats\":{\"anon\":\"18446744073709551615\",\"file\":7}}",
 			 "{\"stats\":{\"anon\":\"18446744073709551615\",\"file\":\"7\"}}");
-	check_round_trip(&grpc__cgroup_stats__descriptor, "{\"hugetlbStats\":{\"2MB\":{\"usage\":1}}}",
+	check_round_trip(&grpc__cgroup_stats__descriptor,
+			 "{\"hugetlbStats\":{\"2MB\":{\"usage\":1}}}",
 			 "{\"hugetlb_stats\":{\"2MB\":{\"usage\":\"1\"}}}");
 	check_refused(spec, "{\"Annotations\":[]}", "Annotations: an object is wanted, not array");
-	check_refused(spec, "{\"Annotations\":{\"a\":1}}", "Annotations: entry 0: a string is wanted, not uint");
+	check_refused(spec, "{\"Annotations\":{\"a\":1}}",
+		      "Annotations: entry 0: a string is wanted, not uint");
 }
 
 static void an_error_names_the_way_to_it(void **state UNUSED)
 {
 	const ProtobufCMessageDescriptor *type = &grpc__create_container_request__descriptor;
 
-	check_round_trip(type, "{\"OCI\":{\"Process\":{\"Args\":[\"sh\",\"-c\"],\"Terminal\":true}}}",
+	check_round_trip(type,
+			 "{\"OCI\":{\"Process\":{\"Args\":[\"sh\",\"-c\"],\"Terminal\":true}}}",
 			 "{\"OCI\":{\"Process\":{\"Terminal\":true,\"Args\":[\"sh\",\"-c\"]}}}");
 	check_refused(type, "{\"OCI\":{\"Process\":{\"Args\":[\"a\",\"b\",3]}}}",
 		      "OCI: Process: Args: [2]: a string is wanted, not uint");
-	check_refused(type, "{\"OCI\":{\"Process\":{\"Terminal\":1}}}", "OCI: Process: Terminal: true or false is wanted, not uint");
-	check_refused(type, "{\"storages\":[null]}", "storages: [0]: an object is wanted, not null");
+	check_refused(type, "{\"OCI\":{\"Process\":{\"Terminal\":1}}}",
+		      "OCI: Process: Terminal: true or false is wanted, not uint");
+	check_refused(type, "{\"storages\":[null]}",
+		      "storages: [0]: an object is wanted, not null");
 }
 
 static void one_member_of_a_oneof(void **state UNUSED)
 {
 	const ProtobufCMessageDescriptor *type = &grpc__linux_syscall__descriptor;
 
-	check_round_trip(type, "{\"errnoret\":0}", "{\"errnoret\":0}");	/* said, though it is zero */
+	check_round_trip(type, "{\"errnoret\":0}",
+			 "{\"errnoret\":0}"); /* said, though it is zero */
 	check_round_trip(type, "{\"Action\":\"x\"}", "{\"Action\":\"x\"}");
 }
 
@@ -173,7 +188,8 @@ static void defaults_on_request(void **state UNUSED)
 	msg = read_text(&a, &grpc__wait_process_response__descriptor, "{}", &e);
 	assert_non_null(msg);
 	assert_string_equal(pbjson_write(&a, msg, PBJSON_COMPACT, &len, &e), "{}");
-	assert_string_equal(pbjson_write(&a, msg, PBJSON_COMPACT | PBJSON_DEFAULTS, &len, &e), "{\"status\":0}");
+	assert_string_equal(pbjson_write(&a, msg, PBJSON_COMPACT | PBJSON_DEFAULTS, &len, &e),
+			    "{\"status\":0}");
 	msg = read_text(&a, &grpc__linux_syscall__descriptor, "{}", &e);
 	assert_string_equal(pbjson_write(&a, msg, PBJSON_COMPACT | PBJSON_DEFAULTS, &len, &e),
 			    "{\"Names\":[],\"Action\":\"\",\"Args\":[]}");
@@ -197,7 +213,8 @@ static void text_that_is_not_utf8_is_repaired(void **state UNUSED)
 
 static void a_small_arena_is_an_error(void **state UNUSED)
 {
-	static const char text[] = "{\"OCI\":{\"Process\":{\"Args\":[\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"b\"]}}}";
+	static const char text[] = "{\"OCI\":{\"Process\":{\"Args\":["
+				   "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"b\"]}}}";
 
 	for (size_t budget = 0; budget < 65536; budget += 512) {
 		struct err e = { 0 };
@@ -212,10 +229,13 @@ static void a_small_arena_is_an_error(void **state UNUSED)
 	}
 }
 
-/* Every message of the services: an empty one is written with all its defaults, and that text reads back to the same. */
+/* Every message of the services: an empty one is written with all its defaults, and that text reads
+ * back to the same. */
 static void every_message_of_the_schema_round_trips(void **state UNUSED)
 {
-	static const ProtobufCServiceDescriptor *const services[] = { &grpc__health__descriptor, &grpc__agent_service__descriptor };
+	static const ProtobufCServiceDescriptor *const services[] = {
+		&grpc__health__descriptor, &grpc__agent_service__descriptor
+	};
 
 	for (size_t s = 0; s < COUNT_OF(services); s++) {
 		for (unsigned int i = 0; i < services[s]->n_methods; i++) {

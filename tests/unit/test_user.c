@@ -29,7 +29,8 @@ static int setup(void **state UNUSED)
 	if (!mkdtemp(dir))
 		return -1;
 	rootfd = open(dir, O_DIRECTORY | O_CLOEXEC);
-	return mkdirat(rootfd, "etc", 0755) || io_create_file(rootfd, "etc/passwd", passwd, strlen(passwd), 0644) ||
+	return mkdirat(rootfd, "etc", 0755) ||
+	       io_create_file(rootfd, "etc/passwd", passwd, strlen(passwd), 0644) ||
 	       io_create_file(rootfd, "etc/group", group, strlen(group), 0644);
 }
 

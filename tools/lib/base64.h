@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Base64 (RFC 4648): written in the standard alphabet with padding; read in the standard or the URL alphabet, padding optional. Pure. */
+/* Base64 (RFC 4648): written in the standard alphabet with padding; read in the standard or the URL
+ * alphabet, padding optional. Pure. */
 #ifndef MOTE_LIB_BASE64_H
 #define MOTE_LIB_BASE64_H
 

@@ -51,7 +51,8 @@ static int take(struct reading *r, const struct opt *o, const char *shown, const
 	if (!attached) {
 		attached = r->at[1];
 		if (!attached)
-			return err_set(r->e, RC_INVALID_ARGUMENT, "option '%s' wants a value (%s)", shown, o->value);
+			return err_set(r->e, RC_INVALID_ARGUMENT, "option '%s' wants a value (%s)",
+				       shown, o->value);
 		r->at++;
 	}
 	return set_value(r, o, shown, attached);
@@ -68,7 +69,8 @@ static int read_long(struct reading *r, const char *text)
 		if (strlen(o->name) != n || strncmp(o->name, text, n) != 0)
 			continue;
 		if (equals && !o->value)
-			return err_set(r->e, RC_INVALID_ARGUMENT, "option '%s' takes no value", shown);
+			return err_set(r->e, RC_INVALID_ARGUMENT, "option '%s' takes no value",
+				       shown);
 		return take(r, o, shown, equals ? equals + 1 : NULL);
 	}
 	return err_set(r->e, RC_INVALID_ARGUMENT, "unknown option '%s'", shown);
@@ -92,7 +94,8 @@ static int read_letters(struct reading *r, const char *text)
 	return 0;
 }
 
-int opt_read(struct arena *a, const struct opt *table, void *into, char *const *argv, struct opt_rest *rest, struct err *e)
+int opt_read(struct arena *a, const struct opt *table, void *into, char *const *argv,
+	     struct opt_rest *rest, struct err *e)
 {
 	struct reading r = { .arena = a, .table = table, .into = into, .at = argv, .e = e };
 
@@ -120,14 +123,16 @@ int opt_read(struct arena *a, const struct opt *table, void *into, char *const *
 void opt_print_help(FILE *out, const struct opt *table)
 {
 	for (const struct opt *o = table; o->name; o++) {
-		int n = fprintf(out, "  %c%c%c --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-				o->letter ? ',' : ' ', o->name, o->value ? " " : "", o->value ? o->value : "");
+		int n = fprintf(out, "  %c%c%c --%s%s%s", o->letter ? '-' : ' ',
+				o->letter ? o->letter : ' ', o->letter ? ',' : ' ', o->name,
+				o->value ? " " : "", o->value ? o->value : "");
 		const char *text = o->help;
 
 		for (;;) {
 			int len = (int)strcspn(text, "\n");
 
-			fprintf(out, "%*s%.*s\n", n < HELP_COLUMN ? HELP_COLUMN - n : 1, "", len, text);
+			fprintf(out, "%*s%.*s\n", n < HELP_COLUMN ? HELP_COLUMN - n : 1, "", len,
+				text);
 			if (!text[len])
 				break;
 			text += len + 1;

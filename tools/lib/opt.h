@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Command line options from a table, which the help text is made of too. "-it", "-eNAME", "-e NAME", "--env NAME", "--env=NAME"; options and arguments
- * may mix; what comes after "--" is left alone. Allocates from an arena, never waits.
+ * Command line options from a table, which the help text is made of too. "-it", "-eNAME", "-e
+ * NAME", "--env NAME", "--env=NAME"; options and arguments may mix; what comes after "--" is left
+ * alone. Allocates from an arena, never waits.
  */
 #ifndef MOTE_LIB_OPT_H
 #define MOTE_LIB_OPT_H
@@ -25,7 +26,8 @@ struct opt {
 	const char *help;	/* may hold '\n' */
 	enum opt_kind kind;
 	size_t offset;		/* of the member in the command's struct */
-	int (*parse)(const char *text, void *member, struct err *e);	/* says what is wrong, not which option */
+	/* Says what is wrong, not which option. */
+	int (*parse)(const char *text, void *member, struct err *e);
 };
 
 struct opt_list {
@@ -35,12 +37,14 @@ struct opt_list {
 
 struct opt_rest {
 	struct opt_list args;	/* what is no option */
-	const char *const *after;	/* what follows "--", NULL-terminated; NULL: there is no "--" */
+	const char *const *after; /* what follows "--", NULL-terminated; NULL: there is no "--" */
 	size_t n_after;
 };
 
-/* argv[0] is not looked at; argv is NULL-terminated, as main gets it. -1 with e: INVALID_ARGUMENT naming the option. */
-int opt_read(struct arena *a, const struct opt *table, void *into, char *const *argv, struct opt_rest *rest, struct err *e);
+/* argv[0] is not looked at; argv is NULL-terminated, as main gets it. -1 with e: INVALID_ARGUMENT
+ * naming the option. */
+int opt_read(struct arena *a, const struct opt *table, void *into, char *const *argv,
+	     struct opt_rest *rest, struct err *e);
 
 /* One line or more for each option. */
 void opt_print_help(FILE *out, const struct opt *table);

@@ -27,7 +27,8 @@ int parse_size(const char *text, uint64_t *bytes, struct err *e)
 static int millionths(const char *text, uint64_t max, uint64_t *out)
 {
 	const char *dot = strchr(text, '.');
-	size_t whole = dot ? (size_t)(dot - text) : strlen(text), fraction = dot ? strlen(dot + 1) : 0;
+	size_t whole = dot ? (size_t)(dot - text) : strlen(text),
+	       fraction = dot ? strlen(dot + 1) : 0;
 	char digits[24];
 	struct str s = STR_OVER(digits);
 
@@ -44,7 +45,8 @@ int parse_cpus(const char *text, uint64_t *us_per_second, struct err *e)
 	uint64_t v;
 
 	if (millionths(text, 1024, &v) < 0 || v == 0)
-		return err_set(e, RC_INVALID_ARGUMENT, "'%.40s' is not a number of processors such as 1.5", text);
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "'%.40s' is not a number of processors such as 1.5", text);
 	*us_per_second = v;
 	return 0;
 }
@@ -64,8 +66,8 @@ int parse_count(const char *text, uint64_t max, uint64_t *out, struct err *e)
 	uint64_t v;
 
 	if (num_u64(text, max, &v) < 0 || v == 0)
-		return err_set(e, RC_INVALID_ARGUMENT, "'%.40s' is not a number from 1 to %llu", text,
-			       (unsigned long long)max);
+		return err_set(e, RC_INVALID_ARGUMENT, "'%.40s' is not a number from 1 to %llu",
+			       text, (unsigned long long)max);
 	*out = v;
 	return 0;
 }

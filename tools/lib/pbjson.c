@@ -20,8 +20,9 @@ void pbjson_name(const char *field, char out[PBJSON_NAME])
 	out[*field ? 0 : n] = 0;
 }
 
-/* protoc makes of `map<K, V> some_name` a nested message SomeNameEntry { K key = 1; V value = 2; } that
- * is repeated. protobuf-c's descriptors do not carry the mark, so the name and the shape tell. */
+/* protoc makes of `map<K, V> some_name` a nested message SomeNameEntry { K key = 1; V value = 2; }
+ * that is repeated. protobuf-c's descriptors do not carry the mark, so the name and the shape tell.
+ */
 bool pbjson_is_map(const ProtobufCMessageDescriptor *type, const ProtobufCFieldDescriptor *f)
 {
 	const ProtobufCMessageDescriptor *entry = f->descriptor;
@@ -38,8 +39,9 @@ bool pbjson_is_map(const ProtobufCMessageDescriptor *type, const ProtobufCFieldD
 	name = entry->name + outer + 1;
 	if (!str_starts(name, want) || !str_eq(name + strlen(want), "Entry"))
 		return false;
-	return entry->n_fields == 2 && str_eq(entry->fields[0].name, "key") && entry->fields[0].id == 1 &&
-	       str_eq(entry->fields[1].name, "value") && entry->fields[1].id == 2;
+	return entry->n_fields == 2 && str_eq(entry->fields[0].name, "key") &&
+	       entry->fields[0].id == 1 && str_eq(entry->fields[1].name, "value") &&
+	       entry->fields[1].id == 2;
 }
 
 size_t pbjson_value_size(ProtobufCType type)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON text to a message. The document is parsed whole by yyjson (which does not recurse); then one function per kind of
- * value writes into the message's memory at the offsets of the descriptor. Names are put in front of an error on the way up.
+ * JSON text to a message. The document is parsed whole by yyjson (which does not recurse); then one
+ * function per kind of value writes into the message's memory at the offsets of the descriptor.
+ * Names are put in front of an error on the way up.
  */
 #include "lib/pbjson.h"
 
@@ -18,7 +19,8 @@ struct reader {
 	unsigned int depth;
 };
 
-static int read_message(struct reader *r, const ProtobufCMessageDescriptor *type, yyjson_val *val, ProtobufCMessage **out);
+static int read_message(struct reader *r, const ProtobufCMessageDescriptor *type, yyjson_val *val,
+			ProtobufCMessage **out);
 
 static int no_memory(struct reader *r)
 {
@@ -27,7 +29,8 @@ static int no_memory(struct reader *r)
 
 static int wanted(struct reader *r, const char *what, yyjson_val *val)
 {
-	return err_set(r->e, RC_INVALID_ARGUMENT, "%s is wanted, not %s", what, yyjson_get_type_desc(val));
+	return err_set(r->e, RC_INVALID_ARGUMENT, "%s is wanted, not %s", what,
+		       yyjson_get_type_desc(val));
 }
 
 /* A whole number of JSON, or one in a string, into 64 bits; *negative tells how to read them. */
@@ -53,7 +56,8 @@ static int whole_number(struct reader *r, yyjson_val *val, uint64_t *out, bool *
 	} else if (yyjson_is_real(val)) {
 		d = yyjson_get_real(val);
 		if (!(fabs(d) <= 9007199254740992.0) || trunc(d) != d)
-			return err_set(r->e, RC_INVALID_ARGUMENT, "not a whole number that is exact");
+			return err_set(r->e, RC_INVALID_ARGUMENT,
+				       "not a whole number that is exact");
 		s = (int64_t)d;
 	} else {
 		return wanted(r, "a number", val);
@@ -133,7 +137,8 @@ static int read_bytes(struct reader *r, yyjson_val *val, ProtobufCBinaryData *ou
 	return 0;
 }
 
-static int read_enum(struct reader *r, const ProtobufCEnumDescriptor *type, yyjson_val *val, int32_t *out)
+static int read_enum(struct reader *r, const ProtobufCEnumDescriptor *type, yyjson_val *val,
+		     int32_t *out)
 {
 	const ProtobufCEnumValue *v;
 	int64_t n;
@@ -141,7 +146,8 @@ static int read_enum(struct reader *r, const ProtobufCEnumDescriptor *type, yyjs
 	if (yyjson_is_str(val)) {
 		v = protobuf_c_enum_descriptor_get_value_by_name(type, yyjson_get_str(val));
 		if (!v)
-			return err_set(r->e, RC_INVALID_ARGUMENT, "%s has no value of that name", type->name);
+			return err_set(r->e, RC_INVALID_ARGUMENT, "%s has no value of that name",
+				       type->name);
 		*out = v->value;
 		return 0;
 	}
@@ -160,7 +166,8 @@ static int read_bool(struct reader *r, yyjson_val *val, protobuf_c_boolean *out)
 }
 
 /* One value of the field's type to `at`: a member of the message or an element of its array. */
-static int read_value(struct reader *r, const ProtobufCFieldDescriptor *f, yyjson_val *val, void *at)
+static int read_value(struct reader *r, const ProtobufCFieldDescriptor *f, yyjson_val *val,
+		      void *at)
 {
 	int64_t s = 0;
 	uint64_t u = 0;
@@ -207,7 +214,8 @@ static int read_value(struct reader *r, const ProtobufCFieldDescriptor *f, yyjso
 }
 
 /* Memory for n values of a repeated field, noted in the message. */
-static char *array_new(struct reader *r, const ProtobufCFieldDescriptor *f, size_t n, ProtobufCMessage *msg)
+static char *array_new(struct reader *r, const ProtobufCFieldDescriptor *f, size_t n,
+		       ProtobufCMessage *msg)
 {
 	char *array = arena_calloc(r->arena, n, pbjson_value_size(f->type));
 
@@ -220,7 +228,8 @@ static char *array_new(struct reader *r, const ProtobufCFieldDescriptor *f, size
 	return array;
 }
 
-static int read_array(struct reader *r, const ProtobufCFieldDescriptor *f, yyjson_val *val, ProtobufCMessage *msg)
+static int read_array(struct reader *r, const ProtobufCFieldDescriptor *f, yyjson_val *val,
+		      ProtobufCMessage *msg)
 {
 	size_t i, max;
 	yyjson_val *item;
@@ -240,8 +249,10 @@ static int read_array(struct reader *r, const ProtobufCFieldDescriptor *f, yyjso
 	return 0;
 }
 
-/* A map's key is always a string in JSON; true and false are the only ones that a number cannot be read from. */
-static int read_map_key(struct reader *r, const ProtobufCFieldDescriptor *f, yyjson_val *key, void *at)
+/* A map's key is always a string in JSON; true and false are the only ones that a number cannot be
+ * read from. */
+static int read_map_key(struct reader *r, const ProtobufCFieldDescriptor *f, yyjson_val *key,
+			void *at)
 {
 	if (f->type != PROTOBUF_C_TYPE_BOOL)
 		return read_value(r, f, key, at);
@@ -251,9 +262,11 @@ static int read_map_key(struct reader *r, const ProtobufCFieldDescriptor *f, yyj
 	return 0;
 }
 
-static int read_map(struct reader *r, const ProtobufCFieldDescriptor *f, yyjson_val *val, ProtobufCMessage *msg)
+static int read_map(struct reader *r, const ProtobufCFieldDescriptor *f, yyjson_val *val,
+		    ProtobufCMessage *msg)
 {
 	const ProtobufCMessageDescriptor *type = f->descriptor;
+	const ProtobufCFieldDescriptor *kf = &type->fields[0], *vf = &type->fields[1];
 	size_t i, max;
 	yyjson_val *key, *item;
 	char *array;
@@ -272,15 +285,15 @@ static int read_map(struct reader *r, const ProtobufCFieldDescriptor *f, yyjson_
 			return no_memory(r);
 		protobuf_c_message_init(type, entry);
 		((ProtobufCMessage **)array)[i] = entry;
-		if (read_map_key(r, &type->fields[0], key, (char *)entry + type->fields[0].offset) < 0 ||
-		    read_value(r, &type->fields[1], item, (char *)entry + type->fields[1].offset) < 0)
+		if (read_map_key(r, kf, key, (char *)entry + kf->offset) < 0 ||
+		    read_value(r, vf, item, (char *)entry + vf->offset) < 0)
 			return err_ctx(r->e, "entry %zu", i);
 	}
 	return 0;
 }
 
-static int read_field(struct reader *r, const ProtobufCMessageDescriptor *type, const ProtobufCFieldDescriptor *f,
-		      yyjson_val *val, ProtobufCMessage *msg)
+static int read_field(struct reader *r, const ProtobufCMessageDescriptor *type,
+		      const ProtobufCFieldDescriptor *f, yyjson_val *val, ProtobufCMessage *msg)
 {
 	void *quantifier = (char *)msg + f->quantifier_offset;
 
@@ -290,7 +303,8 @@ static int read_field(struct reader *r, const ProtobufCMessageDescriptor *type, 
 		return read_array(r, f, val, msg);
 	if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
 		if (*(uint32_t *)quantifier != 0)
-			return err_set(r->e, RC_INVALID_ARGUMENT, "another member of its oneof is set");
+			return err_set(r->e, RC_INVALID_ARGUMENT,
+				       "another member of its oneof is set");
 		*(uint32_t *)quantifier = f->id;
 	} else if (f->label == PROTOBUF_C_LABEL_OPTIONAL && f->type != PROTOBUF_C_TYPE_STRING &&
 		   f->type != PROTOBUF_C_TYPE_MESSAGE) {
@@ -299,7 +313,8 @@ static int read_field(struct reader *r, const ProtobufCMessageDescriptor *type, 
 	return read_value(r, f, val, (char *)msg + f->offset);
 }
 
-static const ProtobufCFieldDescriptor *field_find(const ProtobufCMessageDescriptor *type, yyjson_val *key)
+static const ProtobufCFieldDescriptor *field_find(const ProtobufCMessageDescriptor *type,
+						  yyjson_val *key)
 {
 	const char *name = yyjson_get_str(key);
 	char json[PBJSON_NAME];
@@ -318,7 +333,8 @@ static const ProtobufCFieldDescriptor *field_find(const ProtobufCMessageDescript
 	return NULL;
 }
 
-static int read_fields(struct reader *r, const ProtobufCMessageDescriptor *type, yyjson_val *val, ProtobufCMessage *msg)
+static int read_fields(struct reader *r, const ProtobufCMessageDescriptor *type, yyjson_val *val,
+		       ProtobufCMessage *msg)
 {
 	bool *seen = arena_calloc(r->arena, type->n_fields, sizeof(*seen));
 	size_t i, max;
@@ -330,7 +346,8 @@ static int read_fields(struct reader *r, const ProtobufCMessageDescriptor *type,
 		const ProtobufCFieldDescriptor *f = field_find(type, key);
 
 		if (!f)
-			return err_set(r->e, RC_INVALID_ARGUMENT, "%s has no field '%.40s'", type->name, yyjson_get_str(key));
+			return err_set(r->e, RC_INVALID_ARGUMENT, "%s has no field '%.40s'",
+				       type->name, yyjson_get_str(key));
 		if (seen[f - type->fields])
 			return err_set(r->e, RC_INVALID_ARGUMENT, "%s: given twice", f->name);
 		seen[f - type->fields] = true;
@@ -342,7 +359,8 @@ static int read_fields(struct reader *r, const ProtobufCMessageDescriptor *type,
 	return 0;
 }
 
-static int read_message(struct reader *r, const ProtobufCMessageDescriptor *type, yyjson_val *val, ProtobufCMessage **out)
+static int read_message(struct reader *r, const ProtobufCMessageDescriptor *type, yyjson_val *val,
+			ProtobufCMessage **out)
 {
 	ProtobufCMessage *msg;
 	int rc;
@@ -350,7 +368,8 @@ static int read_message(struct reader *r, const ProtobufCMessageDescriptor *type
 	if (!yyjson_is_obj(val))
 		return wanted(r, "an object", val);
 	if (r->depth == PBJSON_DEPTH)
-		return err_set(r->e, RC_INVALID_ARGUMENT, "more than %d messages in one another", PBJSON_DEPTH);
+		return err_set(r->e, RC_INVALID_ARGUMENT, "more than %d messages in one another",
+			       PBJSON_DEPTH);
 	msg = arena_alloc(r->arena, type->sizeof_message);
 	if (!msg)
 		return no_memory(r);
@@ -362,8 +381,8 @@ static int read_message(struct reader *r, const ProtobufCMessageDescriptor *type
 	return rc;
 }
 
-ProtobufCMessage *pbjson_read(struct arena *a, const ProtobufCMessageDescriptor *type, const char *text, size_t len,
-			      struct err *e)
+ProtobufCMessage *pbjson_read(struct arena *a, const ProtobufCMessageDescriptor *type,
+			      const char *text, size_t len, struct err *e)
 {
 	struct reader r = { .arena = a, .e = e };
 	yyjson_doc *doc = json_read(a, text, len, e);

@@ -20,10 +20,15 @@ static yyjson_mut_val *write_message(struct writer *w, const ProtobufCMessage *m
 /* Bytes of the well-formed UTF-8 sequence at s, 0 when there is none. */
 static size_t utf8_length(const unsigned char *s, size_t n)
 {
-	static const struct { unsigned char mask, lead; uint32_t min; } form[] = {
-		{ 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 },
+	static const struct {
+		unsigned char mask, lead;
+		uint32_t min;
+	} form[] = {
+		{ 0x80, 0x00, 0 },
+		{ 0xe0, 0xc0, 0x80 },
+		{ 0xf0, 0xe0, 0x800 },
+		{ 0xf8, 0xf0, 0x10000 },
 	};
-
 	for (size_t k = 0; k < COUNT_OF(form) && k < n; k++) {
 		uint32_t v = s[0] & (unsigned char)~form[k].mask;
 
@@ -41,7 +46,8 @@ static size_t utf8_length(const unsigned char *s, size_t n)
 	return 0;
 }
 
-/* A JSON string of text that a peer sent: as it is, or copied with U+FFFD for every byte that is not UTF-8. */
+/* A JSON string of text that a peer sent: as it is, or copied with U+FFFD for every byte that is
+ * not UTF-8. */
 static yyjson_mut_val *write_text(struct writer *w, const char *text)
 {
 	size_t len = text ? strlen(text) : 0, bad = 0, n;
@@ -101,7 +107,8 @@ static yyjson_mut_val *write_long(struct writer *w, ProtobufCType type, const vo
 	return yyjson_mut_strcpy(w->doc, text);
 }
 
-static yyjson_mut_val *write_value(struct writer *w, const ProtobufCFieldDescriptor *f, const void *at)
+static yyjson_mut_val *write_value(struct writer *w, const ProtobufCFieldDescriptor *f,
+				   const void *at)
 {
 	switch (f->type) {
 	case PROTOBUF_C_TYPE_INT32:
@@ -131,7 +138,8 @@ static yyjson_mut_val *write_value(struct writer *w, const ProtobufCFieldDescrip
 }
 
 /* The key of a map as the string that JSON wants. */
-static yyjson_mut_val *write_map_key(struct writer *w, const ProtobufCFieldDescriptor *f, const void *at)
+static yyjson_mut_val *write_map_key(struct writer *w, const ProtobufCFieldDescriptor *f,
+				     const void *at)
 {
 	char text[16];
 
@@ -152,15 +160,18 @@ static yyjson_mut_val *write_map_key(struct writer *w, const ProtobufCFieldDescr
 	}
 }
 
-static yyjson_mut_val *write_map(struct writer *w, const ProtobufCFieldDescriptor *f, ProtobufCMessage *const *entries,
-				 size_t n)
+static yyjson_mut_val *write_map(struct writer *w, const ProtobufCFieldDescriptor *f,
+				 ProtobufCMessage *const *entries, size_t n)
 {
-	const ProtobufCFieldDescriptor *kv = ((const ProtobufCMessageDescriptor *)f->descriptor)->fields;
+	const ProtobufCFieldDescriptor *kv =
+		((const ProtobufCMessageDescriptor *)f->descriptor)->fields;
 	yyjson_mut_val *object = yyjson_mut_obj(w->doc);
 
 	for (size_t i = 0; i < n; i++) {
-		yyjson_mut_val *key = write_map_key(w, &kv[0], (const char *)entries[i] + kv[0].offset);
-		yyjson_mut_val *value = write_value(w, &kv[1], (const char *)entries[i] + kv[1].offset);
+		yyjson_mut_val *key =
+			write_map_key(w, &kv[0], (const char *)entries[i] + kv[0].offset);
+		yyjson_mut_val *value =
+			write_value(w, &kv[1], (const char *)entries[i] + kv[1].offset);
 
 		if (!key || !value || !yyjson_mut_obj_add(object, key, value))
 			return NULL;
@@ -168,7 +179,8 @@ static yyjson_mut_val *write_map(struct writer *w, const ProtobufCFieldDescripto
 	return object;
 }
 
-static yyjson_mut_val *write_array(struct writer *w, const ProtobufCFieldDescriptor *f, const char *array, size_t n)
+static yyjson_mut_val *write_array(struct writer *w, const ProtobufCFieldDescriptor *f,
+				   const char *array, size_t n)
 {
 	yyjson_mut_val *list = yyjson_mut_arr(w->doc);
 
@@ -208,11 +220,13 @@ static bool is_present(const ProtobufCMessage *msg, const ProtobufCFieldDescript
 		return !is_default(f, at);
 	if (f->label == PROTOBUF_C_LABEL_REQUIRED)
 		return true;
-	return f->type == PROTOBUF_C_TYPE_STRING ? *(char *const *)at != NULL : *(const protobuf_c_boolean *)quantifier;
+	return f->type == PROTOBUF_C_TYPE_STRING ? *(char *const *)at != NULL
+						 : *(const protobuf_c_boolean *)quantifier;
 }
 
 /* The field's value; *skip when it is not to be written. */
-static yyjson_mut_val *write_field(struct writer *w, const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f, bool *skip)
+static yyjson_mut_val *write_field(struct writer *w, const ProtobufCMessage *msg,
+				   const ProtobufCFieldDescriptor *f, bool *skip)
 {
 	const char *at = (const char *)msg + f->offset;
 	bool all = w->flags & PBJSON_DEFAULTS;
@@ -255,15 +269,18 @@ static yyjson_mut_val *write_message(struct writer *w, const ProtobufCMessage *m
 	return object;
 }
 
-char *pbjson_write(struct arena *a, const ProtobufCMessage *msg, unsigned int flags, size_t *len, struct err *e)
+char *pbjson_write(struct arena *a, const ProtobufCMessage *msg, unsigned int flags, size_t *len,
+		   struct err *e)
 {
 	struct writer w = { .arena = a, .doc = json_new(a), .flags = flags };
 	yyjson_mut_val *root = w.doc ? write_message(&w, msg) : NULL;
 
 	if (!root) {
-		err_set(e, RC_RESOURCE_EXHAUSTED, "%s as JSON: no memory, or nested too deep", msg->descriptor->name);
+		err_set(e, RC_RESOURCE_EXHAUSTED, "%s as JSON: no memory, or nested too deep",
+			msg->descriptor->name);
 		return NULL;
 	}
 	yyjson_mut_doc_set_root(w.doc, root);
-	return json_write(a, w.doc, flags & PBJSON_COMPACT ? 0 : YYJSON_WRITE_PRETTY_TWO_SPACES, len, e);
+	return json_write(a, w.doc, flags & PBJSON_COMPACT ? 0 : YYJSON_WRITE_PRETTY_TWO_SPACES,
+			  len, e);
 }

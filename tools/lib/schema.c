@@ -14,11 +14,14 @@ static const ProtobufCServiceDescriptor *const services[] = {
 };
 
 static const char *const type_names[] = {
-	[PROTOBUF_C_TYPE_INT32] = "int32", [PROTOBUF_C_TYPE_SINT32] = "sint32", [PROTOBUF_C_TYPE_SFIXED32] = "sfixed32",
-	[PROTOBUF_C_TYPE_INT64] = "int64", [PROTOBUF_C_TYPE_SINT64] = "sint64", [PROTOBUF_C_TYPE_SFIXED64] = "sfixed64",
-	[PROTOBUF_C_TYPE_UINT32] = "uint32", [PROTOBUF_C_TYPE_FIXED32] = "fixed32", [PROTOBUF_C_TYPE_UINT64] = "uint64",
-	[PROTOBUF_C_TYPE_FIXED64] = "fixed64", [PROTOBUF_C_TYPE_FLOAT] = "float", [PROTOBUF_C_TYPE_DOUBLE] = "double",
-	[PROTOBUF_C_TYPE_BOOL] = "bool", [PROTOBUF_C_TYPE_STRING] = "string", [PROTOBUF_C_TYPE_BYTES] = "bytes",
+	[PROTOBUF_C_TYPE_INT32] = "int32",	 [PROTOBUF_C_TYPE_SINT32] = "sint32",
+	[PROTOBUF_C_TYPE_SFIXED32] = "sfixed32", [PROTOBUF_C_TYPE_INT64] = "int64",
+	[PROTOBUF_C_TYPE_SINT64] = "sint64",	 [PROTOBUF_C_TYPE_SFIXED64] = "sfixed64",
+	[PROTOBUF_C_TYPE_UINT32] = "uint32",	 [PROTOBUF_C_TYPE_FIXED32] = "fixed32",
+	[PROTOBUF_C_TYPE_UINT64] = "uint64",	 [PROTOBUF_C_TYPE_FIXED64] = "fixed64",
+	[PROTOBUF_C_TYPE_FLOAT] = "float",	 [PROTOBUF_C_TYPE_DOUBLE] = "double",
+	[PROTOBUF_C_TYPE_BOOL] = "bool",	 [PROTOBUF_C_TYPE_STRING] = "string",
+	[PROTOBUF_C_TYPE_BYTES] = "bytes",
 };
 
 const ProtobufCServiceDescriptor *const *schema_services(void)
@@ -35,8 +38,8 @@ static bool matches(const char *full, const char *name, size_t n)
 	       (dot && strlen(dot + 1) == n && strncmp(dot + 1, name, n) == 0);
 }
 
-int schema_find_method(const char *text, const ProtobufCServiceDescriptor **service, const ProtobufCMethodDescriptor **method,
-		       struct err *e)
+int schema_find_method(const char *text, const ProtobufCServiceDescriptor **service,
+		       const ProtobufCMethodDescriptor **method, struct err *e)
 {
 	const char *slash = strrchr(text, '/');
 	size_t n = slash ? (size_t)(slash - text) : 0;
@@ -53,14 +56,19 @@ int schema_find_method(const char *text, const ProtobufCServiceDescriptor **serv
 			*method = &(*s)->methods[i];
 			return 0;
 		}
-		return err_set(e, RC_NOT_FOUND, "%s has no method '%.60s' ('motectl list' shows them)", (*s)->name, slash + 1);
+		return err_set(e, RC_NOT_FOUND,
+			       "%s has no method '%.60s' ('motectl list' shows them)", (*s)->name,
+			       slash + 1);
 	}
-	return err_set(e, RC_NOT_FOUND, "no service '%.*s' is known ('motectl list' shows them)", (int)MIN(n, (size_t)60), text);
+	return err_set(e, RC_NOT_FOUND, "no service '%.*s' is known ('motectl list' shows them)",
+		       (int)MIN(n, (size_t)60), text);
 }
 
-static void print_method(FILE *out, const ProtobufCServiceDescriptor *s, const ProtobufCMethodDescriptor *m)
+static void print_method(FILE *out, const ProtobufCServiceDescriptor *s,
+			 const ProtobufCMethodDescriptor *m)
 {
-	fprintf(out, "%s/%s (%s) returns (%s)\n", s->name, m->name, m->input->name, m->output->name);
+	fprintf(out, "%s/%s (%s) returns (%s)\n", s->name, m->name, m->input->name,
+		m->output->name);
 }
 
 static void print_service(FILE *out, const ProtobufCServiceDescriptor *s)
@@ -92,11 +100,13 @@ static void print_message(FILE *out, const ProtobufCMessageDescriptor *m)
 		const ProtobufCMessageDescriptor *entry = f->descriptor;
 
 		if (pbjson_is_map(m, f))
-			fprintf(out, "  map<%s, %s> %s = %u;\n", type_name(&entry->fields[0]), type_name(&entry->fields[1]),
-				f->name, f->id);
+			fprintf(out, "  map<%s, %s> %s = %u;\n", type_name(&entry->fields[0]),
+				type_name(&entry->fields[1]), f->name, f->id);
 		else
-			fprintf(out, "  %s%s %s = %u;%s\n", f->label == PROTOBUF_C_LABEL_REPEATED ? "repeated " : "",
-				type_name(f), f->name, f->id, f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF ? " // oneof" : "");
+			fprintf(out, "  %s%s %s = %u;%s\n",
+				f->label == PROTOBUF_C_LABEL_REPEATED ? "repeated " : "",
+				type_name(f), f->name, f->id,
+				f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF ? " // oneof" : "");
 	}
 	fputs("}\n", out);
 }
@@ -110,7 +120,8 @@ static void print_enum(FILE *out, const ProtobufCEnumDescriptor *type)
 }
 
 /* Prints the first message or enum called `name` that `m` is or holds. */
-static bool describe_type(FILE *out, const ProtobufCMessageDescriptor *m, const char *name, unsigned int depth)
+static bool describe_type(FILE *out, const ProtobufCMessageDescriptor *m, const char *name,
+			  unsigned int depth)
 {
 	if (matches(m->name, name, strlen(name))) {
 		print_message(out, m);
@@ -120,7 +131,8 @@ static bool describe_type(FILE *out, const ProtobufCMessageDescriptor *m, const 
 		const ProtobufCFieldDescriptor *f = &m->fields[i];
 		const ProtobufCEnumDescriptor *type = f->descriptor;
 
-		if (f->type == PROTOBUF_C_TYPE_MESSAGE && describe_type(out, f->descriptor, name, depth + 1))
+		if (f->type == PROTOBUF_C_TYPE_MESSAGE &&
+		    describe_type(out, f->descriptor, name, depth + 1))
 			return true;
 		if (f->type == PROTOBUF_C_TYPE_ENUM && matches(type->name, name, strlen(name))) {
 			print_enum(out, type);
@@ -156,5 +168,6 @@ int schema_describe(FILE *out, const char *name, struct err *e)
 				return 0;
 		}
 	}
-	return err_set(e, RC_NOT_FOUND, "no service, method, message or enum '%.80s' is known", name);
+	return err_set(e, RC_NOT_FOUND, "no service, method, message or enum '%.80s' is known",
+		       name);
 }

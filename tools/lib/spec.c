@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is the same for every container is the JSON text below, read by pbjson; the rest is set in the message. As a Kata host does it, there is no
- * network and no pid namespace in the list: the VM is the one, the agent adds the other.
+ * What is the same for every container is the JSON text below, read by pbjson; the rest is set in
+ * the message. As a Kata host does it, there is no network and no pid namespace in the list: the VM
+ * is the one, the agent adds the other.
  */
 #include "lib/spec.h"
 
@@ -11,36 +12,45 @@
 #define IMAGE_DIR	"/run/kata-containers/sandbox/storage/rootfs"
 #define CPU_PERIOD_US	100000
 #define CAPABILITIES \
-	"[\"CAP_CHOWN\",\"CAP_DAC_OVERRIDE\",\"CAP_FSETID\",\"CAP_FOWNER\",\"CAP_MKNOD\",\"CAP_NET_RAW\",\"CAP_SETGID\"," \
-	"\"CAP_SETUID\",\"CAP_SETFCAP\",\"CAP_SETPCAP\",\"CAP_NET_BIND_SERVICE\",\"CAP_SYS_CHROOT\",\"CAP_KILL\"," \
-	"\"CAP_AUDIT_WRITE\"]"
+	"[\"CAP_CHOWN\",\"CAP_DAC_OVERRIDE\",\"CAP_FSETID\",\"CAP_FOWNER\",\"CAP_MKNOD\"," \
+	"\"CAP_NET_RAW\",\"CAP_SETGID\",\"CAP_SETUID\",\"CAP_SETFCAP\",\"CAP_SETPCAP\"," \
+	"\"CAP_NET_BIND_SERVICE\",\"CAP_SYS_CHROOT\",\"CAP_KILL\",\"CAP_AUDIT_WRITE\"]"
 
 #define MOUNT(destination, type, source, options) \
-	"{\"destination\":\"" destination "\",\"type\":\"" type "\",\"source\":\"" source "\",\"options\":[" options "]}"
+	"{\"destination\":\"" destination "\",\"type\":\"" type "\",\"source\":\"" source \
+	"\",\"options\":[" options "]}"
+#define CLOSED	"\"nosuid\",\"noexec\",\"nodev\""
 
+/* clang-format off */
 static const char template[] =
 	"{\"OCI\":{\"Version\":\"1.1.0\","
 	"\"Process\":{\"Cwd\":\"/\",\"NoNewPrivileges\":true,"
-	"\"Capabilities\":{\"Bounding\":" CAPABILITIES ",\"Effective\":" CAPABILITIES ",\"Permitted\":" CAPABILITIES "},"
+	"\"Capabilities\":{\"Bounding\":" CAPABILITIES ",\"Effective\":" CAPABILITIES ","
+	"\"Permitted\":" CAPABILITIES "},"
 	"\"Rlimits\":[{\"Type\":\"RLIMIT_NOFILE\",\"Hard\":1048576,\"Soft\":1024}]},"
 	"\"Root\":{},"
 	"\"Mounts\":["
-	MOUNT("/proc", "proc", "proc", "\"nosuid\",\"noexec\",\"nodev\"") ","
-	MOUNT("/dev", "tmpfs", "tmpfs", "\"nosuid\",\"strictatime\",\"mode=755\",\"size=65536k\"") ","
+	MOUNT("/proc", "proc", "proc", CLOSED) ","
+	MOUNT("/dev", "tmpfs", "tmpfs",
+	      "\"nosuid\",\"strictatime\",\"mode=755\",\"size=65536k\"") ","
 	MOUNT("/dev/pts", "devpts", "devpts",
 	      "\"nosuid\",\"noexec\",\"newinstance\",\"ptmxmode=0666\",\"mode=0620\",\"gid=5\"") ","
-	MOUNT("/dev/shm", "tmpfs", "shm", "\"nosuid\",\"noexec\",\"nodev\",\"mode=1777\",\"size=65536k\"") ","
-	MOUNT("/dev/mqueue", "mqueue", "mqueue", "\"nosuid\",\"noexec\",\"nodev\"") ","
-	MOUNT("/sys", "sysfs", "sysfs", "\"nosuid\",\"noexec\",\"nodev\",\"ro\"") ","
-	MOUNT("/sys/fs/cgroup", "cgroup", "cgroup", "\"nosuid\",\"noexec\",\"nodev\",\"relatime\",\"ro\"")
+	MOUNT("/dev/shm", "tmpfs", "shm", CLOSED ",\"mode=1777\",\"size=65536k\"") ","
+	MOUNT("/dev/mqueue", "mqueue", "mqueue", CLOSED) ","
+	MOUNT("/sys", "sysfs", "sysfs", CLOSED ",\"ro\"") ","
+	MOUNT("/sys/fs/cgroup", "cgroup", "cgroup", CLOSED ",\"relatime\",\"ro\"")
 	"],"
 	"\"Annotations\":{\"io.katacontainers.pkg.oci.container_type\":\"single_container\"},"
 	"\"Linux\":{\"Resources\":{},"
-	"\"Namespaces\":[{\"Type\":\"ipc\"},{\"Type\":\"uts\"},{\"Type\":\"mount\"},{\"Type\":\"cgroup\"}],"
-	"\"MaskedPaths\":[\"/proc/acpi\",\"/proc/asound\",\"/proc/kcore\",\"/proc/keys\",\"/proc/latency_stats\","
-	"\"/proc/timer_list\",\"/proc/timer_stats\",\"/proc/sched_debug\",\"/proc/scsi\",\"/sys/firmware\"],"
-	"\"ReadonlyPaths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\",\"/proc/sysrq-trigger\"]"
+	"\"Namespaces\":[{\"Type\":\"ipc\"},{\"Type\":\"uts\"},{\"Type\":\"mount\"},"
+	"{\"Type\":\"cgroup\"}],"
+	"\"MaskedPaths\":[\"/proc/acpi\",\"/proc/asound\",\"/proc/kcore\",\"/proc/keys\","
+	"\"/proc/latency_stats\",\"/proc/timer_list\",\"/proc/timer_stats\","
+	"\"/proc/sched_debug\",\"/proc/scsi\",\"/sys/firmware\"],"
+	"\"ReadonlyPaths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\","
+	"\"/proc/sysrq-trigger\"]"
 	"}}}";
+/* clang-format on */
 
 /* Collects copies of texts; a failed allocation is noticed once, at the end. */
 struct texts {
@@ -170,13 +180,15 @@ static bool set_resources(struct arena *a, const struct spec_opts *o, Grpc__Linu
 			return false;
 		grpc__linux_cpu__init(r->cpu);
 		r->cpu->period = CPU_PERIOD_US;
-		r->cpu->quota = (int64_t)MAX(o->cpu_us_per_second / (1000000 / CPU_PERIOD_US), (uint64_t)1000);
+		r->cpu->quota = (int64_t)MAX(o->cpu_us_per_second / (1000000 / CPU_PERIOD_US),
+					     (uint64_t)1000);
 	}
 	return true;
 }
 
 /* One storage; the texts are literals of this file or belong to the arena. */
-static Grpc__Storage *storage(struct arena *a, const char *driver, const char *source, const char *fstype, const char *mount_point)
+static Grpc__Storage *storage(struct arena *a, const char *driver, const char *source,
+			      const char *fstype, const char *mount_point)
 {
 	Grpc__Storage *s = ARENA_NEW(a, Grpc__Storage);
 
@@ -201,11 +213,14 @@ static bool set_options(struct arena *a, Grpc__Storage *s, const char *const *op
 	return !t.failed;
 }
 
-static bool set_storages(struct arena *a, const struct spec_opts *o, Grpc__CreateContainerRequest *r)
+static bool set_storages(struct arena *a, const struct spec_opts *o,
+			 Grpc__CreateContainerRequest *r)
 {
 	static const char *const readonly[] = { "ro", NULL };
-	static const char *const overlay[] = { "lowerdir=" IMAGE_DIR, "io.katacontainers.fs-opt.overlay-rw", NULL };
-	const char *format = o->share_tag ? SPEC_SHARE_DIR "/%s/rootfs" : "/run/kata-containers/%s/rootfs";
+	static const char *const overlay[] = { "lowerdir=" IMAGE_DIR,
+					       "io.katacontainers.fs-opt.overlay-rw", NULL };
+	const char *format =
+		o->share_tag ? SPEC_SHARE_DIR "/%s/rootfs" : "/run/kata-containers/%s/rootfs";
 	char *root = arena_printf(a, format, o->id);
 
 	r->storages = ARENA_ARRAY(a, Grpc__Storage *, 2);
@@ -226,8 +241,8 @@ static bool set_storages(struct arena *a, const struct spec_opts *o, Grpc__Creat
 
 Grpc__CreateContainerRequest *spec_build(struct arena *a, const struct spec_opts *o, struct err *e)
 {
-	Grpc__CreateContainerRequest *r = (Grpc__CreateContainerRequest *)
-		pbjson_read(a, &grpc__create_container_request__descriptor, template, strlen(template), e);
+	Grpc__CreateContainerRequest *r = (Grpc__CreateContainerRequest *)pbjson_read(
+		a, &grpc__create_container_request__descriptor, template, strlen(template), e);
 	char *cgroup = arena_printf(a, "/motectl/%s", o->id);
 
 	if (!r)
@@ -236,8 +251,9 @@ Grpc__CreateContainerRequest *spec_build(struct arena *a, const struct spec_opts
 	r->exec_id = arena_strdup(a, o->id);
 	r->oci->hostname = arena_strdup(a, o->hostname);
 	r->oci->linux->cgroupspath = cgroup;
-	if (r->container_id && r->exec_id && r->oci->hostname && cgroup && set_process(a, o, r->oci->process) &&
-	    set_resources(a, o, r->oci->linux->resources) && set_storages(a, o, r))
+	if (r->container_id && r->exec_id && r->oci->hostname && cgroup &&
+	    set_process(a, o, r->oci->process) && set_resources(a, o, r->oci->linux->resources) &&
+	    set_storages(a, o, r))
 		return r;
 	err_set(e, RC_RESOURCE_EXHAUSTED, "the container's spec: no memory");
 	return NULL;

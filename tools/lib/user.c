@@ -64,13 +64,14 @@ static bool number(const char *text, uint32_t *out)
 {
 	uint64_t v;
 
-	if (num_u64(text, UINT32_MAX - 1, &v) < 0)	/* all ones means "leave it" to the kernel */
+	if (num_u64(text, UINT32_MAX - 1, &v) < 0) /* all ones means "leave it" to the kernel */
 		return false;
 	*out = (uint32_t)v;
 	return true;
 }
 
-/* name:password:uid:gid:… — by name, or by number when the text is one. The entry's name goes to `name`. */
+/* name:password:uid:gid:… — by name, or by number when the text is one. The entry's name goes to
+ * `name`. */
 static bool find_user(int rootfd, const char *text, struct user *out, char name[NAME_SIZE])
 {
 	AUTO_FREE char *file = read_inside(rootfd, "etc/passwd");
@@ -109,7 +110,8 @@ static bool is_member(const char *list, const char *name)
 	return false;
 }
 
-/* name:password:gid:members — the group called `text`, or (text NULL) every group that lists `member`. */
+/* name:password:gid:members — the group called `text`, or (text NULL) every group that lists
+ * `member`. */
 static bool find_group(int rootfd, const char *text, const char *member, struct user *out)
 {
 	AUTO_FREE char *file = read_inside(rootfd, "etc/group");
@@ -123,7 +125,8 @@ static bool find_group(int rootfd, const char *text, const char *member, struct 
 			out->gid = gid;
 			return true;
 		}
-		if (!text && l.n > 3 && is_member(l.field[3], member) && gid != out->gid && out->n_groups < USER_GROUPS)
+		if (!text && l.n > 3 && is_member(l.field[3], member) && gid != out->gid &&
+		    out->n_groups < USER_GROUPS)
 			out->groups[out->n_groups++] = gid;
 	}
 	return false;
@@ -143,7 +146,8 @@ int user_resolve(int rootfd, const char *text, struct user *out, struct err *e)
 		return err_set(e, RC_NOT_FOUND, "the rootfs has no user '%s' in etc/passwd", user);
 	if (colon) {
 		if (!number(colon + 1, &out->gid) && !find_group(rootfd, colon + 1, NULL, out))
-			return err_set(e, RC_NOT_FOUND, "the rootfs has no group '%.60s' in etc/group", colon + 1);
+			return err_set(e, RC_NOT_FOUND,
+				       "the rootfs has no group '%.60s' in etc/group", colon + 1);
 		return 0;
 	}
 	if (*name)

@@ -31,12 +31,16 @@ static int parse_timeout(const char *text, void *member, struct err *e)
 }
 
 static const struct opt call_table[] = {
-	{ "defaults", 'd', NULL, "print fields that hold their default value too", OPT_FLAG, offsetof(struct call_opts, defaults), NULL },
-	{ "compact", 'c', NULL, "print one line", OPT_FLAG, offsetof(struct call_opts, compact), NULL },
+	{ "defaults", 'd', NULL, "print fields that hold their default value too", OPT_FLAG,
+	  offsetof(struct call_opts, defaults), NULL },
+	{ "compact", 'c', NULL, "print one line", OPT_FLAG, offsetof(struct call_opts, compact),
+	  NULL },
 	{ "timeout", 't', "SECONDS", "give up after so long; 0 (the default): never", OPT_PARSE,
 	  offsetof(struct call_opts, timeout_ms), parse_timeout },
-	{ "help", 'h', NULL, "this text\n"
-	  "ADDRESS is vsock://CID:PORT, hvsock://PATH:PORT or unix://PATH; the request is {} when it is\n"
+	{ "help", 'h', NULL,
+	  "this text\n"
+	  "ADDRESS is vsock://CID:PORT, hvsock://PATH:PORT or unix://PATH; the request is {}\n"
+	  "when it is "
 	  "left out, and comes from the standard input when it is '-'",
 	  OPT_FLAG, offsetof(struct call_opts, help), NULL },
 	{ .name = NULL },
@@ -69,8 +73,9 @@ static const char *request_text(struct arena *a, const char *given, size_t *len,
 	return text;
 }
 
-static ProtobufCMessage *exchange(const char *where, const char *service, const ProtobufCMethodDescriptor *m,
-				  const ProtobufCMessage *req, uint64_t timeout_ms, struct arena *a, struct err *e)
+static ProtobufCMessage *exchange(const char *where, const char *service,
+				  const ProtobufCMethodDescriptor *m, const ProtobufCMessage *req,
+				  uint64_t timeout_ms, struct arena *a, struct err *e)
 {
 	struct loop *loop = loop_new();
 	ProtobufCMessage *reply = NULL;
@@ -82,7 +87,9 @@ static ProtobufCMessage *exchange(const char *where, const char *service, const 
 		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory for an event loop");
 		return NULL;
 	}
-	fd = address_parse(where, &address, e) < 0 ? -1 : address_connect(&address, timeout_ms ? timeout_ms : CONNECT_MS, e);
+	fd = address_parse(where, &address, e) < 0
+		     ? -1
+		     : address_connect(&address, timeout_ms ? timeout_ms : CONNECT_MS, e);
 	if (fd >= 0)
 		c = client_new(loop, fd, e);
 	if (!c) {
@@ -101,7 +108,8 @@ static int call(struct arena *a, const struct call_opts *o, const char *const *a
 {
 	const ProtobufCServiceDescriptor *service;
 	const ProtobufCMethodDescriptor *method;
-	unsigned int flags = (o->defaults ? PBJSON_DEFAULTS : 0) | (o->compact ? PBJSON_COMPACT : 0);
+	unsigned int flags =
+		(o->defaults ? PBJSON_DEFAULTS : 0) | (o->compact ? PBJSON_COMPACT : 0);
 	ProtobufCMessage *req, *reply;
 	const char *text;
 	size_t len;

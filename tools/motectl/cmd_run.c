@@ -2,8 +2,9 @@
 /*
  * run: a directory becomes a container in a VM of its own, for as long as one command runs.
  *
- * Straight-line code that turns the loop: pack, boot, create, start; then the pump until the end; then everything back, in the reverse order, whatever
- * happened. Signals come by signals.h: before the container runs they end us, then they are the container's.
+ * Straight-line code that turns the loop: pack, boot, create, start; then the pump until the end;
+ * then everything back, in the reverse order, whatever happened. Signals come by signals.h: before
+ * the container runs they end us, then they are the container's.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -83,29 +84,45 @@ static int parse_ms(const char *text, void *member, struct err *e)
 
 #define AT(member)	offsetof(struct run_opts, member)
 static const struct opt table[] = {
-	{ "interactive", 'i', NULL, "give our standard input to the container", OPT_FLAG, AT(interactive), NULL },
+	{ "interactive", 'i', NULL, "give our standard input to the container", OPT_FLAG,
+	  AT(interactive), NULL },
 	{ "tty", 't', NULL, "give the container a terminal", OPT_FLAG, AT(terminal), NULL },
-	{ "env", 'e', "NAME=VALUE", "set a variable; NAME alone takes our value", OPT_LIST, AT(env), NULL },
+	{ "env", 'e', "NAME=VALUE", "set a variable; NAME alone takes our value", OPT_LIST, AT(env),
+	  NULL },
 	{ "workdir", 'w', "DIR", "directory to start in (default /)", OPT_TEXT, AT(cwd), NULL },
-	{ "user", 'u', "USER[:GROUP]", "numbers, or names of the rootfs' etc/passwd (default 0:0)", OPT_TEXT, AT(user), NULL },
-	{ "memory", 'm', "SIZE", "memory limit of the container, such as 64M", OPT_PARSE, AT(memory), parse_memory },
-	{ "cpus", 0, "NUMBER", "CPU time limit of the container, such as 1.5", OPT_PARSE, AT(cpu), parse_cpu },
+	{ "user", 'u', "USER[:GROUP]", "numbers, or names of the rootfs' etc/passwd (default 0:0)",
+	  OPT_TEXT, AT(user), NULL },
+	{ "memory", 'm', "SIZE", "memory limit of the container, such as 64M", OPT_PARSE,
+	  AT(memory), parse_memory },
+	{ "cpus", 0, "NUMBER", "CPU time limit of the container, such as 1.5", OPT_PARSE, AT(cpu),
+	  parse_cpu },
 	{ "hostname", 0, "NAME", "(default mote)", OPT_TEXT, AT(hostname), NULL },
-	{ "share", 0, NULL, "show the directory itself by virtio-fs: what the container writes stays;\n"
-	  "else it gets a copy that is forgotten at the end", OPT_FLAG, AT(share), NULL },
-	{ "kernel", 0, "FILE", "guest kernel (default: vmlinuz beside motectl, or installed)", OPT_TEXT, AT(kernel), NULL },
-	{ "initrd", 0, "FILE", "with the agent (default: initrd.img, likewise)", OPT_TEXT, AT(initrd), NULL },
-	{ "append", 0, "TEXT", "more for the kernel's command line, such as agent.log=debug", OPT_LIST, AT(append), NULL },
+	{ "share", 0, NULL,
+	  "show the directory itself by virtio-fs: what the container writes stays;\n"
+	  "else it gets a copy that is forgotten at the end",
+	  OPT_FLAG, AT(share), NULL },
+	{ "kernel", 0, "FILE", "guest kernel (default: vmlinuz beside motectl, or installed)",
+	  OPT_TEXT, AT(kernel), NULL },
+	{ "initrd", 0, "FILE", "with the agent (default: initrd.img, likewise)", OPT_TEXT,
+	  AT(initrd), NULL },
+	{ "append", 0, "TEXT", "more for the kernel's command line, such as agent.log=debug",
+	  OPT_LIST, AT(append), NULL },
 	{ "accel", 0, "kvm|tcg", "default: kvm where it works", OPT_TEXT, AT(accel), NULL },
-	{ "vm-memory", 0, "SIZE", "the VM's memory (default 256M, and the container's limit on top)", OPT_PARSE,
+	{ "vm-memory", 0, "SIZE",
+	  "the VM's memory (default 256M, and the container's limit on top)", OPT_PARSE,
 	  AT(vm_memory), parse_memory },
-	{ "vm-cpus", 0, "NUMBER", "the VM's processors (default 1, or as many as --cpus needs)", OPT_PARSE, AT(vm_cpus), parse_vm_cpus },
-	{ "boot-timeout", 0, "SECONDS", "for the agent to answer (default 60)", OPT_PARSE, AT(boot_ms), parse_ms },
+	{ "vm-cpus", 0, "NUMBER", "the VM's processors (default 1, or as many as --cpus needs)",
+	  OPT_PARSE, AT(vm_cpus), parse_vm_cpus },
+	{ "boot-timeout", 0, "SECONDS", "for the agent to answer (default 60)", OPT_PARSE,
+	  AT(boot_ms), parse_ms },
 	{ "verbose", 'v', NULL, "show the VM's console on stderr", OPT_FLAG, AT(verbose), NULL },
-	{ "help", 'h', NULL, "this text\n"
-	  "The command is /bin/sh by default. The exit status is the command's; 127 and 126 when there is no\n"
+	{ "help", 'h', NULL,
+	  "this text\n"
+	  "The command is /bin/sh by default. The exit status is the command's; 127 and 126 when\n"
+	  "there is no "
 	  "such command or it cannot be executed, 125 when motectl itself failed.\n"
-	  "Two SIGINT, SIGTERM, SIGHUP or SIGQUIT within two seconds kill the container.", OPT_FLAG, AT(help), NULL },
+	  "Two SIGINT, SIGTERM, SIGHUP or SIGQUIT within two seconds kill the container.",
+	  OPT_FLAG, AT(help), NULL },
 	{ .name = NULL },
 };
 
@@ -124,7 +141,8 @@ static void resize(struct run *r)
 		pump_resize(&r->pump, rows, columns);
 }
 
-/* While the container runs. A second signal to end, soon after the first, is SIGKILL; a third ends the VM. */
+/* While the container runs. A second signal to end, soon after the first, is SIGKILL; a third ends
+ * the VM. */
 static void on_signal(int signo)
 {
 	struct run *r = the_run;
@@ -193,15 +211,19 @@ static int make_image(struct run *r, struct err *e)
 
 static int boot(struct run *r, struct err *e)
 {
-	uint64_t memory = r->o.vm_memory ? r->o.vm_memory : (uint64_t)VM_MEMORY_MB * MEGABYTE + r->o.memory;
-	uint64_t cpus = r->o.vm_cpus ? r->o.vm_cpus : MAX((r->o.cpu + 999999) / 1000000, (uint64_t)1);
+	uint64_t memory =
+		r->o.vm_memory ? r->o.vm_memory : (uint64_t)VM_MEMORY_MB * MEGABYTE + r->o.memory;
+	uint64_t cpus =
+		r->o.vm_cpus ? r->o.vm_cpus : MAX((r->o.cpu + 999999) / 1000000, (uint64_t)1);
 	struct vm_opts *v = &r->vm_opts;
 	char *cmdline = arena_strdup(r->arena, "");
 
 	for (size_t i = 0; cmdline && i < r->o.append.n; i++)
-		cmdline = arena_printf(r->arena, "%s%s%s", cmdline, i ? " " : "", r->o.append.items[i]);
+		cmdline = arena_printf(r->arena, "%s%s%s", cmdline, i ? " " : "",
+				       r->o.append.items[i]);
 	if (!cmdline || memory / MEGABYTE > UINT32_MAX)
-		return err_set(e, RC_INVALID_ARGUMENT, "the VM's memory or command line is too large");
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "the VM's memory or command line is too large");
 	v->kernel = r->o.kernel;
 	v->initrd = r->o.initrd;
 	v->accel = r->o.accel;
@@ -253,14 +275,15 @@ static int create(struct run *r, struct err *e)
 static int run_container(struct run *r, struct err *e)
 {
 	static const int fds[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
-	unsigned int flags = (r->o.interactive ? PUMP_STDIN : 0) | (r->o.terminal ? PUMP_TERMINAL : 0);
+	unsigned int flags =
+		(r->o.interactive ? PUMP_STDIN : 0) | (r->o.terminal ? PUMP_TERMINAL : 0);
 	int status;
 
 	if (session_start(vm_client(r->vm), r->id, e) < 0)
 		return -1;
 	pump_init(&r->pump, r->loop, vm_client(r->vm), r->id, flags, fds);
 	if (r->o.terminal && r->o.interactive)
-		tty_make_raw(&r->tty, STDIN_FILENO);	/* not a terminal: then there is nothing to make raw */
+		tty_make_raw(&r->tty, STDIN_FILENO);	/* or it is no terminal: fine */
 	the_run = r;
 	r->signals.forward = on_signal;
 	resize(r);
@@ -296,15 +319,17 @@ static bool ends_with(const char *text, const char *end)
 	return n >= m && str_eq(text + n - m, end);
 }
 
-/* Why a failed run failed: a signal, a command that is not there, a VM that died, or what e says. Returns the exit status, for a command
- * the one that a shell would give: agents know by themselves only these texts. */
+/* Why a failed run failed: a signal, a command that is not there, a VM that died, or what e says.
+ * Returns the exit status, for a command the one that a shell would give: agents know by themselves
+ * only these texts. */
 static int explain(struct run *r, struct err *e)
 {
 	struct err ignored = { 0 };
 
 	if (r->signals.cancel)
 		return 128 + r->signals.signo;
-	if (r->vm && !r->o.verbose && e->rc == RC_UNAVAILABLE && vm_wait_exit(r->vm, CONSOLE_MS, &ignored) == 0)
+	if (r->vm && !r->o.verbose && e->rc == RC_UNAVAILABLE &&
+	    vm_wait_exit(r->vm, CONSOLE_MS, &ignored) == 0)
 		fputs(vm_console(r->vm), stderr);
 	if (strstr(e->msg, "the file ") && ends_with(e->msg, "was not found"))
 		return complain(STATUS_NOT_FOUND, e);

@@ -45,15 +45,21 @@ static int parse_ms(const char *text, void *member, struct err *e)
 static const struct opt table[] = {
 	{ "memory", 'm', "SIZE", "(default 256M)", OPT_PARSE, AT(memory), parse_memory },
 	{ "cpus", 0, "NUMBER", "(default 1)", OPT_PARSE, AT(cpus), parse_vm_cpus },
-	{ "drive", 0, "FILE[,ro]", "a disk over a raw image; the guest's PCI path of it is printed", OPT_LIST, AT(drives), NULL },
+	{ "drive", 0, "FILE[,ro]", "a disk over a raw image; the guest's PCI path of it is printed",
+	  OPT_LIST, AT(drives), NULL },
 	{ "share", 0, "TAG=DIR", "a directory by virtio-fs", OPT_LIST, AT(shares), NULL },
-	{ "kernel", 0, "FILE", "guest kernel (default: vmlinuz beside motectl, or installed)", OPT_TEXT, AT(kernel), NULL },
-	{ "initrd", 0, "FILE", "with the agent (default: initrd.img, likewise)", OPT_TEXT, AT(initrd), NULL },
+	{ "kernel", 0, "FILE", "guest kernel (default: vmlinuz beside motectl, or installed)",
+	  OPT_TEXT, AT(kernel), NULL },
+	{ "initrd", 0, "FILE", "with the agent (default: initrd.img, likewise)", OPT_TEXT,
+	  AT(initrd), NULL },
 	{ "append", 0, "TEXT", "more for the kernel's command line", OPT_LIST, AT(append), NULL },
 	{ "accel", 0, "kvm|tcg", "default: kvm where it works", OPT_TEXT, AT(accel), NULL },
-	{ "cid", 0, "NUMBER", "vsock number of the guest (default: a free one)", OPT_PARSE, AT(cid), parse_cid },
-	{ "boot-timeout", 0, "SECONDS", "for the agent to answer (default 60)", OPT_PARSE, AT(boot_ms), parse_ms },
-	{ "no-wait", 0, NULL, "print the address at once, before the agent answers", OPT_FLAG, AT(no_wait), NULL },
+	{ "cid", 0, "NUMBER", "vsock number of the guest (default: a free one)", OPT_PARSE, AT(cid),
+	  parse_cid },
+	{ "boot-timeout", 0, "SECONDS", "for the agent to answer (default 60)", OPT_PARSE,
+	  AT(boot_ms), parse_ms },
+	{ "no-wait", 0, NULL, "print the address at once, before the agent answers", OPT_FLAG,
+	  AT(no_wait), NULL },
 	{ "verbose", 'v', NULL, "show the VM's console on stderr", OPT_FLAG, AT(verbose), NULL },
 	{ "help", 'h', NULL, "this text", OPT_FLAG, AT(help), NULL },
 	{ .name = NULL },
@@ -69,12 +75,14 @@ static void on_console(void *arg UNUSED, const char *line)
 	fprintf(stderr, "%s\n", line);
 }
 
-static int add_drives(struct arena *a, const struct vm_cmd_opts *o, struct devices *d, struct err *e)
+static int add_drives(struct arena *a, const struct vm_cmd_opts *o, struct devices *d,
+		      struct err *e)
 {
 	static const char suffix[] = ",ro";
 
 	if (o->drives.n > VM_DRIVES || o->shares.n > VM_SHARES)
-		return err_set(e, RC_INVALID_ARGUMENT, "more than %d drives or %d shares", VM_DRIVES, VM_SHARES);
+		return err_set(e, RC_INVALID_ARGUMENT, "more than %d drives or %d shares",
+			       VM_DRIVES, VM_SHARES);
 	for (size_t i = 0; i < o->drives.n; i++) {
 		const char *text = o->drives.items[i];
 		size_t n = strlen(text), cut = strlen(suffix);
@@ -88,14 +96,18 @@ static int add_drives(struct arena *a, const struct vm_cmd_opts *o, struct devic
 	return 0;
 }
 
-static int add_shares(struct arena *a, const struct vm_cmd_opts *o, struct devices *d, struct err *e)
+static int add_shares(struct arena *a, const struct vm_cmd_opts *o, struct devices *d,
+		      struct err *e)
 {
 	for (size_t i = 0; i < o->shares.n; i++) {
 		const char *equals = strchr(o->shares.items[i], '=');
 
 		if (!equals || equals == o->shares.items[i])
-			return err_set(e, RC_INVALID_ARGUMENT, "option '--share': '%.80s' is not TAG=DIR", o->shares.items[i]);
-		d->shares[i].tag = arena_strndup(a, o->shares.items[i], (size_t)(equals - o->shares.items[i]));
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "option '--share': '%.80s' is not TAG=DIR",
+				       o->shares.items[i]);
+		d->shares[i].tag =
+			arena_strndup(a, o->shares.items[i], (size_t)(equals - o->shares.items[i]));
 		d->shares[i].dir = equals + 1;
 		if (!d->shares[i].tag)
 			return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
@@ -104,7 +116,8 @@ static int add_shares(struct arena *a, const struct vm_cmd_opts *o, struct devic
 }
 
 /* Boots, prints, and waits for the end of the VM or for a signal. */
-static int keep(struct loop *l, struct signals *s, const struct vm_opts *v, const struct vm_cmd_opts *o, struct err *e)
+static int keep(struct loop *l, struct signals *s, const struct vm_opts *v,
+		const struct vm_cmd_opts *o, struct err *e)
 {
 	char path[VM_PCI_PATH];
 	int rc = 0;
@@ -117,7 +130,8 @@ static int keep(struct loop *l, struct signals *s, const struct vm_opts *v, cons
 	if (rc == 0) {
 		puts(vm_address(s->vm));
 		for (size_t i = 0; i < v->n_drives; i++)
-			printf("drive %s: PCI path %s\n", v->drives[i].file, vm_drive_pci_path(v, i, path));
+			printf("drive %s: PCI path %s\n", v->drives[i].file,
+			       vm_drive_pci_path(v, i, path));
 		fflush(stdout);
 		rc = vm_wait_exit(s->vm, FOREVER_MS, e);
 	}
@@ -132,10 +146,18 @@ static int run(struct arena *a, const struct vm_cmd_opts *o, struct err *e)
 	struct devices d = { 0 };
 	struct loop *l = loop_new();
 	struct vm_opts v = {
-		.kernel = o->kernel, .initrd = o->initrd, .accel = o->accel, .cid = (uint32_t)o->cid,
-		.memory_mb = (unsigned int)MIN(o->memory / MEGABYTE, (uint64_t)UINT32_MAX), .cpus = (unsigned int)o->cpus,
-		.drives = d.drives, .n_drives = o->drives.n, .shares = d.shares, .n_shares = o->shares.n,
-		.console = o->verbose ? on_console : NULL, .cancel = &s.cancel,
+		.kernel = o->kernel,
+		.initrd = o->initrd,
+		.accel = o->accel,
+		.cid = (uint32_t)o->cid,
+		.memory_mb = (unsigned int)MIN(o->memory / MEGABYTE, (uint64_t)UINT32_MAX),
+		.cpus = (unsigned int)o->cpus,
+		.drives = d.drives,
+		.n_drives = o->drives.n,
+		.shares = d.shares,
+		.n_shares = o->shares.n,
+		.console = o->verbose ? on_console : NULL,
+		.cancel = &s.cancel,
 	};
 	char *cmdline = arena_strdup(a, "");
 	struct vm *vm;
@@ -150,7 +172,8 @@ static int run(struct arena *a, const struct vm_cmd_opts *o, struct err *e)
 		loop_free(l);
 		return STATUS_FAILED;
 	}
-	rc = add_drives(a, o, &d, e) < 0 || add_shares(a, o, &d, e) < 0 ? -1 : keep(l, &s, &v, o, e);
+	rc = add_drives(a, o, &d, e) < 0 || add_shares(a, o, &d, e) < 0 ? -1
+									: keep(l, &s, &v, o, e);
 	vm = s.vm;
 	s.vm = NULL;
 	vm_stop(vm, s.cancel ? VM_STOP_KILL : VM_STOP_QUIT);

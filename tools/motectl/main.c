@@ -29,11 +29,12 @@ static void print_usage(FILE *out)
 	fputs("usage: motectl COMMAND [OPTION...] [ARGUMENT...]\n\n", out);
 	for (size_t i = 0; i < COUNT_OF(commands); i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
-	fputs("\n'motectl COMMAND --help' tells more; 'motectl --version' tells the version.\n", out);
+	fputs("\n'motectl COMMAND --help' tells more; 'motectl --version' tells the version.\n",
+	      out);
 }
 
-int read_options(struct arena *a, const struct opt *table, void *into, const bool *help, const char *usage, char **argv,
-		 struct opt_rest *rest, int *status)
+int read_options(struct arena *a, const struct opt *table, void *into, const bool *help,
+		 const char *usage, char **argv, struct opt_rest *rest, int *status)
 {
 	struct err e = { 0 };
 

@@ -25,9 +25,10 @@ int cmd_describe(char **argv);
 /* "motectl: TEXT" on stderr; returns status. */
 int complain(int status, const struct err *e);
 
-/* As opt_read(). 0: go on. Else the command returns *status at once: help was printed (*help set and 0), or the mistake (STATUS_USAGE). */
-int read_options(struct arena *a, const struct opt *table, void *into, const bool *help, const char *usage, char **argv,
-		 struct opt_rest *rest, int *status);
+/* As opt_read(). 0: go on. Else the command returns *status at once: help was printed (*help set
+ * and 0), or the mistake (STATUS_USAGE). */
+int read_options(struct arena *a, const struct opt *table, void *into, const bool *help,
+		 const char *usage, char **argv, struct opt_rest *rest, int *status);
 
 /* A second look at the arguments: between min and max of them, else a message; 0 or -1. */
 int check_arguments(const struct opt_rest *rest, size_t min, size_t max, const char *usage);

@@ -11,18 +11,21 @@
 
 struct packer {
 	const char *program, *fstype;
-	const char *const args[ARGS];	/* those after the program; the last one only for who is not root */
-	const char *all_root;
+	const char *const args[ARGS];	/* those after the program */
+	const char *all_root;		/* only for who is not root */
 };
 
 /* Without compression: the image lives for one run. */
 static const struct packer packers[] = {
 	{ "mkfs.erofs", "erofs", { "--quiet", IMAGE, DIR }, "--all-root" },
-	{ "mksquashfs", "squashfs", { DIR, IMAGE, "-noappend", "-quiet", "-no-progress", "-noI", "-noD", "-noF" }, "-all-root" },
+	{ "mksquashfs",
+	  "squashfs",
+	  { DIR, IMAGE, "-noappend", "-quiet", "-no-progress", "-noI", "-noD", "-noF" },
+	  "-all-root" },
 };
 
-static int run(struct loop *l, const struct packer *k, const char *program, const char *dir, const char *image,
-	       const bool *cancel, struct err *e)
+static int run(struct loop *l, const struct packer *k, const char *program, const char *dir,
+	       const char *image, const bool *cancel, struct err *e)
 {
 	const char *argv[ARGS + 3] = { program };
 	struct vm_proc_opts opts = { .name = k->program, .argv = argv };
@@ -33,7 +36,9 @@ static int run(struct loop *l, const struct packer *k, const char *program, cons
 	if (geteuid() != 0 && k->all_root[1] == '-')
 		argv[n++] = k->all_root;
 	for (size_t i = 0; i < ARGS && k->args[i]; i++)
-		argv[n++] = str_eq(k->args[i], IMAGE) ? image : str_eq(k->args[i], DIR) ? dir : k->args[i];
+		argv[n++] = str_eq(k->args[i], IMAGE) ? image
+			    : str_eq(k->args[i], DIR) ? dir
+						      : k->args[i];
 	if (geteuid() != 0 && k->all_root[1] != '-')
 		argv[n++] = k->all_root;
 	if (vm_proc_start(l, &p, &opts, e) < 0)
@@ -47,7 +52,8 @@ static int run(struct loop *l, const struct packer *k, const char *program, cons
 	return rc < 0 ? -1 : 0;
 }
 
-int pack_directory(struct loop *l, const char *dir, const char *image, const bool *cancel, const char **fstype, struct err *e)
+int pack_directory(struct loop *l, const char *dir, const char *image, const bool *cancel,
+		   const char **fstype, struct err *e)
 {
 	char program[PATH_MAX];
 
@@ -55,7 +61,11 @@ int pack_directory(struct loop *l, const char *dir, const char *image, const boo
 		if (vm_find_in_path(packers[i].program, program) < 0)
 			continue;
 		*fstype = packers[i].fstype;
-		return run(l, &packers[i], program, dir, image, cancel, e) < 0 ? err_ctx(e, "pack %s", dir) : 0;
+		return run(l, &packers[i], program, dir, image, cancel, e) < 0
+			       ? err_ctx(e, "pack %s", dir)
+			       : 0;
 	}
-	return err_set(e, RC_NOT_FOUND, "pack %s: neither mkfs.erofs (erofs-utils) nor mksquashfs is installed", dir);
+	return err_set(e, RC_NOT_FOUND,
+		       "pack %s: neither mkfs.erofs (erofs-utils) nor mksquashfs is installed",
+		       dir);
 }

@@ -40,7 +40,8 @@ static void on_wait(void *arg, const struct err *e, const uint8_t *payload, size
 		return;
 	}
 	arena_init(&a, MEMORY_MAX);
-	reply = (Grpc__WaitProcessResponse *)pb_unpack(&a, &grpc__wait_process_response__descriptor, payload, len, &bad);
+	reply = (Grpc__WaitProcessResponse *)pb_unpack(&a, &grpc__wait_process_response__descriptor,
+						       payload, len, &bad);
 	if (reply)
 		p->status = reply->status & 0xff;
 	else
@@ -109,7 +110,7 @@ static void on_writable(struct watch *w, uint32_t events)
 {
 	struct pump_out *o = container_of(w, struct pump_out, watch);
 
-	if (events & (EPOLLERR | EPOLLHUP) && !o->len) {	/* the reader went away while there was nothing to write */
+	if (events & (EPOLLERR | EPOLLHUP) && !o->len) {	/* the reader went away meanwhile */
 		out_broken(o, EPIPE);
 		return;
 	}
@@ -139,14 +140,16 @@ static void on_output(void *arg, const struct err *e, const uint8_t *payload, si
 	o->reading = false;
 	arena_init(&a, MEMORY_MAX);
 	if (!err_is_set(&bad))
-		reply = (Grpc__ReadStreamResponse *)pb_unpack(&a, &grpc__read_stream_response__descriptor, payload, len, &bad);
+		reply = (Grpc__ReadStreamResponse *)pb_unpack(
+			&a, &grpc__read_stream_response__descriptor, payload, len, &bad);
 	if (reply && reply->data.len > PUMP_BUFFER - o->len)
 		err_set(&bad, RC_DATA_LOSS, "the agent sent more than was asked for");
 	else if (reply && reply->data.len)
 		out_take(o, reply->data.data, reply->data.len);
 	else
 		o->eof = true;
-	/* A stream may end with an error, a terminal's does; a lost connection is the end of everything. */
+	/* A stream may end with an error, a terminal's does; a lost connection is the end of
+	 * everything. */
 	if (bad.rc == RC_UNAVAILABLE || bad.rc == RC_CANCELLED || bad.rc == RC_DATA_LOSS)
 		fail(o->pump, o->method, &bad);
 	arena_fini(&a);
@@ -159,12 +162,14 @@ static void out_read(struct pump_out *o)
 	Grpc__ReadStreamRequest req = GRPC__READ_STREAM_REQUEST__INIT;
 	struct err e = { 0 };
 
-	if (!o->method || o->reading || o->eof || o->pump->done || PUMP_BUFFER - o->len < PUMP_CHUNK)
+	if (!o->method || o->reading || o->eof || o->pump->done ||
+	    PUMP_BUFFER - o->len < PUMP_CHUNK)
 		return;
 	req.container_id = req.exec_id = (char *)o->pump->id;
 	req.len = PUMP_CHUNK;
 	o->reading = true;
-	if (client_call_msg(o->pump->client, SERVICE, o->method, &req.base, 0, on_output, o, &e) < 0)
+	if (client_call_msg(o->pump->client, SERVICE, o->method, &req.base, 0, on_output, o, &e) <
+	    0)
 		fail(o->pump, o->method, &e);
 }
 
@@ -192,7 +197,8 @@ static void in_stop(struct pump *p)
 	p->in.len = 0;
 }
 
-static void on_closed_stdin(void *arg UNUSED, const struct err *e UNUSED, const uint8_t *payload UNUSED, size_t len UNUSED)
+static void on_closed_stdin(void *arg UNUSED, const struct err *e UNUSED,
+			    const uint8_t *payload UNUSED, size_t len UNUSED)
 {
 	/* a process that has ended needs no end of its input */
 }
@@ -211,10 +217,12 @@ static void in_close(struct pump *p)
 		return;
 	}
 	req.container_id = req.exec_id = (char *)p->id;
-	client_call_msg(p->client, SERVICE, "CloseStdin", &req.base, CALL_MS, on_closed_stdin, p, &e);
+	client_call_msg(p->client, SERVICE, "CloseStdin", &req.base, CALL_MS, on_closed_stdin, p,
+			&e);
 }
 
-/* A container that reads its input no more is no error of ours: the rest is dropped, as a pipe would. */
+/* A container that reads its input no more is no error of ours: the rest is dropped, as a pipe
+ * would. */
 static void on_written(void *arg, const struct err *e, const uint8_t *payload, size_t len)
 {
 	struct pump *p = arg;
@@ -224,7 +232,8 @@ static void on_written(void *arg, const struct err *e, const uint8_t *payload, s
 
 	arena_init(&a, MEMORY_MAX);
 	if (!err_is_set(&bad))
-		reply = (Grpc__WriteStreamResponse *)pb_unpack(&a, &grpc__write_stream_response__descriptor, payload, len, &bad);
+		reply = (Grpc__WriteStreamResponse *)pb_unpack(
+			&a, &grpc__write_stream_response__descriptor, payload, len, &bad);
 	if (!reply || reply->len == 0 || reply->len > p->in.len) {
 		in_stop(p);
 	} else {
@@ -290,7 +299,8 @@ static void on_deferred(struct deferred *d)
 static void in_read(struct pump *p)
 {
 	if (!p->in.plain && !p->in.watch.loop)
-		p->in.plain = watch_add(p->loop, &p->in.watch, STDIN_FILENO, EPOLLIN, on_readable) < 0;
+		p->in.plain =
+			watch_add(p->loop, &p->in.watch, STDIN_FILENO, EPOLLIN, on_readable) < 0;
 	if (p->in.plain)
 		loop_defer(p->loop, &p->in.deferred, on_deferred);
 	else
@@ -299,7 +309,8 @@ static void in_read(struct pump *p)
 
 /* --- from outside --- */
 
-static void on_signalled(void *arg UNUSED, const struct err *e UNUSED, const uint8_t *payload UNUSED, size_t len UNUSED)
+static void on_signalled(void *arg UNUSED, const struct err *e UNUSED,
+			 const uint8_t *payload UNUSED, size_t len UNUSED)
 {
 	/* a process that has ended cannot be signalled; its end comes by itself */
 }
@@ -312,7 +323,8 @@ void pump_signal(struct pump *p, int signo)
 	req.container_id = (char *)p->id;
 	req.exec_id = signo == SIGKILL ? (char *)"" : (char *)p->id;
 	req.signal = (uint32_t)signo;
-	client_call_msg(p->client, SERVICE, "SignalProcess", &req.base, CALL_MS, on_signalled, p, &e);
+	client_call_msg(p->client, SERVICE, "SignalProcess", &req.base, CALL_MS, on_signalled, p,
+			&e);
 }
 
 void pump_resize(struct pump *p, unsigned int rows, unsigned int columns)
@@ -323,10 +335,12 @@ void pump_resize(struct pump *p, unsigned int rows, unsigned int columns)
 	req.container_id = req.exec_id = (char *)p->id;
 	req.row = rows;
 	req.column = columns;
-	client_call_msg(p->client, SERVICE, "TtyWinResize", &req.base, CALL_MS, on_signalled, p, &e);
+	client_call_msg(p->client, SERVICE, "TtyWinResize", &req.base, CALL_MS, on_signalled, p,
+			&e);
 }
 
-void pump_init(struct pump *p, struct loop *l, struct client *c, const char *id, unsigned int flags, const int fds[3])
+void pump_init(struct pump *p, struct loop *l, struct client *c, const char *id, unsigned int flags,
+	       const int fds[3])
 {
 	memset(p, 0, offsetof(struct pump, in));
 	memset(&p->in, 0, offsetof(struct pump_in, buf));

@@ -2,8 +2,9 @@
 /*
  * A running container's streams, signals and end, from StartContainer's answer to its exit code.
  *
- * ReadStdout and ReadStderr are each kept pending while there is room; what comes is written to our descriptors as they take it, so that a slow reader of
- * ours slows the container and nothing else. WaitProcess is asked last, after both streams' end: it closes them in the guest.
+ * ReadStdout and ReadStderr are each kept pending while there is room; what comes is written to our
+ * descriptors as they take it, so that a slow reader of ours slows the container and nothing else.
+ * WaitProcess is asked last, after both streams' end: it closes them in the guest.
  */
 #ifndef MOTECTL_PUMP_H
 #define MOTECTL_PUMP_H
@@ -18,8 +19,8 @@
 struct pump;
 
 enum pump_flags {
-	PUMP_STDIN = 0x1,	/* our stdin goes to the container; else it has an empty one */
-	PUMP_TERMINAL = 0x2,	/* the container has a terminal: one output, and the end of stdin is a ^D */
+	PUMP_STDIN = 0x1, /* our stdin goes to the container; else it has an empty one */
+	PUMP_TERMINAL = 0x2,	/* a terminal: one output, and the end of stdin is a ^D */
 };
 
 struct pump_out {
@@ -56,12 +57,15 @@ struct pump {
 };
 
 /* fds: ours. client and id live until pump_fini(). */
-void pump_init(struct pump *p, struct loop *l, struct client *c, const char *id, unsigned int flags, const int fds[3]);
+void pump_init(struct pump *p, struct loop *l, struct client *c, const char *id, unsigned int flags,
+	       const int fds[3]);
 
-/* Turns the loop until the container has ended and its output is out. The exit code, or -1 with e. */
+/* Turns the loop until the container has ended and its output is out. The exit code, or -1 with e.
+ */
 int pump_run(struct pump *p, struct err *e);
 
-/* In a callback, while pump_run() runs: a signal for the container's first process; SIGKILL for all of it. */
+/* In a callback, while pump_run() runs: a signal for the container's first process; SIGKILL for all
+ * of it. */
 void pump_signal(struct pump *p, int signo);
 void pump_resize(struct pump *p, unsigned int rows, unsigned int columns);
 

@@ -5,8 +5,10 @@
 
 #include "base/defs.h"
 
-/* A descriptor of our own for what fd is: where it can be opened anew (pipes, terminals) it does not wait and *write_max is SIZE_MAX; else it is a
- * copy, and one write of *write_max bytes (PIPE_BUF) does not wait once poll says that it is writable. -1 when even a copy cannot be had. */
+/* A descriptor of our own for what fd is: where it can be opened anew (pipes, terminals) it does
+ * not wait and *write_max is SIZE_MAX; else it is a copy, and one write of *write_max bytes
+ * (PIPE_BUF) does not wait once poll says that it is writable. -1 when even a copy cannot be had.
+ */
 int pump_fd_open(int fd, size_t *write_max);
 
 #endif

@@ -11,9 +11,11 @@
 #define REMOVE_SECONDS	10
 
 /* All calls here answer with google.protobuf.Empty. */
-static int call(struct client *c, struct arena *a, const char *method, const ProtobufCMessage *req, struct err *e)
+static int call(struct client *c, struct arena *a, const char *method, const ProtobufCMessage *req,
+		struct err *e)
 {
-	if (client_call_wait(c, SERVICE, method, req, &google__protobuf__empty__descriptor, CREATE_MS, a, e))
+	if (client_call_wait(c, SERVICE, method, req, &google__protobuf__empty__descriptor,
+			     CREATE_MS, a, e))
 		return 0;
 	return err_ctx(e, "%s: %s", method, err_rc_name(e->rc));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The calls of a Kata host around one container's life, one after the other; its streams are pump.h's. All turn the loop. */
+/* The calls of a Kata host around one container's life, one after the other; its streams are
+ * pump.h's. All turn the loop. */
 #ifndef MOTECTL_SESSION_H
 #define MOTECTL_SESSION_H
 

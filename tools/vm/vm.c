@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Start and end. The order of the start: a private directory, the vsock device, one virtiofsd per share, QEMU last. Every socket is connected here, by us, and
- * handed to QEMU as an open descriptor: QEMU never races with a helper that is not yet listening, and QMP and the console have no name
- * that anyone else could open. The end goes backwards.
+ * Start and end. The order of the start: a private directory, the vsock device, one virtiofsd per
+ * share, QEMU last. Every socket is connected here, by us, and handed to QEMU as an open
+ * descriptor: QEMU never races with a helper that is not yet listening, and QMP and the console
+ * have no name that anyone else could open. The end goes backwards.
  */
 #include "vm/vm_private.h"
 
@@ -49,19 +50,25 @@ static void on_console_line(void *arg, const char *line)
 }
 
 /* The C virtiofsd of QEMU and its successor in Rust take different options. */
-static int start_virtiofsd(struct vm *vm, struct vm_proc *p, const char *dir, int listenfd, struct err *e)
+static int start_virtiofsd(struct vm *vm, struct vm_proc *p, const char *dir, int listenfd,
+			   struct err *e)
 {
 	char program[PATH_MAX], fd[32], real[PATH_MAX], source[PATH_MAX + 16];
 	struct str f = STR_OVER(fd), s = STR_OVER(source);
-	const char *of_qemu[] = { program, fd, "-o", source, "-o", "cache=auto", "-o", "sandbox=namespace", NULL };
-	const char *of_rust[] = { program, fd, source, "--cache=auto", "--sandbox=namespace", NULL };
+	const char *of_qemu[] = {
+		program, fd, "-o", source, "-o", "cache=auto", "-o", "sandbox=namespace", NULL,
+	};
+	const char *of_rust[] = {
+		program, fd, source, "--cache=auto", "--sandbox=namespace", NULL,
+	};
 	struct vm_proc_opts opts = { .name = "virtiofsd", .fds = &listenfd, .n_fds = 1 };
 	bool qemus;
 
 	if (!realpath(dir, real))	/* virtiofsd looks for it after it has moved elsewhere */
 		return err_sys(e, errno, "look it up");
 	if (strchr(real, ','))
-		return err_set(e, RC_INVALID_ARGUMENT, "virtiofsd takes no directory with a comma in its name");
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "virtiofsd takes no directory with a comma in its name");
 	if (vm_find(VM_FIND_VIRTIOFSD, program, e) < 0)
 		return -1;
 	qemus = strstr(program, "/qemu/");
@@ -158,7 +165,8 @@ struct found {
 	char qemu[PATH_MAX], kernel[PATH_MAX], initrd[PATH_MAX];
 };
 
-static int find_one(const char *given, enum vm_find_what what, char found[PATH_MAX], const char **out, struct err *e)
+static int find_one(const char *given, enum vm_find_what what, char found[PATH_MAX],
+		    const char **out, struct err *e)
 {
 	if (given) {
 		*out = given;
@@ -207,7 +215,8 @@ struct vm *vm_start(struct loop *l, const struct vm_opts *opts, struct err *e)
 	vm->console_arg = opts->arg;
 	vm_lines_init(&vm->console, on_console_line, vm);
 	if (opts->n_drives > VM_DRIVES || opts->n_shares > VM_SHARES)
-		err_set(e, RC_INVALID_ARGUMENT, "more than %d drives or %d shares", VM_DRIVES, VM_SHARES);
+		err_set(e, RC_INVALID_ARGUMENT, "more than %d drives or %d shares", VM_DRIVES,
+			VM_SHARES);
 	else if (find_all(l, &plan, found, e) == 0)
 		rc = start_all(vm, &plan, e);
 	auto_close(&plan.qmpfd);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The launcher: boots a QEMU VM as a child of the loop, reaches its agent, ends it. motectl, the VM tests and the benchmarks stand on it.
+ * The launcher: boots a QEMU VM as a child of the loop, reaches its agent, ends it. motectl, the VM
+ * tests and the benchmarks stand on it.
  *
- * Calls of this header that say "turns the loop" wait by loop_once() until what they wait for has happened; they are not for callbacks. The caller has
- * started the reaper (event/child.h). All processes die with the caller, and nothing is left on the disk, however the caller ends.
+ * Calls of this header that say "turns the loop" wait by loop_once() until what they wait for has
+ * happened; they are not for callbacks. The caller has started the reaper (event/child.h). All
+ * processes die with the caller, and nothing is left on the disk, however the caller ends.
  */
 #ifndef MOTE_VM_VM_H
 #define MOTE_VM_VM_H
@@ -49,21 +51,23 @@ struct vm_opts {
 	const char *qemu;		/* NULL: found */
 	const char *accel;		/* "kvm", "tcg"; NULL: kvm where it is proven to work */
 	const char *const *extra;	/* more arguments for QEMU, NULL-terminated; may be NULL */
-	void (*console)(void *arg, const char *line);	/* each line of the guest's console; may be NULL */
+	void (*console)(void *arg, const char *line);	/* the guest's console; may be NULL */
 	void *arg;
-	const bool *cancel;		/* once true, every wait in here ends with CANCELLED; may be NULL */
+	const bool *cancel; /* once true, every wait in here ends with CANCELLED; may be NULL */
 };
 
 struct vm;
 
-/* Starts the helpers and QEMU. Returns before the guest has booted. NULL with e, and then nothing is left. Turns the loop. */
+/* Starts the helpers and QEMU. Returns before the guest has booted. NULL with e, and then nothing
+ * is left. Turns the loop. */
 struct vm *vm_start(struct loop *l, const struct vm_opts *opts, struct err *e);
 
 /* "vsock://CID:1024" or "hvsock://PATH:1024": for address_parse(). */
 const char *vm_address(const struct vm *vm);
 
-/* Connects until Health.Check answers SERVING; the connection stays, vm_client() gives it. -1 with e: DEADLINE_EXCEEDED, CANCELLED, or UNAVAILABLE
- * with what QEMU or the console said last. Turns the loop. */
+/* Connects until Health.Check answers SERVING; the connection stays, vm_client() gives it. -1 with
+ * e: DEADLINE_EXCEEDED, CANCELLED, or UNAVAILABLE with what QEMU or the console said last. Turns
+ * the loop. */
 int vm_wait_ready(struct vm *vm, uint64_t timeout_ms, struct err *e);
 
 /* The connection of vm_wait_ready(), owned by the VM; NULL before. */
@@ -72,8 +76,10 @@ struct client *vm_client(const struct vm *vm);
 /* How the guest calls drive i: the PCI path that Storage.source of driver "blk" wants. */
 const char *vm_drive_pci_path(const struct vm_opts *opts, size_t i, char buf[VM_PCI_PATH]);
 
-/* One QMP command; arguments: a JSON object or NULL. The text of "return" goes to reply (may be NULL). -1 with e. Turns the loop. */
-int vm_qmp(struct vm *vm, const char *command, const char *arguments, char *reply, size_t cap, struct err *e);
+/* One QMP command; arguments: a JSON object or NULL. The text of "return" goes to reply (may be
+ * NULL). -1 with e. Turns the loop. */
+int vm_qmp(struct vm *vm, const char *command, const char *arguments, char *reply, size_t cap,
+	   struct err *e);
 
 bool vm_is_alive(const struct vm *vm);
 pid_t vm_pid(const struct vm *vm);
@@ -96,7 +102,8 @@ enum vm_stop_mode {
 	VM_STOP_KILL,		/* SIGKILL */
 };
 
-/* Ends everything, removes everything, frees vm (NULL is fine). Turns the loop, for at most about 6 s. */
+/* Ends everything, removes everything, frees vm (NULL is fine). Turns the loop, for at most about 6
+ * s. */
 void vm_stop(struct vm *vm, enum vm_stop_mode mode);
 
 #endif

@@ -48,8 +48,11 @@ static bool guest_runs(struct loop *l, const char *qemu, const char *accel, cons
 	struct vm_proc p;
 	char path[PATH_MAX];
 	struct str s = STR_OVER(path);
-	const char *argv[] = { qemu, "-machine", "q35", "-accel", accel, "-m", "16M", "-nodefaults", "-no-user-config",
-			       "-display", "none", "-bios", path, "-device", "isa-debug-exit,iobase=0xf4,iosize=1", NULL };
+	const char *argv[] = {
+		qemu, "-machine", "q35", "-accel", accel, "-m", "16M", "-nodefaults",
+		"-no-user-config", "-display", "none", "-bios", path,
+		"-device", "isa-debug-exit,iobase=0xf4,iosize=1", NULL,
+	};
 	struct vm_proc_opts opts = { .name = "QEMU", .argv = argv };
 	bool ok = false;
 
@@ -59,7 +62,8 @@ static bool guest_runs(struct loop *l, const char *qemu, const char *accel, cons
 	memcpy(bios + BIOS_SIZE - 16, code, sizeof(code));
 	if (str_ok(&s) && io_create_file(AT_FDCWD, path, bios, sizeof(bios), 0600) == 0 &&
 	    vm_proc_start(l, &p, &opts, &e) == 0) {
-		ok = vm_proc_wait(&p, clock_after(PROOF_MS), cancel) == 0 && p.status == 2 * EXIT_VALUE + 1;
+		ok = vm_proc_wait(&p, clock_after(PROOF_MS), cancel) == 0 &&
+		     p.status == 2 * EXIT_VALUE + 1;
 		vm_proc_stop(&p);
 	}
 	vm_scratch_remove(&dir);
@@ -72,7 +76,8 @@ static bool verdict_key(struct str *s, const char *qemu)
 	char boot[64];
 	struct stat st;
 
-	if (io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) <= 0 || stat(qemu, &st) < 0)
+	if (io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) <= 0 ||
+	    stat(qemu, &st) < 0)
 		return false;
 	str_addf(s, "%s %lld ", boot, (long long)st.st_mtime);
 	return str_ok(s);

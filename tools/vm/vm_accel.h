@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * KVM or emulation. That /dev/kvm exists proves nothing: where the processor has no virtualization of its own the node may be there and a guest
- * hangs at its first instructions. So a guest of three instructions has to run and end within a few seconds; the verdict is kept in the
- * user's cache for this boot of the machine and this QEMU.
+ * KVM or emulation. That /dev/kvm exists proves nothing: where the processor has no virtualization
+ * of its own the node may be there and a guest hangs at its first instructions. So a guest of three
+ * instructions has to run and end within a few seconds; the verdict is kept in the user's cache for
+ * this boot of the machine and this QEMU.
  */
 #ifndef MOTE_VM_ACCEL_H
 #define MOTE_VM_ACCEL_H
@@ -10,7 +11,8 @@
 #include "base/err.h"
 #include "event/loop.h"
 
-/* "kvm" or "tcg". $MOTE_ACCEL decides when it is set. Turns the loop, for up to 5 s when there is a proof to make. */
+/* "kvm" or "tcg". $MOTE_ACCEL decides when it is set. Turns the loop, for up to 5 s when there is a
+ * proof to make. */
 const char *vm_accel_choose(struct loop *l, const char *qemu, const bool *cancel);
 
 #endif

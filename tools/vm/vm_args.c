@@ -3,7 +3,8 @@
  * Where things sit on the root bus, so that a host can tell the guest about them:
  *   0x02 a PCI bridge, when a drive wants one    0x03 vsock    0x08.. shares    0x10.. drives
  *
- * The console is the first serial port: it speaks from the kernel's first line on, which a virtio console does not.
+ * The console is the first serial port: it speaks from the kernel's first line on, which a virtio
+ * console does not.
  */
 #include "vm/vm_args.h"
 
@@ -16,9 +17,11 @@
 #define SLOT_SHARES	0x08
 #define SLOT_DRIVES	0x10
 
-/* Quiet and quick to boot; cgroup v2 whichever agent is inside; a panic ends the VM (-no-reboot). */
+/* Quiet and quick to boot; cgroup v2 whichever agent is inside; a panic ends the VM (-no-reboot).
+ */
 #define CMDLINE \
-	"console=ttyS0 quiet panic=1 reboot=t no_timer_check tsc=reliable noreplace-smp rcupdate.rcu_expedited=1 " \
+	"console=ttyS0 quiet panic=1 reboot=t no_timer_check tsc=reliable noreplace-smp " \
+	"rcupdate.rcu_expedited=1 " \
 	"i8042.noaux cryptomgr.notests net.ifnames=0 selinux=0 pci=lastbus=0 8250.nr_uarts=1 " \
 	"cgroup_no_v1=all systemd.unified_cgroup_hierarchy=1"
 
@@ -71,7 +74,7 @@ static void add_machine(struct args *a, const struct vm_plan *p)
 {
 	unsigned int mb = p->opts->memory_mb ? p->opts->memory_mb : VM_MEMORY_MB;
 	bool tcg = str_eq(p->accel, "tcg");
-	bool shared = p->kernel_cid == 0 || p->opts->n_shares > 0;	/* vhost-user sees the guest's memory */
+	bool shared = p->kernel_cid == 0 || p->opts->n_shares > 0;	/* vhost-user needs it */
 
 	add(a, p->qemu);
 	addf(a, "-machine", "q35,accel=%s%s", p->accel, shared ? ",memory-backend=mem" : "");
@@ -104,8 +107,8 @@ static void add_channels(struct args *a, const struct vm_plan *p)
 	addf(a, "-chardev", "socket,id=console,fd=%d", p->consolefd);
 	addf(a, "-serial", "chardev:console");
 	if (p->kernel_cid) {
-		addf(a, "-device", "vhost-vsock-pci,vhostfd=%d,guest-cid=%u,bus=pcie.0,addr=0x%02x", p->vsockfd,
-		     p->kernel_cid, SLOT_VSOCK);
+		addf(a, "-device", "vhost-vsock-pci,vhostfd=%d,guest-cid=%u,bus=pcie.0,addr=0x%02x",
+		     p->vsockfd, p->kernel_cid, SLOT_VSOCK);
 		return;
 	}
 	addf(a, "-chardev", "socket,id=vsock,fd=%d", p->vsockfd);
@@ -118,7 +121,8 @@ static unsigned int drive_slot(const struct vm_opts *o, size_t i)
 	unsigned int slot = o->drives[i].flags & VM_DRIVE_BRIDGE ? 1 : SLOT_DRIVES;
 
 	for (size_t k = 0; k < i; k++)
-		slot += (o->drives[k].flags & VM_DRIVE_BRIDGE) == (o->drives[i].flags & VM_DRIVE_BRIDGE);
+		slot += (o->drives[k].flags & VM_DRIVE_BRIDGE) ==
+			(o->drives[i].flags & VM_DRIVE_BRIDGE);
 	return slot;
 }
 
@@ -142,12 +146,15 @@ static void add_drives(struct args *a, const struct vm_opts *o)
 		bool behind = d->flags & VM_DRIVE_BRIDGE;
 
 		if (behind && !bridge)
-			addf(a, "-device", "pci-bridge,id=bridge,chassis_nr=1,shpc=off,bus=pcie.0,addr=0x%02x", SLOT_BRIDGE);
+			addf(a, "-device",
+			     "pci-bridge,id=bridge,chassis_nr=1,shpc=off,bus=pcie.0,addr=0x%02x",
+			     SLOT_BRIDGE);
 		bridge = bridge || behind;
 		addf(a, "-drive", "if=none,id=drive%zu,format=raw,file=%s%s", i, escape(a, d->file),
 		     d->flags & VM_DRIVE_READONLY ? ",readonly=on" : "");
-		addf(a, "-device", "virtio-blk-pci,drive=drive%zu,bus=%s,addr=0x%02x%s%s", i, behind ? "bridge" : "pcie.0",
-		     drive_slot(o, i), d->serial ? ",serial=" : "", d->serial ? escape(a, d->serial) : "");
+		addf(a, "-device", "virtio-blk-pci,drive=drive%zu,bus=%s,addr=0x%02x%s%s", i,
+		     behind ? "bridge" : "pcie.0", drive_slot(o, i), d->serial ? ",serial=" : "",
+		     d->serial ? escape(a, d->serial) : "");
 	}
 }
 
@@ -155,7 +162,8 @@ static void add_shares(struct args *a, const struct vm_plan *p)
 {
 	for (size_t i = 0; i < p->opts->n_shares; i++) {
 		addf(a, "-chardev", "socket,id=share%zu,fd=%d", i, p->share_fds[i]);
-		addf(a, "-device", "vhost-user-fs-pci,chardev=share%zu,tag=%s,bus=pcie.0,addr=0x%02zx", i,
+		addf(a, "-device",
+		     "vhost-user-fs-pci,chardev=share%zu,tag=%s,bus=pcie.0,addr=0x%02zx", i,
 		     escape(a, p->opts->shares[i].tag), SLOT_SHARES + i);
 	}
 }
@@ -165,7 +173,8 @@ const char **vm_args_build(struct arena *arena, const struct vm_plan *p, struct 
 	struct args a = { .arena = arena, .argv = ARENA_ARRAY(arena, const char *, ARGS_MAX + 1) };
 
 	if (p->opts->n_drives > VM_DRIVES || p->opts->n_shares > VM_SHARES) {
-		err_set(e, RC_INVALID_ARGUMENT, "more than %d drives or %d shares", VM_DRIVES, VM_SHARES);
+		err_set(e, RC_INVALID_ARGUMENT, "more than %d drives or %d shares", VM_DRIVES,
+			VM_SHARES);
 		return NULL;
 	}
 	if (!a.argv) {

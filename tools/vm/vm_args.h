@@ -9,8 +9,8 @@ struct vm_plan {
 	const struct vm_opts *opts;
 	const char *qemu, *kernel, *initrd, *accel;	/* decided; initrd NULL: none */
 	int qmpfd, consolefd;		/* QEMU's ends, inherited */
-	int vsockfd;			/* the open /dev/vhost-vsock, or the connection to the vsock device */
-	uint32_t kernel_cid;		/* for /dev/vhost-vsock; 0: vsockfd is a vhost-user connection */
+	int vsockfd; /* the open /dev/vhost-vsock, or the connection to the vsock device */
+	uint32_t kernel_cid; /* for /dev/vhost-vsock; 0: vsockfd is a vhost-user connection */
 	int share_fds[VM_SHARES];	/* connections to virtiofsd */
 };
 

@@ -11,18 +11,23 @@ struct row {
 };
 
 static const char *const no_places[] = { NULL };
-static const char *const virtiofsd_places[] = { "/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd", NULL };
+static const char *const virtiofsd_places[] = { "/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd",
+						NULL };
 
 static const struct row rows[] = {
 	[VM_FIND_QEMU] = { "QEMU", "MOTE_QEMU", "qemu-system-x86_64", NULL, no_places, true },
-	[VM_FIND_VSOCK_DEVICE] = { "the vsock device", "MOTE_VSOCK_DEVICE", "vhost-device-vsock", "../libexec/mote",
-				   no_places, true },
-	[VM_FIND_VIRTIOFSD] = { "virtiofsd", "MOTE_VIRTIOFSD", "virtiofsd", NULL, virtiofsd_places, true },
-	[VM_FIND_KERNEL] = { "the guest kernel", "MOTE_KERNEL", "vmlinuz", "../share/mote", no_places, false },
-	[VM_FIND_INITRD] = { "the initrd", "MOTE_INITRD", "initrd.img", "../share/mote", no_places, false },
+	[VM_FIND_VSOCK_DEVICE] = { "the vsock device", "MOTE_VSOCK_DEVICE", "vhost-device-vsock",
+				   "../libexec/mote", no_places, true },
+	[VM_FIND_VIRTIOFSD] = { "virtiofsd", "MOTE_VIRTIOFSD", "virtiofsd", NULL, virtiofsd_places,
+				true },
+	[VM_FIND_KERNEL] = { "the guest kernel", "MOTE_KERNEL", "vmlinuz", "../share/mote",
+			     no_places, false },
+	[VM_FIND_INITRD] = { "the initrd", "MOTE_INITRD", "initrd.img", "../share/mote", no_places,
+			     false },
 };
 
-static bool try_path(char out[PATH_MAX], bool program, const char *dir, size_t n, const char *sub, const char *name)
+static bool try_path(char out[PATH_MAX], bool program, const char *dir, size_t n, const char *sub,
+		     const char *name)
 {
 	struct str s;
 
@@ -69,7 +74,8 @@ static bool find_beside(const struct row *r, char out[PATH_MAX])
 		return false;
 	if (try_path(out, r->program, self, (size_t)(slash - self), NULL, r->name))
 		return true;
-	return r->installed && try_path(out, r->program, self, (size_t)(slash - self), r->installed, r->name);
+	return r->installed &&
+	       try_path(out, r->program, self, (size_t)(slash - self), r->installed, r->name);
 }
 
 int vm_find(enum vm_find_what what, char out[PATH_MAX], struct err *e)
@@ -83,7 +89,8 @@ int vm_find(enum vm_find_what what, char out[PATH_MAX], struct err *e)
 		str_add(&s, named);
 		if (str_ok(&s) && access(out, r->program ? X_OK : R_OK) == 0)
 			return 0;
-		return err_set(e, RC_NOT_FOUND, "%s: $%s names '%.100s', which is not there", r->what, r->variable, named);
+		return err_set(e, RC_NOT_FOUND, "%s: $%s names '%.100s', which is not there",
+			       r->what, r->variable, named);
 	}
 	if (find_in_build(r, out) || find_beside(r, out))
 		return 0;
@@ -95,5 +102,6 @@ int vm_find(enum vm_find_what what, char out[PATH_MAX], struct err *e)
 	}
 	if (r->program && vm_find_in_path(r->name, out) == 0)
 		return 0;
-	return err_set(e, RC_NOT_FOUND, "%s (%s) was not found; $%s may name it", r->what, r->name, r->variable);
+	return err_set(e, RC_NOT_FOUND, "%s (%s) was not found; $%s may name it", r->what, r->name,
+		       r->variable);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the programs and files lie that a VM needs: what a variable of the environment names, else in $MOTE_BUILD (the tests' build directory), else
- * beside the running program, else ../libexec/mote and ../share/mote of it (an installation), else well-known places, else PATH. Does not wait.
+ * Where the programs and files lie that a VM needs: what a variable of the environment names, else
+ * in $MOTE_BUILD (the tests' build directory), else beside the running program, else
+ * ../libexec/mote and ../share/mote of it (an installation), else well-known places, else PATH.
+ * Does not wait.
  */
 #ifndef MOTE_VM_FIND_H
 #define MOTE_VM_FIND_H
@@ -10,7 +12,13 @@
 
 #include "base/err.h"
 
-enum vm_find_what { VM_FIND_QEMU, VM_FIND_VSOCK_DEVICE, VM_FIND_VIRTIOFSD, VM_FIND_KERNEL, VM_FIND_INITRD };
+enum vm_find_what {
+	VM_FIND_QEMU,
+	VM_FIND_VSOCK_DEVICE,
+	VM_FIND_VIRTIOFSD,
+	VM_FIND_KERNEL,
+	VM_FIND_INITRD
+};
 
 /* The file's path. -1 with e: NOT_FOUND, telling the variable that would name it. */
 int vm_find(enum vm_find_what what, char out[PATH_MAX], struct err *e);

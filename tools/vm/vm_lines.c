@@ -10,7 +10,8 @@ void vm_lines_init(struct vm_lines *l, void (*fn)(void *arg, const char *line), 
 	l->arg = arg;
 }
 
-/* Makes room by dropping the oldest lines; every line fits, since VM_LINE_MAX is far below VM_LINES_TAIL. */
+/* Makes room by dropping the oldest lines; every line fits, since VM_LINE_MAX is far below
+ * VM_LINES_TAIL. */
 static void keep(struct vm_lines *l)
 {
 	size_t need = l->line_len + 2, drop = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The text that a program or a guest prints: cut into lines as it comes, the last few KiB kept for error messages. What a guest
- * prints is not trusted: control bytes become '?' before anyone sees them. Never waits, allocates nothing.
+ * The text that a program or a guest prints: cut into lines as it comes, the last few KiB kept for
+ * error messages. What a guest prints is not trusted: control bytes become '?' before anyone sees
+ * them. Never waits, allocates nothing.
  */
 #ifndef MOTE_VM_LINES_H
 #define MOTE_VM_LINES_H

@@ -23,7 +23,7 @@ struct vm {
 	struct vm_lines console;
 	void (*console_fn)(void *arg, const char *line);	/* the caller's */
 	void *console_arg;
-	bool speaks;		/* a program of the guest has said something: the kernel and its drivers are up */
+	bool speaks;	/* a program of the guest has said something: its drivers are up */
 	uint64_t started_ms;
 	struct client *client;
 	char address[160];

@@ -130,9 +130,10 @@ int vm_proc_explain(const struct vm_proc *p, struct err *e)
 
 	vm_lines_last(&p->lines, last, sizeof(last));
 	if (p->status > 128)
-		return err_set(e, RC_UNAVAILABLE, "%s was killed by signal %d%s%s", p->name, p->status - 128,
-			       *last ? ": " : "", last);
-	return err_set(e, RC_UNAVAILABLE, "%s ended with status %d%s%s", p->name, p->status, *last ? ": " : "", last);
+		return err_set(e, RC_UNAVAILABLE, "%s was killed by signal %d%s%s", p->name,
+			       p->status - 128, *last ? ": " : "", last);
+	return err_set(e, RC_UNAVAILABLE, "%s ended with status %d%s%s", p->name, p->status,
+		       *last ? ": " : "", last);
 }
 
 void vm_proc_stop(struct vm_proc *p)

@@ -14,7 +14,8 @@ static int send_text(struct vm_qmp *q, const char *text, size_t n)
 
 	if (sent < 0)
 		return -errno;
-	return (size_t)sent == n ? 0 : -EMSGSIZE;	/* the socket's buffer is far larger than a command */
+	/* the socket's buffer is far larger than a command */
+	return (size_t)sent == n ? 0 : -EMSGSIZE;
 }
 
 static void answer(struct vm_qmp *q, struct arena *a, yyjson_val *root)
@@ -30,7 +31,9 @@ static void answer(struct vm_qmp *q, struct arena *a, yyjson_val *root)
 	}
 	q->answered = true;
 	if (error) {
-		err_set(&q->result, yyjson_equals_str(class, "DeviceNotFound") ? RC_NOT_FOUND : RC_INTERNAL, "%s",
+		err_set(&q->result,
+			yyjson_equals_str(class, "DeviceNotFound") ? RC_NOT_FOUND : RC_INTERNAL,
+			"%s",
 			yyjson_is_str(desc) ? yyjson_get_str(desc) : "an error without a text");
 		return;
 	}
@@ -137,8 +140,8 @@ static int await(struct vm_qmp *q, const bool *flag, uint64_t deadline_ms)
 	return 0;
 }
 
-int vm_qmp_run(struct vm_qmp *q, const char *command, const char *arguments, uint64_t deadline_ms, char *reply,
-	       size_t cap, struct err *e)
+int vm_qmp_run(struct vm_qmp *q, const char *command, const char *arguments, uint64_t deadline_ms,
+	       char *reply, size_t cap, struct err *e)
 {
 	char text[4096];
 	struct str s = STR_OVER(text);
@@ -146,9 +149,11 @@ int vm_qmp_run(struct vm_qmp *q, const char *command, const char *arguments, uin
 
 	if (!q->loop)
 		return err_set(e, RC_UNAVAILABLE, "QMP %s: QEMU does not run", command);
-	str_addf(&s, "{\"execute\":\"%s\",\"arguments\":%s}\n", command, arguments ? arguments : "{}");
+	str_addf(&s, "{\"execute\":\"%s\",\"arguments\":%s}\n", command,
+		 arguments ? arguments : "{}");
 	if (!str_ok(&s))
-		return err_set(e, RC_INVALID_ARGUMENT, "QMP %s: the arguments are too long", command);
+		return err_set(e, RC_INVALID_ARGUMENT, "QMP %s: the arguments are too long",
+			       command);
 	q->answered = false;
 	q->reply = reply;
 	q->reply_cap = cap;

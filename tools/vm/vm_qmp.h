@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* QEMU's monitor: one command at a time over a socket that QEMU inherited. Answers of QEMU are trusted as far as their size. */
+/* QEMU's monitor: one command at a time over a socket that QEMU inherited. Answers of QEMU are
+ * trusted as far as their size. */
 #ifndef MOTE_VM_QMP_H
 #define MOTE_VM_QMP_H
 
@@ -17,7 +18,7 @@ struct vm_qmp {
 	struct err result;	/* of the command that runs */
 	char *reply;
 	size_t reply_cap;
-	char shutdown[32];	/* why the guest ended ("guest-shutdown", "guest-panic"), once QEMU told */
+	char shutdown[32];	/* why the guest ended ("guest-reset"), once QEMU told */
 	size_t len;
 	char buf[VM_QMP_LINE];
 };
@@ -26,8 +27,9 @@ struct vm_qmp {
 int vm_qmp_open(struct loop *l, struct vm_qmp *q, int fd);
 void vm_qmp_close(struct vm_qmp *q);
 
-/* See vm_qmp() in vm.h. Turns the loop until the answer, the deadline (clock_ms) or the connection's end. */
-int vm_qmp_run(struct vm_qmp *q, const char *command, const char *arguments, uint64_t deadline_ms, char *reply,
-	       size_t cap, struct err *e);
+/* See vm_qmp() in vm.h. Turns the loop until the answer, the deadline (clock_ms) or the
+ * connection's end. */
+int vm_qmp_run(struct vm_qmp *q, const char *command, const char *arguments, uint64_t deadline_ms,
+	       char *reply, size_t cap, struct err *e);
 
 #endif

@@ -10,7 +10,8 @@
 #include "base/path.h"
 #include "base/str.h"
 
-/* Deaf to every signal but SIGKILL, in its own session: whoever ends us does not end the guard by the same blow. */
+/* Deaf to every signal but SIGKILL, in its own session: whoever ends us does not end the guard by
+ * the same blow. */
 NORETURN static void guard(const char *path, int pipefd)
 {
 	const char *name = strrchr(path, '/') + 1;

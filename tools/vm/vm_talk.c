@@ -53,7 +53,8 @@ static int explain_end(const struct vm *vm, struct err *e)
 	if (vm->qemu.status != 0)
 		return vm_proc_explain(&vm->qemu, e);
 	vm_lines_last(&vm->console, last, sizeof(last));
-	return err_set(e, RC_UNAVAILABLE, "the VM ended (%s)%s%s", *vm->qmp.shutdown ? vm->qmp.shutdown : "no reason given",
+	return err_set(e, RC_UNAVAILABLE, "the VM ended (%s)%s%s",
+		       *vm->qmp.shutdown ? vm->qmp.shutdown : "no reason given",
 		       *last ? "; its console said: " : "", last);
 }
 
@@ -84,8 +85,9 @@ static int health_check(struct vm *vm, int fd, struct err *e)
 	if (!c)
 		return -1;
 	arena_init(&a, SMALL);
-	reply = (Grpc__HealthCheckResponse *)client_call_wait(c, "grpc.Health", "Check", &req.base,
-							      &grpc__health_check_response__descriptor, CHECK_MS, &a, e);
+	reply = (Grpc__HealthCheckResponse *)client_call_wait(
+		c, "grpc.Health", "Check", &req.base, &grpc__health_check_response__descriptor,
+		CHECK_MS, &a, e);
 	if (reply)
 		serving = reply->status == GRPC__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
 	if (reply && !serving)
@@ -100,9 +102,10 @@ static int health_check(struct vm *vm, int fd, struct err *e)
 }
 
 /*
- * May the guest be connected to? vhost-device-vsock 0.3.0 never answers again when a connection comes in the very moment in which the guest's driver
- * starts (one boot in five, when tried every 5 ms). So the first attempt waits until a program of the guest has spoken on the
- * console, or has had a long time to do so.
+ * May the guest be connected to? vhost-device-vsock 0.3.0 never answers again when a connection
+ * comes in the very moment in which the guest's driver starts (one boot in five, when tried every 5
+ * ms). So the first attempt waits until a program of the guest has spoken on the console, or has
+ * had a long time to do so.
  */
 static bool may_connect(const struct vm *vm)
 {
@@ -118,13 +121,16 @@ static void pause_before_retry(struct vm *vm)
 		loop_once(vm->loop, (int)(until - now));
 }
 
-static int not_in_time(const struct vm *vm, uint64_t timeout_ms, const struct err *last, struct err *e)
+static int not_in_time(const struct vm *vm, uint64_t timeout_ms, const struct err *last,
+		       struct err *e)
 {
 	char line[120];
 
 	vm_lines_last(&vm->console, line, sizeof(line));
-	return err_set(e, RC_DEADLINE_EXCEEDED, "no agent within %llu ms (%s)%s%s", (unsigned long long)timeout_ms,
-		       err_is_set(last) ? last->msg : "no connection", *line ? "; the console said: " : "", line);
+	return err_set(e, RC_DEADLINE_EXCEEDED, "no agent within %llu ms (%s)%s%s",
+		       (unsigned long long)timeout_ms,
+		       err_is_set(last) ? last->msg : "no connection",
+		       *line ? "; the console said: " : "", line);
 }
 
 int vm_wait_ready(struct vm *vm, uint64_t timeout_ms, struct err *e)
@@ -161,11 +167,13 @@ int vm_wait_exit(struct vm *vm, uint64_t timeout_ms, struct err *e)
 	case -ECANCELED:
 		return err_set(e, RC_CANCELLED, "interrupted");
 	default:
-		return err_set(e, RC_DEADLINE_EXCEEDED, "the VM still runs after %llu ms", (unsigned long long)timeout_ms);
+		return err_set(e, RC_DEADLINE_EXCEEDED, "the VM still runs after %llu ms",
+			       (unsigned long long)timeout_ms);
 	}
 }
 
-int vm_qmp(struct vm *vm, const char *command, const char *arguments, char *reply, size_t cap, struct err *e)
+int vm_qmp(struct vm *vm, const char *command, const char *arguments, char *reply, size_t cap,
+	   struct err *e)
 {
 	return vm_qmp_run(&vm->qmp, command, arguments, clock_after(QMP_MS), reply, cap, e);
 }

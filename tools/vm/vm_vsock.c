@@ -51,8 +51,10 @@ static bool start_kernel(struct vm_vsock *v, uint32_t cid)
 	return true;
 }
 
-/* The device makes its socket in its own time; there is nothing to wait on but the socket itself. */
-static int connect_device(struct loop *l, struct vm_vsock *v, const struct address *a, const bool *cancel, struct err *e)
+/* The device makes its socket in its own time; there is nothing to wait on but the socket itself.
+ */
+static int connect_device(struct loop *l, struct vm_vsock *v, const struct address *a,
+			  const bool *cancel, struct err *e)
 {
 	uint64_t deadline = clock_after(DEVICE_MS);
 
@@ -73,12 +75,14 @@ static int connect_device(struct loop *l, struct vm_vsock *v, const struct addre
 	return vm_proc_explain(&v->proc, e);
 }
 
-static int start_device(struct loop *l, struct vm_vsock *v, const char *dir, const bool *cancel, char *address, size_t cap,
-			struct err *e)
+static int start_device(struct loop *l, struct vm_vsock *v, const char *dir, const bool *cancel,
+			char *address, size_t cap, struct err *e)
 {
 	char program[PATH_MAX], sock[128], uds[128], cid[16];
 	struct str s = STR_OVER(sock), u = STR_OVER(uds), c = STR_OVER(cid), out;
-	const char *argv[] = { program, "--guest-cid", cid, "--socket", sock, "--uds-path", uds, NULL };
+	const char *argv[] = {
+		program, "--guest-cid", cid, "--socket", sock, "--uds-path", uds, NULL,
+	};
 	struct vm_proc_opts opts = { .name = "vhost-device-vsock", .argv = argv };
 	struct address a = { .kind = ADDRESS_UNIX };
 	struct str path = STR_OVER(a.path);
@@ -92,15 +96,16 @@ static int start_device(struct loop *l, struct vm_vsock *v, const char *dir, con
 	str_init(&out, address, cap);
 	str_addf(&out, "hvsock://%s:%d", uds, VM_PORT);
 	if (!str_ok(&s) || !str_ok(&u) || !str_ok(&path) || !str_ok(&out))
-		return err_set(e, RC_INVALID_ARGUMENT, "'%.100s' is too long for a socket's path", dir);
+		return err_set(e, RC_INVALID_ARGUMENT, "'%.100s' is too long for a socket's path",
+			       dir);
 	if (vm_proc_start(l, &v->proc, &opts, e) < 0)
 		return -1;
 	v->fd = connect_device(l, v, &a, cancel, e);
 	return v->fd < 0 ? -1 : 0;
 }
 
-int vm_vsock_start(struct loop *l, struct vm_vsock *v, uint32_t cid, const char *dir, const bool *cancel, char *address,
-		   size_t cap, struct err *e)
+int vm_vsock_start(struct loop *l, struct vm_vsock *v, uint32_t cid, const char *dir,
+		   const bool *cancel, char *address, size_t cap, struct err *e)
 {
 	struct str s;
 
