@@ -7,7 +7,7 @@
 
 #include "base/defs.h"
 
-#define CLOCK_NEVER	UINT64_MAX
+#define CLOCK_NEVER UINT64_MAX
 
 /* CLOCK_MONOTONIC in milliseconds, or the fake time. */
 uint64_t clock_ms(void);

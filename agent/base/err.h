@@ -37,9 +37,9 @@ enum rc {
 };
 
 struct err {
-	uint16_t rc;	/* enum rc; RC_OK: not set */
-	uint16_t sys;	/* errno behind it, or 0 */
-	char msg[252];	/* "outer: inner: reason", always terminated */
+	uint16_t rc;   /* enum rc; RC_OK: not set */
+	uint16_t sys;  /* errno behind it, or 0 */
+	char msg[252]; /* "outer: inner: reason", always terminated */
 };
 
 _Static_assert(sizeof(struct err) == 256, "the error is one message of 256 bytes");

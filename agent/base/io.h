@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whole small reads and writes. For files of the kernel (proc, sysfs, cgroup) and of our own run directory,
- * which do not wait; anything that a container or a slow filesystem backs belongs in a job.
- * Tier 0. dirfd may be AT_FDCWD. Every open uses O_CLOEXEC.
+ * Whole small reads and writes. For files of the kernel (proc, sysfs, cgroup) and of our own run
+ * directory, which do not wait; anything that a container or a slow filesystem backs belongs in a
+ * job. Tier 0. dirfd may be AT_FDCWD. Every open uses O_CLOEXEC.
  */
 #ifndef MOTE_BASE_IO_H
 #define MOTE_BASE_IO_H
@@ -10,7 +10,8 @@
 #include "base/defs.h"
 #include "base/mem.h"
 
-/* Reads the whole file into buf and terminates it. Length, or -errno; -EFBIG when it does not fit in cap - 1. */
+/* Reads the whole file into buf and terminates it. Length, or -errno; -EFBIG when it does not fit
+ * in cap - 1. */
 ssize_t io_read_file(int dirfd, const char *path, char *buf, size_t cap);
 
 /* The same into an arena, at most max bytes. *out is terminated. */
@@ -23,10 +24,12 @@ ssize_t io_read_line(int dirfd, const char *path, char *buf, size_t cap);
  * the kernel's control files want. */
 int io_write_file(int dirfd, const char *path, const char *text);
 
-/* Creates or replaces a regular file (O_CREAT|O_TRUNC|O_NOFOLLOW, mode as given, whatever the umask). */
+/* Creates or replaces a regular file (O_CREAT|O_TRUNC|O_NOFOLLOW, mode as given, whatever the
+ * umask). */
 int io_create_file(int dirfd, const char *path, const void *data, size_t n, mode_t mode);
 
-/* Loop over short reads or writes and EINTR, on a blocking descriptor. io_read_full: bytes read, short only at EOF. */
+/* Loop over short reads or writes and EINTR, on a blocking descriptor. io_read_full: bytes read,
+ * short only at EOF. */
 ssize_t io_read_full(int fd, void *buf, size_t n);
 int io_write_full(int fd, const void *buf, size_t n);
 

@@ -41,9 +41,9 @@ static inline void list_remove(struct list *node)
 	(list_empty(head) ? NULL : container_of((head)->next, type, member))
 
 /* The body may remove `pos`, and nothing else, from the list. */
-#define LIST_EACH(pos, head, type, member)                                                   \
-	for (struct list *pos##_n = (head)->next, *pos##_s = pos##_n->next;                  \
-	     pos##_n != (head) && ((pos = container_of(pos##_n, type, member)), true);       \
+#define LIST_EACH(pos, head, type, member)                                             \
+	for (struct list *pos##_n = (head)->next, *pos##_s = pos##_n->next;            \
+	     pos##_n != (head) && ((pos = container_of(pos##_n, type, member)), true); \
 	     pos##_n = pos##_s, pos##_s = pos##_n->next)
 
 #endif

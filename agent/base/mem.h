@@ -16,8 +16,8 @@ struct arena_block;
 
 struct arena {
 	struct arena_block *head;
-	size_t budget;	/* bytes of all blocks, at most */
-	size_t total;	/* bytes of all blocks, now */
+	size_t budget; /* bytes of all blocks, at most */
+	size_t total;  /* bytes of all blocks, now */
 };
 
 /* Cannot fail: the first block is made at the first allocation. */
@@ -26,7 +26,8 @@ void arena_init(struct arena *a, size_t budget_bytes);
 /* Frees every block; the arena is empty and usable again with the same budget. */
 void arena_fini(struct arena *a);
 
-/* Zeroed, 16-byte aligned; NULL when the budget or the heap is exhausted. size 0 gives a valid pointer. */
+/* Zeroed, 16-byte aligned; NULL when the budget or the heap is exhausted. size 0 gives a valid
+ * pointer. */
 void *arena_alloc(struct arena *a, size_t size);
 
 /* arena_alloc(n * size) with the multiplication checked. */
@@ -39,8 +40,8 @@ char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 char *arena_vprintf(struct arena *a, const char *fmt, va_list ap);
 
-#define ARENA_NEW(a, type)	((type *)arena_alloc((a), sizeof(type)))
-#define ARENA_ARRAY(a, type, n)	((type *)arena_calloc((a), (n), sizeof(type)))
+#define ARENA_NEW(a, type)      ((type *)arena_alloc((a), sizeof(type)))
+#define ARENA_ARRAY(a, type, n) ((type *)arena_calloc((a), (n), sizeof(type)))
 
 /* Bytes that all arenas of this process hold now; 0 again when all are finished
  * (metrics, and the leak tests). */

@@ -8,7 +8,8 @@
 
 #include "base/defs.h"
 
-/* Decimal, 0..max. 0, or -EINVAL (not a number), -ERANGE (too large). *out is written on success only. */
+/* Decimal, 0..max. 0, or -EINVAL (not a number), -ERANGE (too large). *out is written on success
+ * only. */
 int num_u64(const char *s, uint64_t max, uint64_t *out);
 
 /* Decimal with an optional leading '-', min..max. */
@@ -20,7 +21,8 @@ int num_hex(const char *s, uint64_t max, uint64_t *out);
 /* Octal, as in mode=1777, 0..max. */
 int num_oct(const char *s, uint64_t max, uint64_t *out);
 
-/* "true"/"false", or a decimal integer (nonzero is true): Kata's rule for kernel parameters. -EINVAL else. */
+/* "true"/"false", or a decimal integer (nonzero is true): Kata's rule for kernel parameters.
+ * -EINVAL else. */
 int num_bool(const char *s, bool *out);
 
 /* a*b and a+b for sizes; false on overflow. */

@@ -11,15 +11,14 @@
 #include "base/defs.h"
 
 struct str {
-	char *buf;	/* always terminated when cap > 0 */
-	size_t len;	/* without the terminator */
+	char *buf;  /* always terminated when cap > 0 */
+	size_t len; /* without the terminator */
 	size_t cap;
-	bool overflow;	/* something did not fit: the text is not whole */
+	bool overflow; /* something did not fit: the text is not whole */
 };
 
 /* A struct str over a char array (not a pointer), which is made empty. */
-#define STR_OVER(array) \
-	((struct str){ .buf = ((array)[0] = '\0', (array)), .cap = sizeof(array) })
+#define STR_OVER(array) ((struct str){ .buf = ((array)[0] = '\0', (array)), .cap = sizeof(array) })
 
 void str_init(struct str *s, char *buf, size_t cap);
 void str_reset(struct str *s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pairing heap behind the loop's timers: earliest first, and first armed first among equal times.
- * Private to the event layer (and its tests). Pure, allocates nothing, never waits.
+ * The pairing heap behind the loop's timers: earliest first, and first armed first among equal
+ * times. Private to the event layer (and its tests). Pure, allocates nothing, never waits.
  */
 #ifndef MOTE_EVENT_TIMER_H
 #define MOTE_EVENT_TIMER_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Boot as a table of mounts and a table of steps. Mount points are made when missing; what is mounted already with the same type (the kernel's own devtmpfs) is
- * left alone.
+ * Boot as a table of mounts and a table of steps. Mount points are made when missing; what is
+ * mounted already with the same type (the kernel's own devtmpfs) is left alone.
  */
 #include "main/boot.h"
 
@@ -55,7 +55,8 @@ int boot_mounts(void)
 		if (is_mounted(m->target))
 			continue;
 		if (mount(m->fstype, m->target, m->fstype, m->flags, m->data) < 0) {
-			log_error("boot", "mount %s on %s: %s", m->fstype, m->target, strerror(errno));
+			log_error("boot", "mount %s on %s: %s", m->fstype, m->target,
+				  strerror(errno));
 			failed++;
 		}
 	}
@@ -70,7 +71,8 @@ static int make_ptmx(void)
 	return symlink("pts/ptmx", "/dev/ptmx") < 0 ? -errno : 0;
 }
 
-/* A session leader whose terminal is the console: Ctrl-C there reaches a debug shell, never us (our signals are blocked). */
+/* A session leader whose terminal is the console: Ctrl-C there reaches a debug shell, never us (our
+ * signals are blocked). */
 static int start_session(void)
 {
 	if (setsid() < 0 && errno != EPERM)
@@ -82,7 +84,9 @@ static int start_session(void)
 static int set_environment(void)
 {
 	umask(0022);
-	return setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1) < 0 ? -errno : 0;
+	return setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1) < 0
+		       ? -errno
+		       : 0;
 }
 
 static int set_hostname(void)

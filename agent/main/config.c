@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The option table and its readers. A row says how an option is named on the kernel command line and in a config file, what values it takes,
- * and where in struct config it goes; the readers only find rows and hand values to their type's parser.
+ * The option table and its readers. A row says how an option is named on the kernel command line
+ * and in a config file, what values it takes, and where in struct config it goes; the readers only
+ * find rows and hand values to their type's parser.
  *
- * them to every agent, and a warning for each would hide the ones that matter.
+ * Options of parts that this agent does not have (confidential guests, …) are known by name only:
+ * hosts pass them to every agent, and a warning for each would hide the ones that matter.
  */
 #include "main/config.h"
 
@@ -14,55 +16,68 @@
 #include "base/mem.h"
 #include "base/num.h"
 
-
 enum option_type { FLAG, BOOL, NUMBER, LEVEL, TEXT, WORD_ALL };
 
 struct option {
-	const char *kernel;	/* name on the kernel command line */
-	const char *file;	/* name in a config file; NULL: only on the command line */
+	const char *kernel; /* name on the kernel command line */
+	const char *file;   /* name in a config file; NULL: only on the command line */
 	const char *env;
 	enum option_type type;
-	size_t at, size;	/* the member of struct config */
+	size_t at, size; /* the member of struct config */
 	const char *preset;
-	uint64_t min, max;	/* NUMBER */
+	uint64_t min, max; /* NUMBER */
 	const char *help;
 };
 
-#define AT(m)	offsetof(struct config, m), sizeof(((struct config *)0)->m)
+#define AT(m) offsetof(struct config, m), sizeof(((struct config *)0)->m)
 
 static const struct option options[] = {
 	{ "agent.log", "log_level", "KATA_AGENT_LOG_LEVEL", LEVEL, AT(log_level), "info", 0, 0,
 	  "how much is logged: critical, error, warn, info, debug, trace" },
-	{ "agent.server_addr", "server_addr", "KATA_AGENT_SERVER_ADDR", TEXT, AT(server_addr), "vsock://-1:1024", 0, 0,
-	  "where the services listen: vsock://CID:PORT or unix://PATH" },
+	{ "agent.server_addr", "server_addr", "KATA_AGENT_SERVER_ADDR", TEXT, AT(server_addr),
+	  "vsock://-1:1024", 0, 0, "where the services listen: vsock://CID:PORT or unix://PATH" },
 	{ "agent.config_file", NULL, NULL, TEXT, AT(config_file), "", 0, 0,
 	  "a file that takes the place of the rest of the command line" },
-	{ "agent.hotplug_timeout", "hotplug_timeout", NULL, NUMBER, AT(hotplug_timeout_s), "3", 1, 3600,
-	  "seconds to wait for a device that the host plugs" },
+	{ "agent.hotplug_timeout", "hotplug_timeout", NULL, NUMBER, AT(hotplug_timeout_s), "3", 1,
+	  3600, "seconds to wait for a device that the host plugs" },
 	{ "agent.log_vport", "log_vport", NULL, NUMBER, AT(log_vport), "0", 0, UINT32_MAX,
 	  "vsock port that serves the log as JSON lines; 0: console only" },
 	{ "agent.debug_console", "debug_console", NULL, FLAG, AT(debug_console), "false", 0, 0,
 	  "offer a shell for debugging" },
-	{ "agent.debug_console_vport", "debug_console_vport", NULL, NUMBER, AT(debug_console_vport), "0", 0, UINT32_MAX,
-	  "vsock port of the debug shell; 0: the console" },
-	{ "agent.passfd_listener_port", "passfd_listener_port", NULL, NUMBER, AT(passfd_listener_port), "0", 0, UINT32_MAX,
+	{ "agent.debug_console_vport", "debug_console_vport", NULL, NUMBER, AT(debug_console_vport),
+	  "0", 0, UINT32_MAX, "vsock port of the debug shell; 0: the console" },
+	{ "agent.passfd_listener_port", "passfd_listener_port", NULL, NUMBER,
+	  AT(passfd_listener_port), "0", 0, UINT32_MAX,
 	  "vsock port for streams that bypass the read and write calls; 0: none" },
-	{ "agent.container_pipe_size", "container_pipe_size", NULL, NUMBER, AT(container_pipe_size), "0", 0, 1u << 30,
-	  "bytes of a container's output pipes; 0: the kernel's default" },
-	{ "systemd.unified_cgroup_hierarchy", "unified_cgroup_hierarchy", NULL, BOOL, AT(unified_cgroup), "true", 0, 0,
-	  "false: cgroup v1 instead of v2" },
+	{ "agent.container_pipe_size", "container_pipe_size", NULL, NUMBER, AT(container_pipe_size),
+	  "0", 0, 1u << 30, "bytes of a container's output pipes; 0: the kernel's default" },
+	{ "systemd.unified_cgroup_hierarchy", "unified_cgroup_hierarchy", NULL, BOOL,
+	  AT(unified_cgroup), "true", 0, 0, "false: cgroup v1 instead of v2" },
 	{ "cgroup_no_v1", NULL, NULL, WORD_ALL, AT(cgroup_no_v1), "false", 0, 0,
 	  "\"all\": cgroup v2, whatever the option above says" },
-	{ "agent.devmode", "dev_mode", NULL, FLAG, AT(dev_mode), "false", 0, 0, "accepted, without effect" },
-	{ "agent.trace", "tracing", "KATA_AGENT_TRACING", FLAG, AT(tracing), "false", 0, 0, "accepted, without effect" },
+	{ "agent.devmode", "dev_mode", NULL, FLAG, AT(dev_mode), "false", 0, 0,
+	  "accepted, without effect" },
+	{ "agent.trace", "tracing", "KATA_AGENT_TRACING", FLAG, AT(tracing), "false", 0, 0,
+	  "accepted, without effect" },
 };
 
 /* Known to hosts, without effect here; a name that ends in '_' is a prefix. */
 static const char *const ignored[] = {
-	"agent.cdh_api_timeout", "agent.image_pull_timeout", "agent.launch_process_timeout", "agent.cdi_timeout",
-	"agent.visible_cdi_devices", "agent.https_proxy", "agent.no_proxy", "agent.guest_components_rest_api",
-	"agent.guest_components_procs", "agent.secure_storage_integrity", "agent.mem_agent_", "agent.image_registry_auth",
-	"agent.enable_signature_verification", "agent.image_policy_file", "agent.secure_image_storage_integrity",
+	"agent.cdh_api_timeout",
+	"agent.image_pull_timeout",
+	"agent.launch_process_timeout",
+	"agent.cdi_timeout",
+	"agent.visible_cdi_devices",
+	"agent.https_proxy",
+	"agent.no_proxy",
+	"agent.guest_components_rest_api",
+	"agent.guest_components_procs",
+	"agent.secure_storage_integrity",
+	"agent.mem_agent_",
+	"agent.image_registry_auth",
+	"agent.enable_signature_verification",
+	"agent.image_policy_file",
+	"agent.secure_image_storage_integrity",
 	"agent.policy_file",
 };
 
@@ -81,8 +96,8 @@ static int set_number(const struct option *o, void *at, const char *value, struc
 	uint64_t n;
 
 	if (num_u64(value, o->max, &n) < 0 || n < o->min)
-		return err_set(e, RC_INVALID_ARGUMENT, "%s: wants a number from %llu to %llu", o->kernel,
-			       (unsigned long long)o->min, (unsigned long long)o->max);
+		return err_set(e, RC_INVALID_ARGUMENT, "%s: wants a number from %llu to %llu",
+			       o->kernel, (unsigned long long)o->min, (unsigned long long)o->max);
 	*(uint64_t *)at = n;
 	return 0;
 }
@@ -92,7 +107,8 @@ static int set_text(const struct option *o, void *at, const char *value, struct 
 	size_t n = strlen(value);
 
 	if (n >= o->size)
-		return err_set(e, RC_INVALID_ARGUMENT, "%s: longer than %zu characters", o->kernel, o->size - 1);
+		return err_set(e, RC_INVALID_ARGUMENT, "%s: longer than %zu characters", o->kernel,
+			       o->size - 1);
 	if (!n && *o->preset)
 		return err_set(e, RC_INVALID_ARGUMENT, "%s: empty", o->kernel);
 	memcpy(at, value, n + 1);
@@ -134,7 +150,8 @@ static int set_value(const struct option *o, struct config *c, const char *value
 static const struct option *find_option(const char *key)
 {
 	for (size_t i = 0; i < COUNT_OF(options); i++)
-		if (str_eq(key, options[i].kernel) || (options[i].file && str_eq(key, options[i].file)))
+		if (str_eq(key, options[i].kernel) ||
+		    (options[i].file && str_eq(key, options[i].file)))
 			return &options[i];
 	return NULL;
 }
@@ -147,13 +164,15 @@ static bool is_ignored(const char *key)
 		size_t n = strlen(name);
 		bool prefix = name[n - 1] == '_';
 
-		if (prefix ? str_starts(key, name) || str_starts(key, bare) : str_eq(key, name) || str_eq(key, bare))
+		if (prefix ? str_starts(key, name) || str_starts(key, bare)
+			   : str_eq(key, name) || str_eq(key, bare))
 			return true;
 	}
 	return false;
 }
 
-int config_set(struct config *c, const char *key, const char *value, enum config_source from, struct err *e)
+int config_set(struct config *c, const char *key, const char *value, enum config_source from,
+	       struct err *e)
 {
 	const struct option *o = find_option(key);
 
@@ -174,12 +193,13 @@ void config_defaults(struct config *c)
 		struct err e = { 0 };
 
 		if (set_value(&options[i], c, options[i].preset, &e) < 0)
-			abort(); /* a preset that its own row refuses: test_config reads every row */
+			abort(); /* a preset that its own row refuses; tests read each */
 	}
 }
 
 /* Sets and warns; what was wrong keeps its value. */
-static void take(struct config *c, const char *key, const char *value, enum config_source from, config_warn_fn warn)
+static void take(struct config *c, const char *key, const char *value, enum config_source from,
+		 config_warn_fn warn)
 {
 	struct err e = { 0 };
 
@@ -189,7 +209,7 @@ static void take(struct config *c, const char *key, const char *value, enum conf
 
 /* --- kernel command line ------------------------------------------------------------- */
 
-#define CMDLINE_MAX	8192
+#define CMDLINE_MAX 8192
 
 static bool is_kernel_name(const char *word)
 {
@@ -246,7 +266,7 @@ void config_read_cmdline(struct config *c, const char *cmdline, config_warn_fn w
 
 /* --- config file ----------------------------------------------------------------------- */
 
-#define FILE_MAX	65536
+#define FILE_MAX 65536
 
 static char *trim(char *s)
 {
@@ -372,8 +392,9 @@ void config_read_env(struct config *c, config_warn_fn warn)
 void config_print_help(FILE *out)
 {
 	for (size_t i = 0; i < COUNT_OF(options); i++)
-		fprintf(out, "  %-34s %s%s%s%s\n", options[i].kernel, options[i].help, *options[i].preset ? " [" : "",
-			options[i].preset, *options[i].preset ? "]" : "");
+		fprintf(out, "  %-34s %s%s%s%s\n", options[i].kernel, options[i].help,
+			*options[i].preset ? " [" : "", options[i].preset,
+			*options[i].preset ? "]" : "");
 }
 
 static void dump_value(const struct option *o, const struct config *c, FILE *out)
@@ -402,8 +423,11 @@ static void dump_value(const struct option *o, const struct config *c, FILE *out
 void config_dump(const struct config *c, FILE *out)
 {
 	static const char *const from[] = {
-		[CONFIG_DEFAULT] = "default", [CONFIG_FILE] = "config file", [CONFIG_CMDLINE] = "kernel command line",
-		[CONFIG_ENV] = "environment", [CONFIG_ARGV] = "command line",
+		[CONFIG_DEFAULT] = "default",
+		[CONFIG_FILE] = "config file",
+		[CONFIG_CMDLINE] = "kernel command line",
+		[CONFIG_ENV] = "environment",
+		[CONFIG_ARGV] = "command line",
 	};
 
 	for (size_t i = 0; i < COUNT_OF(options); i++) {

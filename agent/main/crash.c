@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The crash report. Only async-signal-safe calls: the heap may be what broke. A fault in PID 1 would be a kernel panic without a word of ours; with this it
- * is a report, a sync and a power-off, which the host sees as the end of the VM.
+ * The crash report. Only async-signal-safe calls: the heap may be what broke. A fault in PID 1
+ * would be a kernel panic without a word of ours; with this it is a report, a sync and a power-off,
+ * which the host sees as the end of the VM.
  */
 #include "main/crash.h"
 
@@ -74,7 +75,8 @@ static void on_crash(int signo, siginfo_t *info, void *context)
 void crash_install(const char *version, unsigned int flags)
 {
 	stack_t stack = { .ss_sp = crash_stack, .ss_size = sizeof(crash_stack) };
-	struct sigaction sa = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND };
+	struct sigaction sa = { .sa_sigaction = on_crash,
+				.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND };
 
 	crash_version = version;
 	crash_flags = flags;

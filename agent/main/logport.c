@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One listener, one reader, one buffer. A line goes into the buffer whole or not at all; the buffer drains as the reader takes it. A second reader replaces the first: the
- * host has restarted its own.
+ * One listener, one reader, one buffer. A line goes into the buffer whole or not at all; the buffer
+ * drains as the reader takes it. A second reader replaces the first: the host has restarted its
+ * own.
  */
 #include "main/logport.h"
 
@@ -12,15 +13,15 @@
 
 #include "base/log.h"
 
-#define BUFFER_BYTES	65536
-#define SEND_BYTES	32768	/* larger sends never arrive through some vsock backends */
+#define BUFFER_BYTES 65536
+#define SEND_BYTES   32768 /* larger sends never arrive through some vsock backends */
 
 static struct {
 	struct loop *loop;
 	struct watch accepting, reader;
-	int fd;			/* -1: nobody reads */
-	size_t start, len;	/* of what waits in buf, from start on */
-	size_t dropped;		/* lines since the reader was last told */
+	int fd;            /* -1: nobody reads */
+	size_t start, len; /* of what waits in buf, from start on */
+	size_t dropped;    /* lines since the reader was last told */
 	char buf[BUFFER_BYTES];
 } port = { .fd = -1 };
 
@@ -35,7 +36,8 @@ static void port_close(void)
 static void port_flush(void)
 {
 	while (port.len) {
-		ssize_t n = send(port.fd, port.buf + port.start, MIN(port.len, (size_t)SEND_BYTES), MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(port.fd, port.buf + port.start, MIN(port.len, (size_t)SEND_BYTES),
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -70,7 +72,8 @@ static void port_add(const char *data, size_t n)
 	port.len += n;
 }
 
-/* The log's sink: it must not log. Flushing is the loop's, so that a line costs a copy here and nothing more. */
+/* The log's sink: it must not log. Flushing is the loop's, so that a line costs a copy here and
+ * nothing more. */
 static void port_take(void *arg, const char *json, size_t len)
 {
 	(void)arg;
@@ -95,7 +98,8 @@ static void port_event(struct watch *w, uint32_t events)
 		return;
 	}
 	if (events & EPOLLIN) {
-		ssize_t n = recv(port.fd, scratch, sizeof(scratch), MSG_DONTWAIT); /* a reader has nothing to say */
+		ssize_t n = recv(port.fd, scratch, sizeof(scratch),
+				 MSG_DONTWAIT); /* a reader has nothing to say */
 
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 			port_close();
@@ -108,7 +112,8 @@ static void port_event(struct watch *w, uint32_t events)
 
 static bool is_host(const struct sockaddr_storage *from)
 {
-	return from->ss_family != AF_VSOCK || ((const struct sockaddr_vm *)from)->svm_cid == VMADDR_CID_HOST;
+	return from->ss_family != AF_VSOCK ||
+	       ((const struct sockaddr_vm *)from)->svm_cid == VMADDR_CID_HOST;
 }
 
 static void port_accept(struct watch *w, uint32_t events)

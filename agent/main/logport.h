@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The log on a vsock port (agent.log_vport): JSON lines to whoever connects, one at a time, starting with what the ring still holds. Never waits: what a slow reader does not take in time is dropped, and the log tells how much. */
+/* The log on a vsock port (agent.log_vport): JSON lines to whoever connects, one at a time,
+ * starting with what the ring still holds. Never waits: what a slow reader does not take in time is
+ * dropped, and the log tells how much. */
 #ifndef MOTE_MAIN_LOGPORT_H
 #define MOTE_MAIN_LOGPORT_H
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mote-agent: PID 1 of a sandbox VM, or an ordinary process of a guest that has another init (and of the tests).
+ * mote-agent: PID 1 of a sandbox VM, or an ordinary process of a guest that has another init (and
+ * of the tests).
  *
- * Start-up is a straight line: signals, mounts, configuration, log, cgroups, session, loop, sandbox, listener. As PID 1 nothing on that line is fatal but the last:
- * an agent that can be reached and says what is wrong is worth more than a panic. From loop_run() on the process only reacts, and never returns.
+ * Start-up is a straight line: signals, mounts, configuration, log, cgroups, session, loop,
+ * sandbox, listener. As PID 1 nothing on that line is fatal but the last: an agent that can be
+ * reached and says what is wrong is worth more than a panic. From loop_run() on the process only
+ * reacts, and never returns.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -28,8 +31,8 @@
 #include "service/kata/kata.h"
 #include "ttrpc/server.h"
 
-#define DRAIN_MS	2000	/* for the last replies to leave */
-#define DESTROY_MS	10000	/* for containers to end when a signal asks us to */
+#define DRAIN_MS   2000  /* for the last replies to leave */
+#define DESTROY_MS 10000 /* for containers to end when a signal asks us to */
 
 enum agent_flags { AGENT_INIT = 0x1, AGENT_ANY_PEER = 0x2, AGENT_DUMP = 0x4 };
 
@@ -42,7 +45,8 @@ static struct {
 	struct kata kata;
 } agent;
 
-static const struct rpc_service *const services[] = { &kata_agent_service, &kata_health_service, NULL };
+static const struct rpc_service *const services[] = { &kata_agent_service, &kata_health_service,
+						      NULL };
 
 /* --- configuration ----------------------------------------------------------------------- */
 
@@ -71,10 +75,14 @@ static void usage(FILE *out)
 enum { OPT_ANY_PEER = 256, OPT_DUMP };
 
 static const struct option long_options[] = {
-	{ "listen", required_argument, NULL, 'l' },   { "config", required_argument, NULL, 'c' },
-	{ "option", required_argument, NULL, 'o' },   { "service", no_argument, NULL, 's' },
-	{ "any-peer", no_argument, NULL, OPT_ANY_PEER }, { "dump-config", no_argument, NULL, OPT_DUMP },
-	{ "version", no_argument, NULL, 'v' },	      { "help", no_argument, NULL, 'h' },
+	{ "listen", required_argument, NULL, 'l' },
+	{ "config", required_argument, NULL, 'c' },
+	{ "option", required_argument, NULL, 'o' },
+	{ "service", no_argument, NULL, 's' },
+	{ "any-peer", no_argument, NULL, OPT_ANY_PEER },
+	{ "dump-config", no_argument, NULL, OPT_DUMP },
+	{ "version", no_argument, NULL, 'v' },
+	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
 
@@ -85,7 +93,8 @@ static int set_argument(const char *text, struct err *e)
 	size_t n = eq ? (size_t)(eq - text) : strlen(text);
 
 	if (n >= sizeof(key))
-		return err_set(e, RC_INVALID_ARGUMENT, "option name longer than %zu characters", sizeof(key) - 1);
+		return err_set(e, RC_INVALID_ARGUMENT, "option name longer than %zu characters",
+			       sizeof(key) - 1);
 	memcpy(key, text, n);
 	key[n] = '\0';
 	return config_set(&agent.config, key, eq ? eq + 1 : NULL, CONFIG_ARGV, e);
@@ -96,7 +105,8 @@ static int read_flags(int argc, char **argv, const char **file)
 {
 	int o;
 
-	/* PID 1 gets words of the kernel command line that are not for it: they are nobody's error. */
+	/* PID 1 gets words of the kernel command line that are not for it: they are nobody's error.
+	 */
 	opterr = agent.flags & AGENT_INIT ? 0 : 1;
 	while ((o = getopt_long(argc, argv, "l:c:o:svh", long_options, NULL)) != -1) {
 		switch (o) {
@@ -138,7 +148,8 @@ static int read_options(int argc, char **argv, struct err *e)
 	opterr = 0;
 	while ((o = getopt_long(argc, argv, "l:c:o:svh", long_options, NULL)) != -1) {
 		if (o == 'l')
-			failed |= config_set(&agent.config, "agent.server_addr", optarg, CONFIG_ARGV, e);
+			failed |= config_set(&agent.config, "agent.server_addr", optarg,
+					     CONFIG_ARGV, e);
 		else if (o == 'o')
 			failed |= set_argument(optarg, e);
 	}
@@ -192,9 +203,12 @@ static void log_status(void)
 	struct server_stats st;
 
 	server_stats(agent.server, &st);
-	log_info("status", "connections=%zu calls=%zu containers=%zu storages=%zu children=%zu jobs=%zu fds=%d arena_bytes=%zu",
-		 st.conns, st.calls, sandbox_container_count(agent.sandbox), storages_count(&agent.sandbox->storages),
-		 child_count(), job_running_count(), fd_count(), arena_bytes_in_use());
+	log_info(
+		"status",
+		"connections=%zu calls=%zu containers=%zu storages=%zu children=%zu jobs=%zu fds=%d arena_bytes=%zu",
+		st.conns, st.calls, sandbox_container_count(agent.sandbox),
+		storages_count(&agent.sandbox->storages), child_count(), job_running_count(),
+		fd_count(), arena_bytes_in_use());
 }
 
 static void on_signal(int signo)
@@ -223,7 +237,8 @@ static void open_console(void)
 
 static bool stdio_is_open(void)
 {
-	return fcntl(STDIN_FILENO, F_GETFD) >= 0 && fcntl(STDOUT_FILENO, F_GETFD) >= 0 && fcntl(STDERR_FILENO, F_GETFD) >= 0;
+	return fcntl(STDIN_FILENO, F_GETFD) >= 0 && fcntl(STDOUT_FILENO, F_GETFD) >= 0 &&
+	       fcntl(STDERR_FILENO, F_GETFD) >= 0;
 }
 
 /* What PID 1 of a machine does for itself. Each failure is logged and lived with. */
@@ -234,7 +249,8 @@ static void start_machine(void)
 	struct err e = { 0 };
 	bool v2 = agent.config.unified_cgroup || agent.config.cgroup_no_v1;
 
-	if (cgroup_setup_root(CGROUP_ROOT, v2 ? CGROUP_VERSION_2 : CGROUP_VERSION_1, &cgroups, &e) < 0)
+	if (cgroup_setup_root(CGROUP_ROOT, v2 ? CGROUP_VERSION_2 : CGROUP_VERSION_1, &cgroups, &e) <
+	    0)
 		log_error("boot", "%s", e.msg);
 	cgroup_root_fini(&cgroups);
 	boot_session();
@@ -246,7 +262,9 @@ static void start_machine(void)
 
 static void start_log_port(void)
 {
-	struct address a = { .kind = ADDRESS_VSOCK, .cid = UINT32_MAX, .port = (uint32_t)agent.config.log_vport };
+	struct address a = { .kind = ADDRESS_VSOCK,
+			     .cid = UINT32_MAX,
+			     .port = (uint32_t)agent.config.log_vport };
 	struct err e = { 0 };
 
 	if (agent.config.log_vport && logport_start(agent.loop, &a, &e) < 0)
@@ -272,7 +290,8 @@ static int start_server(struct err *e)
 	struct address a;
 
 	kata_init(&agent.kata, agent.sandbox);
-	agent.server = server_new(agent.loop, services, &agent.kata, agent.flags & AGENT_ANY_PEER ? SERVER_ANY_PEER : 0, e);
+	agent.server = server_new(agent.loop, services, &agent.kata,
+				  agent.flags & AGENT_ANY_PEER ? SERVER_ANY_PEER : 0, e);
 	if (!agent.server || address_parse(agent.config.server_addr, &a, e) < 0)
 		return -1;
 	return server_listen(agent.server, &a, e);
@@ -299,7 +318,8 @@ static int start(const sigset_t *signals, struct err *e)
 	return 0;
 }
 
-/* PID 1 cannot give up: it says why it is of no use and powers off, so that the host sees an end and not a hang. */
+/* PID 1 cannot give up: it says why it is of no use and powers off, so that the host sees an end
+ * and not a hang. */
 static int give_up(const struct err *e)
 {
 	log_error("main", "%s", e->msg);

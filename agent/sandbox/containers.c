@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The containers of the sandbox: reserved by id, created on top of their storages, removed in the reverse order. Create and remove are tables
- * of steps; the container's own create (cgroup, streams, first process) is one of them.
+ * The containers of the sandbox: reserved by id, created on top of their storages, removed in the
+ * reverse order. Create and remove are tables of steps; the container's own create (cgroup,
+ * streams, first process) is one of them.
  */
 #include <fcntl.h>
 
@@ -93,14 +94,14 @@ void sandbox_container_drop(struct sandbox *s, struct container *c)
 
 /* --- create ------------------------------------------------------------------------------- */
 
-#define CLEAR_MS	5000	/* to take away what a failed create left */
+#define CLEAR_MS 5000 /* to take away what a failed create left */
 
 enum { REMOVE_CONTAINER, REMOVE_STORAGES, REMOVE_BUNDLE, REMOVE_STEPS };
 static const struct step remove_steps[REMOVE_STEPS + 1];
 
 struct operation {
 	struct steps steps;
-	struct err failed;		/* why the create failed, while what it left is cleared away */
+	struct err failed; /* why the create failed, while what it left is cleared away */
 	struct sandbox *sandbox;
 	struct member *member;
 	struct sandbox_container what;
@@ -127,12 +128,14 @@ static enum step_result create_storages(struct steps *st, struct err *e)
 	struct operation *op = operation_of(st);
 
 	(void)e;
-	storages_add(&op->sandbox->storages, &op->member->storages, op->member->container->id, op->what.storages,
-		     op->what.n_storages, op->deadline_ms, operation_step_done, op);
+	storages_add(&op->sandbox->storages, &op->member->storages, op->member->container->id,
+		     op->what.storages, op->what.n_storages, op->deadline_ms, operation_step_done,
+		     op);
 	return STEP_PARK;
 }
 
-/* The pod's process namespace is that of its first container; without one this container's new namespace becomes it. */
+/* The pod's process namespace is that of its first container; without one this container's new
+ * namespace becomes it. */
 static int share_pid(struct sandbox *s, struct container *c, struct err *e)
 {
 	struct spec_namespace *ns = &c->spec->linux.ns[NS_PID];
@@ -141,8 +144,10 @@ static int share_pid(struct sandbox *s, struct container *c, struct err *e)
 	if (!first)
 		return 0;
 	if (first->state == CONTAINER_STOPPED || first->init->pid <= 0)
-		return err_set(e, RC_FAILED_PRECONDITION,
-			       "sandbox_pidns: container %s, whose process namespace the pod shares, has ended", first->id);
+		return err_set(
+			e, RC_FAILED_PRECONDITION,
+			"sandbox_pidns: container %s, whose process namespace the pod shares, has ended",
+			first->id);
 	ns->path = arena_printf(&c->arena, "/proc/%d/ns/pid", (int)first->init->pid);
 	return ns->path ? 0 : err_sys(e, ENOMEM, "namespaces");
 }
@@ -157,13 +162,15 @@ static enum step_result create_namespaces(struct steps *st, struct err *e)
 		ns[NS_IPC].path = sandbox_ns_path(op->sandbox, SANDBOX_NS_IPC);
 	if (ns[NS_UTS].want && !ns[NS_UTS].path)
 		ns[NS_UTS].path = sandbox_ns_path(op->sandbox, SANDBOX_NS_UTS);
-	ns[NS_PID].want = true;	/* hosts take the entry out: the container's own, unless the pod shares one */
+	ns[NS_PID].want =
+		true; /* hosts take the entry out: the container's own, unless the pod shares one */
 	if (op->what.share_pid && share_pid(op->sandbox, c, e) < 0)
 		return STEP_FAIL;
 	return STEP_DONE;
 }
 
-/* A storage that is mounted where the bundle has its rootfs is the rootfs, whatever root.path says. */
+/* A storage that is mounted where the bundle has its rootfs is the rootfs, whatever root.path says.
+ */
 static enum step_result create_rootfs(struct steps *st, struct err *e)
 {
 	struct operation *op = operation_of(st);
@@ -196,7 +203,6 @@ static const struct step create_steps[] = {
 	{ "container", create_container, NULL },
 	{ 0 },
 };
-
 
 static void clear_finished(struct steps *st)
 {
@@ -235,20 +241,26 @@ static void create_start(struct deferred *d)
 	steps_start(&op->steps, create_steps, create_finished);
 }
 
-static struct operation *operation_new(struct sandbox *s, struct member *m, uint64_t deadline_ms, sandbox_done_fn done, void *owner)
+static struct operation *operation_new(struct sandbox *s, struct member *m, uint64_t deadline_ms,
+				       sandbox_done_fn done, void *owner)
 {
 	struct operation *op = mem_new(1, sizeof(*op));
 
 	if (!op)
 		return NULL;
 	*op = (struct operation){
-		.sandbox = s, .member = m, .deadline_ms = deadline_ms, .done = done, .owner = owner,
+		.sandbox = s,
+		.member = m,
+		.deadline_ms = deadline_ms,
+		.done = done,
+		.owner = owner,
 	};
 	list_init(&op->start.node);
 	return op;
 }
 
-void sandbox_container_create(struct sandbox *s, const struct sandbox_container *what, uint64_t deadline_ms, sandbox_done_fn done, void *owner)
+void sandbox_container_create(struct sandbox *s, const struct sandbox_container *what,
+			      uint64_t deadline_ms, sandbox_done_fn done, void *owner)
 {
 	struct member *m = member_of(s, what->container);
 	struct operation *op = operation_new(s, m, deadline_ms, done, owner);
@@ -281,7 +293,8 @@ static enum step_result remove_storages(struct steps *st, struct err *e)
 	struct operation *op = operation_of(st);
 
 	(void)e;
-	storages_release(&op->sandbox->storages, &op->member->storages, op->deadline_ms, operation_step_done, op);
+	storages_release(&op->sandbox->storages, &op->member->storages, op->deadline_ms,
+			 operation_step_done, op);
 	return STEP_PARK;
 }
 
@@ -294,7 +307,8 @@ static int remove_bundle_job(void *arg, void *out, size_t out_cap, size_t *out_l
 
 	(void)out, (void)out_cap, (void)out_len;
 	if (r < 0 && r != -ENOENT)
-		return err_sys(e, -r, "remove %s/%s", op->sandbox->host.run_dir, op->member->container->id);
+		return err_sys(e, -r, "remove %s/%s", op->sandbox->host.run_dir,
+			       op->member->container->id);
 	return 0;
 }
 
@@ -311,7 +325,9 @@ static enum step_result remove_bundle(struct steps *st, struct err *e)
 	struct operation *op = operation_of(st);
 	struct job_opts opts = { .what = "remove the bundle", .deadline_ms = op->deadline_ms };
 
-	return job_start(op->sandbox->loop, &opts, remove_bundle_job, op, remove_bundle_done, op, e) ? STEP_PARK : STEP_FAIL;
+	return job_start(op->sandbox->loop, &opts, remove_bundle_job, op, remove_bundle_done, op, e)
+		       ? STEP_PARK
+		       : STEP_FAIL;
 }
 
 static const struct step remove_steps[REMOVE_STEPS + 1] = {
@@ -321,8 +337,9 @@ static const struct step remove_steps[REMOVE_STEPS + 1] = {
 	[REMOVE_STEPS] = { 0 },
 };
 
-/* Once its processes are gone a container is gone for its host, even if an unmount hangs: the storage table keeps the mount point reserved until it ends. Only processes that do
- * not die keep it, to be removed again. */
+/* Once its processes are gone a container is gone for its host, even if an unmount hangs: the
+ * storage table keeps the mount point reserved until it ends. Only processes that do not die keep
+ * it, to be removed again. */
 static void remove_finished(struct steps *st)
 {
 	struct operation op = *operation_of(st);
@@ -369,7 +386,8 @@ static void remove_start(struct deferred *d)
 	steps_start(&op->steps, remove_steps, remove_finished);
 }
 
-void sandbox_container_remove(struct sandbox *s, struct container *c, uint64_t deadline_ms, sandbox_done_fn done, void *owner)
+void sandbox_container_remove(struct sandbox *s, struct container *c, uint64_t deadline_ms,
+			      sandbox_done_fn done, void *owner)
 {
 	struct member *m = member_of(s, c);
 	struct err e = { 0 };

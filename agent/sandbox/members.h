@@ -8,11 +8,11 @@
 enum member_state { MEMBER_NEW, MEMBER_CREATING, MEMBER_LIVE, MEMBER_LEAVING };
 
 struct member {
-	struct list node;		/* sandbox->containers */
-	struct container *container;	/* owned */
+	struct list node;            /* sandbox->containers */
+	struct container *container; /* owned */
 	struct storage_refs storages;
 	enum member_state state;
-	struct list joined;		/* struct joiner: who asked for the removal while it was under way */
+	struct list joined; /* struct joiner: who asked for the removal while it was under way */
 };
 
 struct joiner {

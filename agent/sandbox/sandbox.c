@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sandbox's own life: made empty at boot, created by the host's first word, destroyed at the end. Containers come and go in
- * containers.c.
+ * The sandbox's own life: made empty at boot, created by the host's first word, destroyed at the
+ * end. Containers come and go in containers.c.
  *
- * The shared ipc and uts namespaces are made by this process (unshare, hold, return) and held by descriptor, so no process has to live in them; a job binds them to files
- * for whoever joins by path.
+ * The shared ipc and uts namespaces are made by this process (unshare, hold, return) and held by
+ * descriptor, so no process has to live in them; a job binds them to files for whoever joins by
+ * path.
  */
 #include "sandbox/sandbox.h"
 
@@ -19,7 +20,7 @@
 #include "kernel/ns.h"
 #include "sandbox/members.h"
 
-#define RESOLV_CONF	SANDBOX_DIR "/resolv.conf"
+#define RESOLV_CONF SANDBOX_DIR "/resolv.conf"
 
 static const struct {
 	enum ns_type type;
@@ -49,7 +50,10 @@ struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, str
 	s->loop = l;
 	s->opts = *opts;
 	s->host = (struct container_host){
-		.loop = l, .run_dir = SANDBOX_RUN_DIR, .pipe_bytes = opts->pipe_bytes, .cgroups = &s->cgroups,
+		.loop = l,
+		.run_dir = SANDBOX_RUN_DIR,
+		.pipe_bytes = opts->pipe_bytes,
+		.cgroups = &s->cgroups,
 	};
 	list_init(&s->containers);
 	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
@@ -142,7 +146,8 @@ static int bind_namespaces(const struct sandbox *s, const char *hostname, struct
 			return err_ctx(e, "keep the %s namespace", ns_info(shared_ns[i].type)->oci);
 	if (!*hostname)
 		return 0;
-	if (ns_join(s->nsfd[SANDBOX_NS_UTS], NS_UTS) < 0 || sethostname(hostname, strlen(hostname)) < 0)
+	if (ns_join(s->nsfd[SANDBOX_NS_UTS], NS_UTS) < 0 ||
+	    sethostname(hostname, strlen(hostname)) < 0)
 		return err_sys(e, errno, "set the hostname");
 	return 0;
 }
@@ -159,7 +164,8 @@ static int write_resolv_conf(const struct sandbox_spec *spec, struct err *e)
 	for (size_t i = 0; i < spec->n_dns; i++)
 		str_addf(&s, "%s\n", spec->dns[i]);
 	if (!str_ok(&s))
-		return err_set(e, RC_INVALID_ARGUMENT, "dns: more than %zu bytes", sizeof(text) - 1);
+		return err_set(e, RC_INVALID_ARGUMENT, "dns: more than %zu bytes",
+			       sizeof(text) - 1);
 	r = io_create_file(AT_FDCWD, RESOLV_CONF, s.buf, s.len, 0644);
 	if (r < 0)
 		return err_sys(e, -r, "write " RESOLV_CONF);
@@ -190,11 +196,14 @@ static enum step_result prepare(struct steps *st, struct err *e)
 {
 	struct creating *c = creating_of(st);
 	struct job_opts opts = {
-		.what = "prepare the sandbox", .deadline_ms = c->deadline_ms,
-		.keep_fds = c->sandbox->nsfd, .n_keep_fds = SANDBOX_NS_COUNT,
+		.what = "prepare the sandbox",
+		.deadline_ms = c->deadline_ms,
+		.keep_fds = c->sandbox->nsfd,
+		.n_keep_fds = SANDBOX_NS_COUNT,
 	};
 
-	return job_start(c->sandbox->loop, &opts, prepare_job, c, prepare_done, c, e) ? STEP_PARK : STEP_FAIL;
+	return job_start(c->sandbox->loop, &opts, prepare_job, c, prepare_done, c, e) ? STEP_PARK
+										      : STEP_FAIL;
 }
 
 static void undo_prepare(struct steps *st)
@@ -216,8 +225,8 @@ static enum step_result add_storages(struct steps *st, struct err *e)
 	struct creating *c = creating_of(st);
 
 	(void)e;
-	storages_add(&c->sandbox->storages, &c->sandbox->own, NULL, c->spec->storages, c->spec->n_storages,
-		     c->deadline_ms, storages_done, c);
+	storages_add(&c->sandbox->storages, &c->sandbox->own, NULL, c->spec->storages,
+		     c->spec->n_storages, c->deadline_ms, storages_done, c);
 	return STEP_PARK;
 }
 
@@ -255,13 +264,16 @@ static int admit(struct sandbox *s, const struct sandbox_spec *spec, struct err 
 	if (s->state != SANDBOX_EMPTY)
 		return err_set(e, RC_FAILED_PRECONDITION, "sandbox \"%s\" exists already", s->id);
 	if (strlen(spec->id) >= sizeof(s->id))
-		return err_set(e, RC_INVALID_ARGUMENT, "sandbox_id: longer than %zu characters", sizeof(s->id) - 1);
+		return err_set(e, RC_INVALID_ARGUMENT, "sandbox_id: longer than %zu characters",
+			       sizeof(s->id) - 1);
 	if (strlen(spec->hostname) >= sizeof(s->hostname))
-		return err_set(e, RC_INVALID_ARGUMENT, "hostname: longer than %zu characters", sizeof(s->hostname) - 1);
+		return err_set(e, RC_INVALID_ARGUMENT, "hostname: longer than %zu characters",
+			       sizeof(s->hostname) - 1);
 	return 0;
 }
 
-void sandbox_create(struct sandbox *s, const struct sandbox_spec *spec, uint64_t deadline_ms, sandbox_done_fn done, void *owner)
+void sandbox_create(struct sandbox *s, const struct sandbox_spec *spec, uint64_t deadline_ms,
+		    sandbox_done_fn done, void *owner)
 {
 	struct err e = { 0 };
 	struct creating *c;
@@ -276,7 +288,9 @@ void sandbox_create(struct sandbox *s, const struct sandbox_spec *spec, uint64_t
 		done(owner, &e);
 		return;
 	}
-	*c = (struct creating){ .sandbox = s, .spec = spec, .deadline_ms = deadline_ms, .done = done, .owner = owner };
+	*c = (struct creating){
+		.sandbox = s, .spec = spec, .deadline_ms = deadline_ms, .done = done, .owner = owner
+	};
 	memcpy(s->id, spec->id, strlen(spec->id) + 1);
 	memcpy(s->hostname, spec->hostname, strlen(spec->hostname) + 1);
 	s->state = SANDBOX_CREATING;
@@ -290,10 +304,10 @@ struct destroying {
 	struct sandbox *sandbox;
 	sandbox_done_fn done;
 	void *owner;
-	size_t left;	/* containers that are still being removed, plus one for the call itself */
+	size_t left; /* containers that are still being removed, plus one for the call itself */
 };
 
-#define RELEASE_MS	5000
+#define RELEASE_MS 5000
 
 /* What could not be undone is logged and goes down with the machine. */
 static void destroy_finished(void *owner, const struct err *e)
@@ -318,7 +332,8 @@ static void destroy_one_less(void *owner, const struct err *e)
 	if (err_is_set(e))
 		log_warn("sandbox", "destroy: %s", e->msg);
 	if (!--d->left)
-		storages_release(&s->storages, &s->own, clock_after(RELEASE_MS), destroy_finished, d);
+		storages_release(&s->storages, &s->own, clock_after(RELEASE_MS), destroy_finished,
+				 d);
 }
 
 void sandbox_destroy(struct sandbox *s, uint64_t deadline_ms, sandbox_done_fn done, void *owner)
@@ -329,7 +344,8 @@ void sandbox_destroy(struct sandbox *s, uint64_t deadline_ms, sandbox_done_fn do
 
 	if (!d) {
 		if (s->state == SANDBOX_DESTROYED)
-			err_set(&e, RC_FAILED_PRECONDITION, "sandbox \"%s\" is destroyed already", s->id);
+			err_set(&e, RC_FAILED_PRECONDITION, "sandbox \"%s\" is destroyed already",
+				s->id);
 		else
 			err_sys(&e, ENOMEM, "destroy the sandbox");
 		done(owner, &e);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The model: one sandbox (the machine) and its containers. Both fronts, Kata's and containerd's, translate onto these verbs. The
- * sandbox lives with no container and no process in it: the namespaces that its containers share are held by descriptors.
+ * The model: one sandbox (the machine) and its containers. Both fronts, Kata's and containerd's,
+ * translate onto these verbs. The sandbox lives with no container and no process in it: the
+ * namespaces that its containers share are held by descriptors.
  *
- * Nothing here waits. Verbs that take time tell `done` from the loop, once; their arguments must live until then, unless said otherwise.
+ * Nothing here waits. Verbs that take time tell `done` from the loop, once; their arguments must
+ * live until then, unless said otherwise.
  */
 #ifndef MOTE_SANDBOX_SANDBOX_H
 #define MOTE_SANDBOX_SANDBOX_H
@@ -12,20 +14,20 @@
 #include "device/device.h"
 #include "sandbox/storages.h"
 
-#define SANDBOX_RUN_DIR	"/run/kata-containers"
-#define SANDBOX_DIR	SANDBOX_RUN_DIR "/sandbox"
-#define SANDBOX_NS_DIR	"/run/sandbox-ns"	/* /var/run is a link to /run where there is one */
+#define SANDBOX_RUN_DIR "/run/kata-containers"
+#define SANDBOX_DIR     SANDBOX_RUN_DIR "/sandbox"
+#define SANDBOX_NS_DIR  "/run/sandbox-ns" /* /var/run is a link to /run where there is one */
 
 enum sandbox_flags {
-	SANDBOX_INIT = 0x1,	/* this is PID 1 of a machine: destroying the sandbox powers it off */
+	SANDBOX_INIT = 0x1, /* this is PID 1 of a machine: destroying the sandbox powers it off */
 };
 
 struct sandbox_opts {
 	unsigned int flags;
 	uint64_t hotplug_timeout_ms;
-	size_t pipe_bytes;		/* of container output; 0: the kernel's default */
+	size_t pipe_bytes; /* of container output; 0: the kernel's default */
 	const char *version;
-	void (*shutdown)(void *arg);	/* after sandbox_destroy: stop serving, then end */
+	void (*shutdown)(void *arg); /* after sandbox_destroy: stop serving, then end */
 	void *shutdown_arg;
 };
 
@@ -41,11 +43,12 @@ struct sandbox {
 	struct container_host host;
 	struct cgroup_root cgroups;
 	struct list containers;
-	struct container *pid_owner;	/* the first container: whose pid namespace others may share. Borrowed */
+	struct container *
+		pid_owner; /* the first container: whose pid namespace others may share. Borrowed */
 	struct device_monitor *monitor;
 	struct storages storages;
-	struct storage_refs own;	/* the sandbox's storages */
-	int nsfd[SANDBOX_NS_COUNT];	/* -1: not shared */
+	struct storage_refs own;    /* the sandbox's storages */
+	int nsfd[SANDBOX_NS_COUNT]; /* -1: not shared */
 };
 
 typedef void (*sandbox_done_fn)(void *owner, const struct err *e);
@@ -53,7 +56,7 @@ typedef void (*sandbox_done_fn)(void *owner, const struct err *e);
 /* What CreateSandbox says. Strings never NULL. */
 struct sandbox_spec {
 	const char *id, *hostname;
-	char **dns;		/* whole lines of a resolv.conf */
+	char **dns; /* whole lines of a resolv.conf */
 	size_t n_dns;
 	const struct storage_req *storages;
 	size_t n_storages;
@@ -61,34 +64,44 @@ struct sandbox_spec {
 
 /* What CreateContainer says besides the spec, which the caller has built in container->spec. */
 struct sandbox_container {
-	struct container *container;	/* of sandbox_container_new; the sandbox's from the call of create on */
+	struct container
+		*container; /* of sandbox_container_new; the sandbox's from the call of create on */
 	const struct storage_req *storages;
 	size_t n_storages;
-	bool share_pid;			/* the pod's containers see each other's processes */
+	bool share_pid; /* the pod's containers see each other's processes */
 };
 
 struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, struct err *e);
 void sandbox_free(struct sandbox *s);
 
-/* Prepares the run directory, the shared ipc and uts namespaces with the hostname, storages, resolv.conf. A second call while the sandbox exists is
- * FAILED_PRECONDITION; after a failure it may be tried again. */
-void sandbox_create(struct sandbox *s, const struct sandbox_spec *spec, uint64_t deadline_ms, sandbox_done_fn done, void *owner);
+/* Prepares the run directory, the shared ipc and uts namespaces with the hostname, storages,
+ * resolv.conf. A second call while the sandbox exists is FAILED_PRECONDITION; after a failure it
+ * may be tried again. */
+void sandbox_create(struct sandbox *s, const struct sandbox_spec *spec, uint64_t deadline_ms,
+		    sandbox_done_fn done, void *owner);
 
-/* Kills and removes every container, then opts.shutdown. done runs before the shutdown. A second call is FAILED_PRECONDITION. */
+/* Kills and removes every container, then opts.shutdown. done runs before the shutdown. A second
+ * call is FAILED_PRECONDITION. */
 void sandbox_destroy(struct sandbox *s, uint64_t deadline_ms, sandbox_done_fn done, void *owner);
 
-/* The container of that id, also one that is being created or removed; NULL with e NOT_FOUND `container "x": not found`. */
+/* The container of that id, also one that is being created or removed; NULL with e NOT_FOUND
+ * `container "x": not found`. */
 struct container *sandbox_find(struct sandbox *s, const char *id, struct err *e);
 
-/* A container object with that id, reserved in the table at once: ALREADY_EXISTS else. To be filled and given to sandbox_container_create, or given back with sandbox_container_drop. */
+/* A container object with that id, reserved in the table at once: ALREADY_EXISTS else. To be filled
+ * and given to sandbox_container_create, or given back with sandbox_container_drop. */
 struct container *sandbox_container_new(struct sandbox *s, const char *id, struct err *e);
 void sandbox_container_drop(struct sandbox *s, struct container *c);
 
-/* Storages, shared namespaces, rootfs, cgroup, first process up to its start. On failure everything is undone and the container is gone. */
-void sandbox_container_create(struct sandbox *s, const struct sandbox_container *what, uint64_t deadline_ms, sandbox_done_fn done, void *owner);
+/* Storages, shared namespaces, rootfs, cgroup, first process up to its start. On failure everything
+ * is undone and the container is gone. */
+void sandbox_container_create(struct sandbox *s, const struct sandbox_container *what,
+			      uint64_t deadline_ms, sandbox_done_fn done, void *owner);
 
-/* Kills, waits for the end, gives storages back, forgets. While a removal is under way a second one shares its outcome; while the create is, FAILED_PRECONDITION. */
-void sandbox_container_remove(struct sandbox *s, struct container *c, uint64_t deadline_ms, sandbox_done_fn done, void *owner);
+/* Kills, waits for the end, gives storages back, forgets. While a removal is under way a second one
+ * shares its outcome; while the create is, FAILED_PRECONDITION. */
+void sandbox_container_remove(struct sandbox *s, struct container *c, uint64_t deadline_ms,
+			      sandbox_done_fn done, void *owner);
 
 size_t sandbox_container_count(const struct sandbox *s);
 

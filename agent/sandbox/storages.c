@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An entry is one mount point and goes through RESERVED → READY → LEAVING. Who finds an entry that is not READY waits for it; an entry
- * whose job hangs stays RESERVED or LEAVING (a lame duck), so that nobody mounts over it.
+ * An entry is one mount point and goes through RESERVED → READY → LEAVING. Who finds an entry that
+ * is not READY waits for it; an entry whose job hangs stays RESERVED or LEAVING (a lame duck), so
+ * that nobody mounts over it.
  *
- * An add is a walk over the requests: take an entry that is there, or reserve one, wait for its device, plan, run the job, and go on.
+ * An add is a walk over the requests: take an entry that is there, or reserve one, wait for its
+ * device, plan, run the job, and go on.
  */
 #include "sandbox/storages.h"
 
@@ -15,7 +17,7 @@
 #include "base/mem.h"
 #include "event/job.h"
 
-#define RELEASE_MS	10000	/* for an unmount that nobody waits for */
+#define RELEASE_MS 10000 /* for an unmount that nobody waits for */
 
 enum entry_state { ENTRY_RESERVED, ENTRY_READY, ENTRY_LEAVING };
 
@@ -23,9 +25,9 @@ struct entry {
 	struct list node;
 	enum entry_state state;
 	unsigned int refs;
-	unsigned int flags;	/* enum entry_flags */
+	unsigned int flags; /* enum entry_flags */
 	struct storages *table;
-	struct list waiters;	/* adds that want it READY or gone */
+	struct list waiters; /* adds that want it READY or gone */
 	char mount_point[];
 };
 
@@ -46,16 +48,17 @@ struct add {
 	storages_done_fn done;
 	void *owner;
 	struct deferred start;
-	struct list waiting;		/* on another's entry that is not READY */
+	struct list waiting; /* on another's entry that is not READY */
 	struct timer patience;
 	const struct storage_driver *driver;
 	struct device_need need;
 	struct storage_plan plan;
 	struct arena arena;
-	struct entry *entry;		/* that this add is setting up */
+	struct entry *entry; /* that this add is setting up */
 };
 
-void storages_init(struct storages *t, struct loop *l, struct device_monitor *m, uint64_t hotplug_timeout_ms)
+void storages_init(struct storages *t, struct loop *l, struct device_monitor *m,
+		   uint64_t hotplug_timeout_ms)
 {
 	*t = (struct storages){ .loop = l, .monitor = m, .hotplug_timeout_ms = hotplug_timeout_ms };
 	list_init(&t->entries);
@@ -159,12 +162,12 @@ struct release {
 	storages_done_fn done;
 	void *owner;
 	size_t n;
-	struct deferred nothing;	/* there was nothing to unmount */
-	struct entry *entries[];	/* LEAVING, in the order of unmounting */
+	struct deferred nothing; /* there was nothing to unmount */
+	struct entry *entries[]; /* LEAVING, in the order of unmounting */
 };
 
-/* Lazily, so that a file that is still open somewhere cannot hold the container's removal up. A mount point that is
- * empty and ours goes too. */
+/* Lazily, so that a file that is still open somewhere cannot hold the container's removal up. A
+ * mount point that is empty and ours goes too. */
 static int unmount_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
 {
 	struct release *r = arg;
@@ -173,7 +176,8 @@ static int unmount_job(void *arg, void *out, size_t out_cap, size_t *out_len, st
 	for (size_t i = 0; i < r->n; i++) {
 		const char *path = r->entries[i]->mount_point;
 
-		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
+		    errno != ENOENT)
 			err_sys(e, errno, "unmount %s", path);
 		rmdir(path);
 	}
@@ -217,7 +221,9 @@ static void release_nothing(struct deferred *d)
 
 static void release_start(struct release *r, uint64_t deadline_ms)
 {
-	struct job_opts opts = { .what = "unmount", .deadline_ms = deadline_ms, .late = unmount_late };
+	struct job_opts opts = { .what = "unmount",
+				 .deadline_ms = deadline_ms,
+				 .late = unmount_late };
 	struct err e = { 0 };
 
 	list_init(&r->nothing.node);
@@ -229,7 +235,8 @@ static void release_start(struct release *r, uint64_t deadline_ms)
 		unmount_done(r, &e, NULL, 0);
 }
 
-static struct release *release_new(struct storages *t, size_t max, storages_done_fn done, void *owner)
+static struct release *release_new(struct storages *t, size_t max, storages_done_fn done,
+				   void *owner)
 {
 	struct release *r = mem_new(1, sizeof(*r) + max * sizeof(r->entries[0]));
 
@@ -248,7 +255,8 @@ static void entry_unmount(struct entry *en)
 	release_start(r, clock_after(RELEASE_MS));
 }
 
-void storages_release(struct storages *t, struct storage_refs *refs, uint64_t deadline_ms, storages_done_fn done, void *owner)
+void storages_release(struct storages *t, struct storage_refs *refs, uint64_t deadline_ms,
+		      storages_done_fn done, void *owner)
 {
 	size_t max = 0;
 	struct release *r;
@@ -309,7 +317,8 @@ static void add_fail(struct add *a, struct err *e)
 	add_finish(a, e);
 }
 
-/* In the job: all or nothing, so that a failed mount leaves nothing behind even if PID 1 has given up on us. */
+/* In the job: all or nothing, so that a failed mount leaves nothing behind even if PID 1 has given
+ * up on us. */
 static int mount_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
 {
 	struct add *a = arg;
@@ -325,7 +334,8 @@ static int mount_job(void *arg, void *out, size_t out_cap, size_t *out_len, stru
 	return -1;
 }
 
-/* The job outlives the add when it hangs: done and late both get the entry, and the add is found through it. */
+/* The job outlives the add when it hangs: done and late both get the entry, and the add is found
+ * through it. */
 struct mounting {
 	struct add *add;
 	struct entry *entry;
@@ -363,7 +373,8 @@ static void mount_done(void *owner, const struct err *e, const void *out, size_t
 	add_next(a);
 }
 
-/* The hung mount has ended at last, one way or the other: what it made is taken down, then the name is free. */
+/* The hung mount has ended at last, one way or the other: what it made is taken down, then the name
+ * is free. */
 static void mount_late(void *owner)
 {
 	struct mounting *m = owner;
@@ -379,7 +390,9 @@ static void add_mount(struct add *a, const struct device_found *device, struct e
 
 	if (storage_plan_make(a->driver, &a->reqs[a->at], &ctx, &a->arena, &a->plan, e) == 0) {
 		struct job_opts opts = {
-			.what = "mount", .deadline_ms = a->deadline_ms, .late = mount_late,
+			.what = "mount",
+			.deadline_ms = a->deadline_ms,
+			.late = mount_late,
 		};
 
 		m = mem_new(1, sizeof(*m));
@@ -445,7 +458,8 @@ static void add_give_up(struct timer *t)
 	struct err e = { 0 };
 
 	list_remove(&a->waiting);
-	err_set(&e, RC_DEADLINE_EXCEEDED, "another mount or unmount of %s has not ended", a->reqs[a->at].mount_point);
+	err_set(&e, RC_DEADLINE_EXCEEDED, "another mount or unmount of %s has not ended",
+		a->reqs[a->at].mount_point);
 	add_fail(a, &e);
 }
 
@@ -480,7 +494,8 @@ static void add_start(struct deferred *d)
 }
 
 void storages_add(struct storages *t, struct storage_refs *refs, const char *container_id,
-		  const struct storage_req *reqs, size_t n, uint64_t deadline_ms, storages_done_fn done, void *owner)
+		  const struct storage_req *reqs, size_t n, uint64_t deadline_ms,
+		  storages_done_fn done, void *owner)
 {
 	struct add *a = mem_new(1, sizeof(*a));
 
@@ -488,12 +503,19 @@ void storages_add(struct storages *t, struct storage_refs *refs, const char *con
 		struct err e = { 0 };
 
 		err_sys(&e, ENOMEM, "storages");
-		done(owner, &e); /* the one case of an answer inside the call: there is no memory to remember it */
+		done(owner, &e); /* the one case of an answer inside the call: there is no memory to
+				    remember it */
 		return;
 	}
 	*a = (struct add){
-		.table = t, .refs = refs, .container_id = container_id, .reqs = reqs, .n = n,
-		.deadline_ms = deadline_ms, .done = done, .owner = owner,
+		.table = t,
+		.refs = refs,
+		.container_id = container_id,
+		.reqs = reqs,
+		.n = n,
+		.deadline_ms = deadline_ms,
+		.done = done,
+		.owner = owner,
 	};
 	arena_init(&a->arena, 1 << 20);
 	storage_refs_init(&a->mine);

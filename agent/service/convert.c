@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * grpc.Spec and grpc.Storage. Strings that are empty are "not said": proto3 cannot tell the two apart and hosts
- * leave out what their spec does not have.
+ * grpc.Spec and grpc.Storage. Strings that are empty are "not said": proto3 cannot tell the two
+ * apart and hosts leave out what their spec does not have.
  */
 #include "service/convert.h"
 
@@ -14,14 +14,17 @@ static void read_mounts(struct reader *r, const Grpc__Spec *in, struct spec *out
 		const Grpc__Mount *m = in->mounts[i];
 
 		out->mounts[i] = (struct spec_mount){
-			.destination = reader_word(r, m->destination), .source = reader_word(r, m->source),
-			.type = reader_word(r, m->type), .options = reader_strings(r, m->options, m->n_options),
+			.destination = reader_word(r, m->destination),
+			.source = reader_word(r, m->source),
+			.type = reader_word(r, m->type),
+			.options = reader_strings(r, m->options, m->n_options),
 		};
 		out->n_mounts = i + 1;
 	}
 }
 
-static struct spec_hook_list read_hooks(struct reader *r, const char *stage, Grpc__Hook *const *in, size_t n)
+static struct spec_hook_list read_hooks(struct reader *r, const char *stage, Grpc__Hook *const *in,
+					size_t n)
 {
 	struct spec_hook_list out = { .v = READER_ARRAY(r, struct spec_hook, n) };
 
@@ -29,10 +32,13 @@ static struct spec_hook_list read_hooks(struct reader *r, const char *stage, Grp
 		const Grpc__Hook *h = in[i];
 
 		if (h->timeout < 0 || h->timeout > UINT32_MAX)
-			err_set(r->e, RC_INVALID_ARGUMENT, "hooks.%s[%zu].timeout: out of range", stage, i);
+			err_set(r->e, RC_INVALID_ARGUMENT, "hooks.%s[%zu].timeout: out of range",
+				stage, i);
 		out.v[i] = (struct spec_hook){
-			.path = reader_word(r, h->path), .args = reader_strings(r, h->args, h->n_args),
-			.env = reader_strings(r, h->env, h->n_env), .timeout_s = (uint32_t)h->timeout,
+			.path = reader_word(r, h->path),
+			.args = reader_strings(r, h->args, h->n_args),
+			.env = reader_strings(r, h->env, h->n_env),
+			.timeout_s = (uint32_t)h->timeout,
 		};
 		out.n = i + 1;
 	}
@@ -44,9 +50,12 @@ static void read_all_hooks(struct reader *r, const Grpc__Hooks *in, struct spec_
 	if (!in)
 		return;
 	out->prestart = read_hooks(r, "prestart", in->prestart, in->n_prestart);
-	out->create_runtime = read_hooks(r, "createRuntime", in->createruntime, in->n_createruntime);
-	out->create_container = read_hooks(r, "createContainer", in->createcontainer, in->n_createcontainer);
-	out->start_container = read_hooks(r, "startContainer", in->startcontainer, in->n_startcontainer);
+	out->create_runtime =
+		read_hooks(r, "createRuntime", in->createruntime, in->n_createruntime);
+	out->create_container =
+		read_hooks(r, "createContainer", in->createcontainer, in->n_createcontainer);
+	out->start_container =
+		read_hooks(r, "startContainer", in->startcontainer, in->n_startcontainer);
 	out->poststart = read_hooks(r, "poststart", in->poststart, in->n_poststart);
 	out->poststop = read_hooks(r, "poststop", in->poststop, in->n_poststop);
 }
@@ -80,18 +89,21 @@ static void read_namespaces(struct reader *r, const Grpc__Linux *in, struct spec
 		int type = ns_by_name(n->type);
 
 		if (type < 0) {
-			err_set(r->e, RC_INVALID_ARGUMENT, "linux.namespaces[%zu].type: unknown \"%.20s\"", i, n->type);
+			err_set(r->e, RC_INVALID_ARGUMENT,
+				"linux.namespaces[%zu].type: unknown \"%.20s\"", i, n->type);
 			return;
 		}
 		if (out->ns[type].want) {
-			err_set(r->e, RC_INVALID_ARGUMENT, "linux.namespaces[%zu]: a second %s namespace", i, n->type);
+			err_set(r->e, RC_INVALID_ARGUMENT,
+				"linux.namespaces[%zu]: a second %s namespace", i, n->type);
 			return;
 		}
 		out->ns[type] = (struct spec_namespace){ true, reader_text(r, n->path) };
 	}
 }
 
-static struct spec_id_map *read_id_maps(struct reader *r, Grpc__LinuxIDMapping *const *in, size_t n, size_t *n_out)
+static struct spec_id_map *read_id_maps(struct reader *r, Grpc__LinuxIDMapping *const *in, size_t n,
+					size_t *n_out)
 {
 	struct spec_id_map *out = READER_ARRAY(r, struct spec_id_map, n);
 
@@ -109,11 +121,18 @@ static void read_devices(struct reader *r, const Grpc__Linux *in, struct spec_li
 		struct spec_device *to = &out->devices[i];
 
 		*to = (struct spec_device){
-			.path = reader_word(r, d->path), .major = d->major, .minor = d->minor,
-			.mode = d->filemode & 07777, .mode_set = d->filemode != 0, .uid = d->uid, .gid = d->gid,
+			.path = reader_word(r, d->path),
+			.major = d->major,
+			.minor = d->minor,
+			.mode = d->filemode & 07777,
+			.mode_set = d->filemode != 0,
+			.uid = d->uid,
+			.gid = d->gid,
 		};
 		if (spec_parse_device_type(d->type, &to->type) < 0)
-			err_set(r->e, RC_INVALID_ARGUMENT, "linux.devices[%zu].type: \"%.8s\" is not c, b, u or p", i, d->type);
+			err_set(r->e, RC_INVALID_ARGUMENT,
+				"linux.devices[%zu].type: \"%.8s\" is not c, b, u or p", i,
+				d->type);
 		out->n_devices = i + 1;
 	}
 }
@@ -126,10 +145,14 @@ static const struct seccomp_arg *read_seccomp_args(struct reader *r, const Grpc_
 		const Grpc__LinuxSeccompArg *a = in->args[i];
 
 		if (a->index > 5)
-			err_set(r->e, RC_INVALID_ARGUMENT, "linux.seccomp: argument index %llu is not 0 to 5",
+			err_set(r->e, RC_INVALID_ARGUMENT,
+				"linux.seccomp: argument index %llu is not 0 to 5",
 				(unsigned long long)a->index);
 		out[i] = (struct seccomp_arg){
-			.index = (unsigned int)a->index, .value = a->value, .value_two = a->valuetwo, .op = reader_word(r, a->op),
+			.index = (unsigned int)a->index,
+			.value = a->value,
+			.value_two = a->valuetwo,
+			.op = reader_word(r, a->op),
 		};
 	}
 	return out;
@@ -146,8 +169,12 @@ static struct seccomp_rule read_seccomp_rule(struct reader *r, const Grpc__Linux
 			*errno_ret = in->errnoret;
 	}
 	return (struct seccomp_rule){
-		.names = names.v, .n_names = names.n, .action = reader_word(r, in->action), .errno_ret = errno_ret,
-		.args = read_seccomp_args(r, in), .n_args = in->n_args,
+		.names = names.v,
+		.n_names = names.n,
+		.action = reader_word(r, in->action),
+		.errno_ret = errno_ret,
+		.args = read_seccomp_args(r, in),
+		.n_args = in->n_args,
 	};
 }
 
@@ -165,8 +192,13 @@ static struct seccomp_spec *read_seccomp(struct reader *r, const Grpc__LinuxSecc
 	for (size_t i = 0; rules && i < in->n_syscalls; i++)
 		rules[i] = read_seccomp_rule(r, in->syscalls[i]);
 	*out = (struct seccomp_spec){
-		.default_action = reader_word(r, in->defaultaction), .arches = arches.v, .n_arches = arches.n,
-		.flags = flags.v, .n_flags = flags.n, .rules = rules, .n_rules = rules ? in->n_syscalls : 0,
+		.default_action = reader_word(r, in->defaultaction),
+		.arches = arches.v,
+		.n_arches = arches.n,
+		.flags = flags.v,
+		.n_flags = flags.n,
+		.rules = rules,
+		.n_rules = rules ? in->n_syscalls : 0,
 	};
 	return out;
 }
@@ -195,7 +227,8 @@ int convert_spec(const Grpc__Spec *in, struct arena *a, struct spec *out, struct
 	if (!in)
 		return err_set(e, RC_INVALID_ARGUMENT, "OCI: the spec is missing");
 	if (!in->linux)
-		return err_set(e, RC_INVALID_ARGUMENT, "OCI.linux: Spec does not contain linux field");
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "OCI.linux: Spec does not contain linux field");
 	if (!in->root || str_empty(in->root->path))
 		return err_set(e, RC_INVALID_ARGUMENT, "OCI.root.path: missing");
 	out->version = reader_text(&r, in->version);
@@ -213,14 +246,20 @@ int convert_spec(const Grpc__Spec *in, struct arena *a, struct spec *out, struct
 
 static void read_storage(struct reader *r, const Grpc__Storage *in, struct storage_req *out)
 {
-	struct spec_strings driver_options = reader_strings(r, in->driver_options, in->n_driver_options);
+	struct spec_strings driver_options =
+		reader_strings(r, in->driver_options, in->n_driver_options);
 	struct spec_strings options = reader_strings(r, in->options, in->n_options);
 
 	*out = (struct storage_req){
-		.driver = reader_word(r, in->driver), .source = reader_word(r, in->source),
-		.fstype = reader_word(r, in->fstype), .mount_point = reader_word(r, in->mount_point),
-		.driver_options = driver_options.v, .n_driver_options = driver_options.n,
-		.options = options.v, .n_options = options.n, .flags = in->shared ? STORAGE_SHARED : 0,
+		.driver = reader_word(r, in->driver),
+		.source = reader_word(r, in->source),
+		.fstype = reader_word(r, in->fstype),
+		.mount_point = reader_word(r, in->mount_point),
+		.driver_options = driver_options.v,
+		.n_driver_options = driver_options.n,
+		.options = options.v,
+		.n_options = options.n,
+		.flags = in->shared ? STORAGE_SHARED : 0,
 	};
 	if (!in->fs_group)
 		return;
@@ -230,7 +269,8 @@ static void read_storage(struct reader *r, const Grpc__Storage *in, struct stora
 		out->flags |= STORAGE_FS_GROUP_ON_ROOT_MISMATCH;
 }
 
-struct storage_req *convert_storages(Grpc__Storage *const *in, size_t n, struct arena *a, struct err *e)
+struct storage_req *convert_storages(Grpc__Storage *const *in, size_t n, struct arena *a,
+				     struct err *e)
 {
 	struct reader r = { a, e };
 	struct storage_req *out = READER_ARRAY(&r, struct storage_req, n + 1);

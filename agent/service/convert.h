@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From Kata's messages to the neutral model, and the only place that knows both. What a message says is copied into the arena given: nothing points into the
- * call. An unknown word or a number out of range is INVALID_ARGUMENT naming the field. Pure.
+ * From Kata's messages to the neutral model, and the only place that knows both. What a message
+ * says is copied into the arena given: nothing points into the call. An unknown word or a number
+ * out of range is INVALID_ARGUMENT naming the field. Pure.
  */
 #ifndef MOTE_SERVICE_CONVERT_H
 #define MOTE_SERVICE_CONVERT_H
@@ -16,9 +17,11 @@ int convert_spec(const Grpc__Spec *in, struct arena *a, struct spec *out, struct
 /* NULL in gives an error: a process is required. */
 struct spec_process *convert_process(const Grpc__Process *in, struct arena *a, struct err *e);
 
-struct spec_resources *convert_resources(const Grpc__LinuxResources *in, struct arena *a, struct err *e);
+struct spec_resources *convert_resources(const Grpc__LinuxResources *in, struct arena *a,
+					 struct err *e);
 
 /* n requests; NULL with e. n 0 gives a valid pointer. */
-struct storage_req *convert_storages(Grpc__Storage *const *in, size_t n, struct arena *a, struct err *e);
+struct storage_req *convert_storages(Grpc__Storage *const *in, size_t n, struct arena *a,
+				     struct err *e);
 
 #endif

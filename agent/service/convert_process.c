@@ -16,7 +16,8 @@ static void read_user(struct reader *r, const Grpc__User *in, struct spec_user *
 	out->n_groups = in->n_additionalgids;
 }
 
-static void read_cap_set(struct reader *r, const char *field, char *const *names, size_t n, uint64_t *mask)
+static void read_cap_set(struct reader *r, const char *field, char *const *names, size_t n,
+			 uint64_t *mask)
 {
 	if (!err_is_set(r->e) && caps_parse(names, n, mask, r->e) < 0)
 		err_ctx(r->e, "process.capabilities.%s", field);
@@ -45,7 +46,8 @@ static void read_rlimits(struct reader *r, const Grpc__Process *in, struct spec_
 		const Grpc__POSIXRlimit *l = in->rlimits[i];
 
 		if (rlimit_number(l->type) < 0)
-			err_set(r->e, RC_INVALID_ARGUMENT, "process.rlimits[%zu]: unknown type \"%.40s\"", i, l->type);
+			err_set(r->e, RC_INVALID_ARGUMENT,
+				"process.rlimits[%zu]: unknown type \"%.40s\"", i, l->type);
 		out->rlimits[i] = (struct spec_rlimit){ reader_word(r, l->type), l->soft, l->hard };
 	}
 	out->n_rlimits = in->n_rlimits;
@@ -56,8 +58,8 @@ static void read_console(struct reader *r, const Grpc__Box *in, struct spec_proc
 	if (!in)
 		return;
 	if (in->height > UINT16_MAX || in->width > UINT16_MAX)
-		err_set(r->e, RC_INVALID_ARGUMENT, "process.consoleSize: %u x %u is more than %u", in->width, in->height,
-			UINT16_MAX);
+		err_set(r->e, RC_INVALID_ARGUMENT, "process.consoleSize: %u x %u is more than %u",
+			in->width, in->height, UINT16_MAX);
 	out->console_rows = (uint16_t)in->height;
 	out->console_columns = (uint16_t)in->width;
 }

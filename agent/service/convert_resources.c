@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * grpc.LinuxResources. proto3 has no absent numbers: 0 is "not said", -1 is "no limit". A device rule's major or minor of 0 or below is
- * "every one": hosts send 0 for what their spec leaves out.
+ * grpc.LinuxResources. proto3 has no absent numbers: 0 is "not said", -1 is "no limit". A device
+ * rule's major or minor of 0 or below is "every one": hosts send 0 for what their spec leaves out.
  */
 #include "service/convert.h"
 #include "service/reader.h"
@@ -21,7 +21,8 @@ static struct spec_u64 some_u64(uint64_t v)
 	return (struct spec_u64){ v, v != 0 };
 }
 
-static void read_devices(struct reader *r, const Grpc__LinuxResources *in, struct spec_resources *out)
+static void read_devices(struct reader *r, const Grpc__LinuxResources *in,
+			 struct spec_resources *out)
 {
 	out->devices = READER_ARRAY(r, struct spec_device_rule, in->n_devices);
 	if (!out->devices)
@@ -35,9 +36,12 @@ static void read_devices(struct reader *r, const Grpc__LinuxResources *in, struc
 		rule->major = d->major > 0 ? d->major : -1;
 		rule->minor = d->minor > 0 ? d->minor : -1;
 		if (strlen(d->type) > 1 || !strchr("abc", rule->type))
-			err_set(r->e, RC_INVALID_ARGUMENT, "linux.resources.devices[%zu].type: \"%.8s\" is not a, b or c", i, d->type);
+			err_set(r->e, RC_INVALID_ARGUMENT,
+				"linux.resources.devices[%zu].type: \"%.8s\" is not a, b or c", i,
+				d->type);
 		if (spec_parse_device_access(d->access, &rule->access) < 0)
-			err_set(r->e, RC_INVALID_ARGUMENT, "linux.resources.devices[%zu].access: not of r, w, m", i);
+			err_set(r->e, RC_INVALID_ARGUMENT,
+				"linux.resources.devices[%zu].access: not of r, w, m", i);
 	}
 	out->n_devices = in->n_devices;
 }
@@ -60,7 +64,8 @@ static void read_cpu(struct reader *r, const Grpc__LinuxCPU *in, struct spec_res
 	if (!in)
 		return;
 	if (in->shares > INT64_MAX || in->period > INT64_MAX)
-		err_set(r->e, RC_INVALID_ARGUMENT, "linux.resources.cpu: shares or period too large");
+		err_set(r->e, RC_INVALID_ARGUMENT,
+			"linux.resources.cpu: shares or period too large");
 	out->limits.cpu_shares = (int64_t)in->shares;
 	out->limits.cpu_quota = limit_of(in->quota);
 	out->limits.cpu_period = in->period ? (int64_t)in->period : CGROUP_UNSET;
@@ -70,7 +75,8 @@ static void read_cpu(struct reader *r, const Grpc__LinuxCPU *in, struct spec_res
 	out->cpu_rt_period = some_u64(in->realtimeperiod);
 }
 
-static struct spec_block_rates read_rates(struct reader *r, Grpc__LinuxThrottleDevice *const *in, size_t n)
+static struct spec_block_rates read_rates(struct reader *r, Grpc__LinuxThrottleDevice *const *in,
+					  size_t n)
 {
 	struct spec_block_rates out = { .v = READER_ARRAY(r, struct spec_block_rate, n) };
 
@@ -82,7 +88,8 @@ static struct spec_block_rates read_rates(struct reader *r, Grpc__LinuxThrottleD
 	return out;
 }
 
-static void read_block_io(struct reader *r, const Grpc__LinuxBlockIO *in, struct spec_resources *out)
+static void read_block_io(struct reader *r, const Grpc__LinuxBlockIO *in,
+			  struct spec_resources *out)
 {
 	if (!in)
 		return;
@@ -92,16 +99,21 @@ static void read_block_io(struct reader *r, const Grpc__LinuxBlockIO *in, struct
 	for (size_t i = 0; out->block_weights && i < in->n_weightdevice; i++) {
 		const Grpc__LinuxWeightDevice *w = in->weightdevice[i];
 
-		out->block_weights[i] = (struct spec_block_weight){ w->major, w->minor, w->weight, w->leafweight };
+		out->block_weights[i] =
+			(struct spec_block_weight){ w->major, w->minor, w->weight, w->leafweight };
 		out->n_block_weights = i + 1;
 	}
 	out->block_read_bps = read_rates(r, in->throttlereadbpsdevice, in->n_throttlereadbpsdevice);
-	out->block_write_bps = read_rates(r, in->throttlewritebpsdevice, in->n_throttlewritebpsdevice);
-	out->block_read_iops = read_rates(r, in->throttlereadiopsdevice, in->n_throttlereadiopsdevice);
-	out->block_write_iops = read_rates(r, in->throttlewriteiopsdevice, in->n_throttlewriteiopsdevice);
+	out->block_write_bps =
+		read_rates(r, in->throttlewritebpsdevice, in->n_throttlewritebpsdevice);
+	out->block_read_iops =
+		read_rates(r, in->throttlereadiopsdevice, in->n_throttlereadiopsdevice);
+	out->block_write_iops =
+		read_rates(r, in->throttlewriteiopsdevice, in->n_throttlewriteiopsdevice);
 }
 
-static void read_hugepages(struct reader *r, const Grpc__LinuxResources *in, struct spec_resources *out)
+static void read_hugepages(struct reader *r, const Grpc__LinuxResources *in,
+			   struct spec_resources *out)
 {
 	out->hugepages = READER_ARRAY(r, struct spec_hugepage, in->n_hugepagelimits);
 	for (size_t i = 0; out->hugepages && i < in->n_hugepagelimits; i++) {
@@ -124,7 +136,8 @@ static void read_network(struct reader *r, const Grpc__LinuxNetwork *in, struct 
 	}
 }
 
-struct spec_resources *convert_resources(const Grpc__LinuxResources *in, struct arena *a, struct err *e)
+struct spec_resources *convert_resources(const Grpc__LinuxResources *in, struct arena *a,
+					 struct err *e)
 {
 	struct reader r = { a, e };
 	struct spec_resources *out = spec_resources_new(a);

@@ -3,7 +3,8 @@
 
 static void *no_memory(struct reader *r)
 {
-	err_set(r->e, RC_RESOURCE_EXHAUSTED, "the request takes more memory than one container may");
+	err_set(r->e, RC_RESOURCE_EXHAUSTED,
+		"the request takes more memory than one container may");
 	return NULL;
 }
 

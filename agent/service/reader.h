@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the converters share: an arena, and one error that sticks. After a failure every helper returns something harmless, so that a converter is straight-line code and
- * looks at the error once, at its end.
+ * What the converters share: an arena, and one error that sticks. After a failure every helper
+ * returns something harmless, so that a converter is straight-line code and looks at the error
+ * once, at its end.
  */
 #ifndef MOTE_SERVICE_READER_H
 #define MOTE_SERVICE_READER_H
@@ -24,6 +25,6 @@ const char *reader_word(struct reader *r, const char *s);
 
 struct spec_strings reader_strings(struct reader *r, char *const *v, size_t n);
 
-#define READER_ARRAY(r, type, n)	((type *)reader_array((r), (n), sizeof(type)))
+#define READER_ARRAY(r, type, n) ((type *)reader_array((r), (n), sizeof(type)))
 
 #endif

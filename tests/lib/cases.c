@@ -3,7 +3,8 @@
 
 struct rig *cases_rig;
 
-int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *const *tables, struct rig *r)
+int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *const *tables,
+	       struct rig *r)
 {
 	struct CMUnitTest all[128];
 	const char *missing = rig_missing(kind);

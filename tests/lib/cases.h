@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cases that hold for every agent, whatever it runs in. A program (tests/ns, tests/vm) starts a rig and runs the tables. */
+/* Cases that hold for every agent, whatever it runs in. A program (tests/ns, tests/vm) starts a rig
+ * and runs the tables. */
 #ifndef MOTE_TESTS_CASES_H
 #define MOTE_TESTS_CASES_H
 
@@ -15,31 +16,33 @@
 extern struct rig *cases_rig;
 
 /* Ends of the tables are rows without a name. */
-extern const struct CMUnitTest cases_life[], cases_streams[], cases_errors[], cases_hostile[], cases_process[], cases_many[], cases_guest[];
+extern const struct CMUnitTest cases_life[], cases_streams[], cases_errors[], cases_hostile[],
+	cases_process[], cases_many[], cases_guest[];
 
 /* Starts a rig, runs the tables one after another, stops it. The exit status for main. */
-int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *const *tables, struct rig *r);
+int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *const *tables,
+	       struct rig *r);
 
 /* Fails the test unless the last call gave this code and its text holds `part`. */
-#define assert_rc(r, rc_, expect, part)                                                                       \
-	do {                                                                                                  \
-		int got_ = (rc_);                                                                             \
-		if (got_ != (expect) || !strstr((r)->err.msg, part))                                          \
-			fail_msg("%s \"%s\", not %s \"…%s…\"", err_rc_name(got_), (r)->err.msg,             \
-				 err_rc_name(expect), part);                                                  \
+#define assert_rc(r, rc_, expect, part)                                                         \
+	do {                                                                                    \
+		int got_ = (rc_);                                                               \
+		if (got_ != (expect) || !strstr((r)->err.msg, part))                            \
+			fail_msg("%s \"%s\", not %s \"…%s…\"", err_rc_name(got_), (r)->err.msg, \
+				 err_rc_name(expect), part);                                    \
 	} while (0)
 
-#define assert_done(r, rc_)                                                                                   \
-	do {                                                                                                  \
-		int got_ = (rc_);                                                                             \
-		if (got_)                                                                                     \
-			fail_msg("%s: %s", err_rc_name(got_), (r)->err.msg);                                  \
+#define assert_done(r, rc_)                                                  \
+	do {                                                                 \
+		int got_ = (rc_);                                            \
+		if (got_)                                                    \
+			fail_msg("%s: %s", err_rc_name(got_), (r)->err.msg); \
 	} while (0)
 
-#define assert_output(r, part)                                                                                \
-	do {                                                                                                  \
-		if (!strstr((r)->reply, part))                                                                \
-			fail_msg("no \"%s\" in: %s", part, (r)->reply);                                       \
+#define assert_output(r, part)                                          \
+	do {                                                            \
+		if (!strstr((r)->reply, part))                          \
+			fail_msg("no \"%s\" in: %s", part, (r)->reply); \
 	} while (0)
 
 #endif

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An error tells what and where, with the code that hosts know; and nothing is left of what failed. */
+/* An error tells what and where, with the code that hosts know; and nothing is left of what failed.
+ */
 #include "lib/cases.h"
 
 #include "agent.pb-c.h"
 
-static void create_fails(struct rig *r, const struct rig_container *what, int code, const char *part)
+static void create_fails(struct rig *r, const struct rig_container *what, int code,
+			 const char *part)
 {
 	const char *id = rig_id(r);
 
 	assert_rc(r, rig_create(r, id, what), code, part);
-	assert_rc(r, rig_call(r, "StartContainer", "{\"container_id\":\"%s\"}", id), RC_NOT_FOUND, id);
+	assert_rc(r, rig_call(r, "StartContainer", "{\"container_id\":\"%s\"}", id), RC_NOT_FOUND,
+		  id);
 }
 
 static void missing_command(void **state)
@@ -30,9 +33,15 @@ static void missing_command(void **state)
 	id = rig_id(r);
 	what.args = "[\"sleep\",\"100\"]";
 	assert_done(r, rig_run(r, id, &what));
-	assert_rc(r, rig_call(r, "ExecProcess", "{\"container_id\":\"%s\",\"exec_id\":\"e\",\"process\":{\"Args\":[\"gone\"],\"Cwd\":\"/\"}}", id),
-		  RC_NOT_FOUND, "gone");
-	assert_rc(r, rig_call(r, "ExecProcess", "{\"container_id\":\"%s\",\"exec_id\":\"e\"}", id), RC_INVALID_ARGUMENT, "process");
+	assert_rc(
+		r,
+		rig_call(
+			r, "ExecProcess",
+			"{\"container_id\":\"%s\",\"exec_id\":\"e\",\"process\":{\"Args\":[\"gone\"],\"Cwd\":\"/\"}}",
+			id),
+		RC_NOT_FOUND, "gone");
+	assert_rc(r, rig_call(r, "ExecProcess", "{\"container_id\":\"%s\",\"exec_id\":\"e\"}", id),
+		  RC_INVALID_ARGUMENT, "process");
 	assert_done(r, rig_remove(r, id));
 }
 
@@ -50,15 +59,20 @@ static void missing_rootfs(void **state)
 static void bad_storages(void **state)
 {
 	struct rig *r = cases_rig;
-	struct rig_container what = { .storages = ",{\"driver\":\"magic\",\"mount_point\":\"/run/kata-containers/x\"}" };
+	struct rig_container what = {
+		.storages = ",{\"driver\":\"magic\",\"mount_point\":\"/run/kata-containers/x\"}"
+	};
 
 	(void)state;
 	create_fails(r, &what, RC_INVALID_ARGUMENT, "magic");
-	what.storages = ",{\"driver\":\"ephemeral\",\"fstype\":\"tmpfs\",\"source\":\"t\",\"mount_point\":\"/proc/x\"}";
+	what.storages =
+		",{\"driver\":\"ephemeral\",\"fstype\":\"tmpfs\",\"source\":\"t\",\"mount_point\":\"/proc/x\"}";
 	create_fails(r, &what, RC_INVALID_ARGUMENT, "/proc/x");
-	what.storages = ",{\"driver\":\"blk\",\"fstype\":\"ext4\",\"source\":\"zz/2\",\"mount_point\":\"/run/kata-containers/x\"}";
+	what.storages =
+		",{\"driver\":\"blk\",\"fstype\":\"ext4\",\"source\":\"zz/2\",\"mount_point\":\"/run/kata-containers/x\"}";
 	create_fails(r, &what, RC_INVALID_ARGUMENT, "zz");
-	what.storages = ",{\"driver\":\"ephemeral\",\"fstype\":\"no-such-fs\",\"source\":\"t\",\"mount_point\":\"/run/kata-containers/x\"}";
+	what.storages =
+		",{\"driver\":\"ephemeral\",\"fstype\":\"no-such-fs\",\"source\":\"t\",\"mount_point\":\"/run/kata-containers/x\"}";
 	create_fails(r, &what, RC_INVALID_ARGUMENT, "no-such-fs");
 }
 
@@ -68,14 +82,16 @@ static void device_never_comes(void **state)
 	struct rig *r = cases_rig;
 	static struct rig_pending p;
 	struct rig_container what = {
-		.storages = ",{\"driver\":\"blk\",\"fstype\":\"ext4\",\"source\":\"1f/1e\",\"mount_point\":\"/run/kata-containers/x\"}",
+		.storages =
+			",{\"driver\":\"blk\",\"fstype\":\"ext4\",\"source\":\"1f/1e\",\"mount_point\":\"/run/kata-containers/x\"}",
 	};
 
 	(void)state;
-	rig_send(r, r->client, 20000, &p, "CreateContainer",
-		 "{\"container_id\":\"dev\",\"OCI\":{\"Root\":{\"Path\":\"/x\"},\"Linux\":{},\"Process\":{\"Args\":[\"x\"],\"Cwd\":\"/\",\"Capabilities\":{}}},"
-		 "\"storages\":[%s]}",
-		 what.storages + 1);
+	rig_send(
+		r, r->client, 20000, &p, "CreateContainer",
+		"{\"container_id\":\"dev\",\"OCI\":{\"Root\":{\"Path\":\"/x\"},\"Linux\":{},\"Process\":{\"Args\":[\"x\"],\"Cwd\":\"/\",\"Capabilities\":{}}},"
+		"\"storages\":[%s]}",
+		what.storages + 1);
 	assert_done(r, rig_call(r, "grpc.Health/Check", "{}"));
 	assert_false(p.done);
 	r->err.rc = (uint16_t)rig_await(r, &p);
@@ -90,11 +106,15 @@ static void bad_spec(void **state)
 		const char *part;
 	} bad[] = {
 		{ { .linux = ",\"Namespaces\":[{\"Type\":\"magic\"}]" }, "magic" },
-		{ { .process = ",\"Capabilities\":{\"Bounding\":[\"CAP_NONE_SUCH\"]}" }, "CAP_NONE_SUCH" },
+		{ { .process = ",\"Capabilities\":{\"Bounding\":[\"CAP_NONE_SUCH\"]}" },
+		  "CAP_NONE_SUCH" },
 		{ { .process = ",\"Rlimits\":[{\"Type\":\"RLIMIT_X\"}]" }, "RLIMIT_X" },
 		{ { .linux = ",\"Sysctl\":{\"kernel.panic\":\"1\"}" }, "kernel.panic" },
-		{ { .linux = ",\"Devices\":[{\"Path\":\"/dev/x\",\"Type\":\"q\"}]" }, "linux.devices[0].type" },
-		{ { .mounts = ",{\"destination\":\"relative\",\"type\":\"tmpfs\",\"source\":\"t\"}" }, "destination" },
+		{ { .linux = ",\"Devices\":[{\"Path\":\"/dev/x\",\"Type\":\"q\"}]" },
+		  "linux.devices[0].type" },
+		{ { .mounts =
+			    ",{\"destination\":\"relative\",\"type\":\"tmpfs\",\"source\":\"t\"}" },
+		  "destination" },
 		{ { .process = ",\"Cwd\":\"not/absolute\"" }, "wd" },
 		{ { .linux = ",\"CgroupsPath\":\"/../x\"" }, "group" },
 	};
@@ -103,8 +123,10 @@ static void bad_spec(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(bad); i++)
 		create_fails(r, &bad[i].what, RC_INVALID_ARGUMENT, bad[i].part);
-	assert_rc(r, rig_call(r, "CreateContainer", "{\"container_id\":\"x1\"}"), RC_INVALID_ARGUMENT, "OCI");
-	assert_rc(r, rig_call(r, "CreateContainer", "{\"container_id\":\"../x\"}"), RC_INVALID_ARGUMENT, "id");
+	assert_rc(r, rig_call(r, "CreateContainer", "{\"container_id\":\"x1\"}"),
+		  RC_INVALID_ARGUMENT, "OCI");
+	assert_rc(r, rig_call(r, "CreateContainer", "{\"container_id\":\"../x\"}"),
+		  RC_INVALID_ARGUMENT, "id");
 	assert_rc(r, rig_call(r, "CreateContainer", "{}"), RC_INVALID_ARGUMENT, "id");
 }
 
@@ -112,7 +134,8 @@ static void bad_spec(void **state)
 static void mount_over_proc(void **state)
 {
 	struct rig_container what = {
-		.mounts = ",{\"destination\":\"/proc/sys\",\"type\":\"bind\",\"source\":\"/tmp\",\"options\":[\"rbind\"]}",
+		.mounts =
+			",{\"destination\":\"/proc/sys\",\"type\":\"bind\",\"source\":\"/tmp\",\"options\":[\"rbind\"]}",
 	};
 
 	(void)state;
@@ -121,18 +144,26 @@ static void mount_over_proc(void **state)
 
 static void unknown_container(void **state)
 {
-	static const char *const process_calls[] = { "WaitProcess", "ReadStdout", "ReadStderr", "CloseStdin", "TtyWinResize", "WriteStdin" };
+	static const char *const process_calls[] = { "WaitProcess", "ReadStdout",   "ReadStderr",
+						     "CloseStdin",  "TtyWinResize", "WriteStdin" };
 	struct rig *r = cases_rig;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(process_calls); i++)
-		assert_rc(r, rig_call(r, process_calls[i], "{\"container_id\":\"nobody\",\"exec_id\":\"e\"}"), RC_INVALID_ARGUMENT,
-			  "InvalidContainerId");
-	assert_rc(r, rig_call(r, "SignalProcess", "{\"container_id\":\"nobody\",\"exec_id\":\"e\",\"signal\":15}"), RC_INVALID_ARGUMENT,
-		  "InvalidContainerId");
-	assert_rc(r, rig_call(r, "SignalProcess", "{\"container_id\":\"nobody\",\"signal\":9}"), RC_NOT_FOUND, "nobody");
-	assert_rc(r, rig_call(r, "StartContainer", "{\"container_id\":\"nobody\"}"), RC_NOT_FOUND, "nobody");
-	assert_rc(r, rig_call(r, "RemoveContainer", "{\"container_id\":\"nobody\"}"), RC_NOT_FOUND, "nobody");
+		assert_rc(r,
+			  rig_call(r, process_calls[i],
+				   "{\"container_id\":\"nobody\",\"exec_id\":\"e\"}"),
+			  RC_INVALID_ARGUMENT, "InvalidContainerId");
+	assert_rc(r,
+		  rig_call(r, "SignalProcess",
+			   "{\"container_id\":\"nobody\",\"exec_id\":\"e\",\"signal\":15}"),
+		  RC_INVALID_ARGUMENT, "InvalidContainerId");
+	assert_rc(r, rig_call(r, "SignalProcess", "{\"container_id\":\"nobody\",\"signal\":9}"),
+		  RC_NOT_FOUND, "nobody");
+	assert_rc(r, rig_call(r, "StartContainer", "{\"container_id\":\"nobody\"}"), RC_NOT_FOUND,
+		  "nobody");
+	assert_rc(r, rig_call(r, "RemoveContainer", "{\"container_id\":\"nobody\"}"), RC_NOT_FOUND,
+		  "nobody");
 	assert_rc(r, rig_exec(r, "nobody", "e", "true"), RC_NOT_FOUND, "nobody");
 }
 
@@ -140,8 +171,10 @@ static void unknown_container(void **state)
 static void unimplemented(void **state)
 {
 	static const char *const have[] = {
-		"CreateSandbox", "DestroySandbox", "GetGuestDetails", "CreateContainer", "StartContainer", "RemoveContainer", "ExecProcess",
-		"SignalProcess", "WaitProcess", "WriteStdin", "ReadStdout", "ReadStderr", "CloseStdin", "TtyWinResize",
+		"CreateSandbox",  "DestroySandbox",  "GetGuestDetails", "CreateContainer",
+		"StartContainer", "RemoveContainer", "ExecProcess",     "SignalProcess",
+		"WaitProcess",    "WriteStdin",      "ReadStdout",      "ReadStderr",
+		"CloseStdin",     "TtyWinResize",
 	};
 	struct rig *r = cases_rig;
 	const ProtobufCServiceDescriptor *d = &grpc__agent_service__descriptor;
@@ -155,14 +188,21 @@ static void unimplemented(void **state)
 			there |= str_eq(have[k], d->methods[i].name);
 		if (there)
 			continue;
-		assert_rc(r, rig_call(r, d->methods[i].name, "{}"), RC_UNIMPLEMENTED, d->methods[i].name);
+		assert_rc(r, rig_call(r, d->methods[i].name, "{}"), RC_UNIMPLEMENTED,
+			  d->methods[i].name);
 		answered++;
 	}
 	assert_int_equal(answered + COUNT_OF(have), d->n_methods);
 }
 
 const struct CMUnitTest cases_errors[] = {
-	cmocka_unit_test(missing_command), cmocka_unit_test(missing_rootfs), cmocka_unit_test(bad_storages),
-	cmocka_unit_test(device_never_comes), cmocka_unit_test(bad_spec), cmocka_unit_test(mount_over_proc), cmocka_unit_test(unknown_container),
-	cmocka_unit_test(unimplemented), { 0 },
+	cmocka_unit_test(missing_command),
+	cmocka_unit_test(missing_rootfs),
+	cmocka_unit_test(bad_storages),
+	cmocka_unit_test(device_never_comes),
+	cmocka_unit_test(bad_spec),
+	cmocka_unit_test(mount_over_proc),
+	cmocka_unit_test(unknown_container),
+	cmocka_unit_test(unimplemented),
+	{ 0 },
 };

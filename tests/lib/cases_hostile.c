@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Clients that mean harm, each beside one that means well: after every attack the good one is still served on the connection
- * it had, and a new one can connect.
+ * Clients that mean harm, each beside one that means well: after every attack the good one is still
+ * served on the connection it had, and a new one can connect.
  */
 #include "lib/cases.h"
 
@@ -78,7 +78,8 @@ static bool take_header(int fd, struct frame *f)
 	return true;
 }
 
-/* The body too: a vsock device that finds unread bytes when its client hangs up may never tell the guest. */
+/* The body too: a vsock device that finds unread bytes when its client hangs up may never tell the
+ * guest. */
 static bool take_answer(int fd, struct frame *f)
 {
 	char body[256];
@@ -87,7 +88,9 @@ static bool take_answer(int fd, struct frame *f)
 		return false;
 	for (uint32_t left = f->length; left;) {
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
-		ssize_t k = poll(&pfd, 1, 10000) > 0 ? recv(fd, body, MIN((size_t)left, sizeof(body)), MSG_DONTWAIT) : 0;
+		ssize_t k = poll(&pfd, 1, 10000) > 0
+				    ? recv(fd, body, MIN((size_t)left, sizeof(body)), MSG_DONTWAIT)
+				    : 0;
 
 		if (k <= 0)
 			return false;
@@ -198,7 +201,8 @@ static void random_bytes(void **state)
 			buf[i] = (uint8_t)x;
 		}
 		if (round % 2) /* a sane header, so that the garbage reaches the envelope */
-			put_header(buf, 1000, (uint32_t)(round | 1), FRAME_REQUEST, (uint8_t)(round % 8));
+			put_header(buf, 1000, (uint32_t)(round | 1), FRAME_REQUEST,
+				   (uint8_t)(round % 8));
 		push(fd, buf, sizeof(buf));
 	}
 	still_served(r);
@@ -255,13 +259,15 @@ static void never_reads(void **state)
 		struct pollfd pfd = { .fd = fd, .events = POLLOUT };
 		size_t n = check_frame(buf, stream);
 
-		if (poll(&pfd, 1, 0) <= 0 || send(fd, buf, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n)
+		if (poll(&pfd, 1, 0) <= 0 ||
+		    send(fd, buf, n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)n)
 			break;
 	}
 	still_served(r);
 }
 
-/* The connection is cut in the middle of each call; what the call was about lives on or is gone, and nothing hangs. */
+/* The connection is cut in the middle of each call; what the call was about lives on or is gone,
+ * and nothing hangs. */
 static void cut_in_each_call(void **state)
 {
 	static const char *const calls[][2] = {
@@ -272,15 +278,19 @@ static void cut_in_each_call(void **state)
 		{ "CloseStdin", "{\"container_id\":\"%s\"}" },
 		{ "TtyWinResize", "{\"container_id\":\"%s\"}" },
 		{ "StartContainer", "{\"container_id\":\"%s\"}" },
-		{ "ExecProcess", "{\"container_id\":\"%s\",\"exec_id\":\"cut\",\"process\":{\"Args\":[\"true\"],\"Cwd\":\"/\"}}" },
+		{ "ExecProcess",
+		  "{\"container_id\":\"%s\",\"exec_id\":\"cut\",\"process\":{\"Args\":[\"true\"],\"Cwd\":\"/\"}}" },
 		{ "SignalProcess", "{\"container_id\":\"%s\",\"signal\":12}" },
-		{ "CreateContainer", "{\"container_id\":\"%s-2\",\"OCI\":{\"Linux\":{},\"Root\":{\"Path\":\"/x\"}}}" },
+		{ "CreateContainer",
+		  "{\"container_id\":\"%s-2\",\"OCI\":{\"Linux\":{},\"Root\":{\"Path\":\"/x\"}}}" },
 		{ "GetGuestDetails", "{\"mem_block_size\":true}" },
 		{ "RemoveContainer", "{\"container_id\":\"%s\"}" },
 	};
 	struct rig *r = cases_rig;
 	static struct rig_pending p;
-	struct rig_container what = { .args = "[\"sh\",\"-c\",\"trap : USR2; while :; do sleep 1000; done\"]" };
+	struct rig_container what = {
+		.args = "[\"sh\",\"-c\",\"trap : USR2; while :; do sleep 1000; done\"]"
+	};
 	const char *id = rig_id(r);
 
 	(void)state;
@@ -304,7 +314,13 @@ static void cut_in_each_call(void **state)
 }
 
 const struct CMUnitTest cases_hostile[] = {
-	cmocka_unit_test(torn_frames), cmocka_unit_test(oversized_frame), cmocka_unit_test(endless_frames),
-	cmocka_unit_test(random_bytes), cmocka_unit_test(wrong_streams), cmocka_unit_test(many_connections),
-	cmocka_unit_test(never_reads), cmocka_unit_test(cut_in_each_call), { 0 },
+	cmocka_unit_test(torn_frames),
+	cmocka_unit_test(oversized_frame),
+	cmocka_unit_test(endless_frames),
+	cmocka_unit_test(random_bytes),
+	cmocka_unit_test(wrong_streams),
+	cmocka_unit_test(many_connections),
+	cmocka_unit_test(never_reads),
+	cmocka_unit_test(cut_in_each_call),
+	{ 0 },
 };

@@ -14,16 +14,20 @@ static void health(void **state)
 	assert_output(r, "\"agent_version\":\"" MOTE_VERSION "\"");
 }
 
-/* Hosts send network and health calls before there is a sandbox; containers without one work too. */
+/* Hosts send network and health calls before there is a sandbox; containers without one work too.
+ */
 static void sandbox_once(void **state)
 {
 	struct rig *r = cases_rig;
 
 	(void)state;
-	assert_done(r, rig_call(r, "CreateSandbox",
-				"{\"hostname\":\"pod-host\",\"sandbox_id\":\"pod\",\"dns\":[\"nameserver 192.0.2.1\"],"
-				"\"storages\":[{\"driver\":\"ephemeral\",\"source\":\"shm\",\"fstype\":\"tmpfs\","
-				"\"mount_point\":\"/run/kata-containers/sandbox/shm\",\"options\":[\"nosuid\",\"mode=1777\",\"size=1m\"]}]}"));
+	assert_done(
+		r,
+		rig_call(
+			r, "CreateSandbox",
+			"{\"hostname\":\"pod-host\",\"sandbox_id\":\"pod\",\"dns\":[\"nameserver 192.0.2.1\"],"
+			"\"storages\":[{\"driver\":\"ephemeral\",\"source\":\"shm\",\"fstype\":\"tmpfs\","
+			"\"mount_point\":\"/run/kata-containers/sandbox/shm\",\"options\":[\"nosuid\",\"mode=1777\",\"size=1m\"]}]}"));
 	assert_rc(r, rig_call(r, "CreateSandbox", "{}"), RC_FAILED_PRECONDITION, "exists already");
 	assert_int_equal(rig_shell(r, "hostname"), 0);
 	assert_string_equal(r->reply, "pod-host\n");
@@ -34,7 +38,8 @@ static void guest_details(void **state)
 	struct rig *r = cases_rig;
 
 	(void)state;
-	assert_done(r, rig_call(r, "GetGuestDetails", "{\"mem_block_size\":true,\"mem_hotplug_probe\":true}"));
+	assert_done(r, rig_call(r, "GetGuestDetails",
+				"{\"mem_block_size\":true,\"mem_hotplug_probe\":true}"));
 	assert_output(r, "\"supports_seccomp\":true");
 	assert_output(r, "\"storage_handlers\":[");
 	assert_output(r, "\"virtio-fs\"");
@@ -65,8 +70,10 @@ static void create_then_start(void **state)
 	assert_rc(r, rig_create(r, id, &what), RC_ALREADY_EXISTS, "exists already");
 	assert_rc(r, rig_exec(r, id, "e", "true"), RC_FAILED_PRECONDITION, id);
 	assert_done(r, rig_call(r, "StartContainer", "{\"container_id\":\"%s\"}", id));
-	assert_rc(r, rig_call(r, "StartContainer", "{\"container_id\":\"%s\"}", id), RC_FAILED_PRECONDITION, id);
-	assert_done(r, rig_call(r, "CloseStdin", "{\"container_id\":\"%s\",\"exec_id\":\"%s\"}", id, id));
+	assert_rc(r, rig_call(r, "StartContainer", "{\"container_id\":\"%s\"}", id),
+		  RC_FAILED_PRECONDITION, id);
+	assert_done(r, rig_call(r, "CloseStdin", "{\"container_id\":\"%s\",\"exec_id\":\"%s\"}", id,
+				id));
 	assert_int_equal(rig_wait(r, id, ""), 3);
 	assert_done(r, rig_remove(r, id));
 	assert_rc(r, rig_remove(r, id), RC_NOT_FOUND, id);
@@ -95,8 +102,10 @@ static void remove_kills(void **state)
 	(void)state;
 	assert_done(r, rig_run(r, id, &what));
 	assert_done(r, rig_exec(r, id, "e1", "sleep 1000"));
-	assert_done(r, rig_call(r, "RemoveContainer", "{\"container_id\":\"%s\",\"timeout\":10}", id));
-	assert_rc(r, rig_wait(r, id, "") < 0 ? RC_INVALID_ARGUMENT : 0, RC_INVALID_ARGUMENT, "InvalidContainerId");
+	assert_done(r,
+		    rig_call(r, "RemoveContainer", "{\"container_id\":\"%s\",\"timeout\":10}", id));
+	assert_rc(r, rig_wait(r, id, "") < 0 ? RC_INVALID_ARGUMENT : 0, RC_INVALID_ARGUMENT,
+		  "InvalidContainerId");
 }
 
 /* A waiter that is parked when the container is removed gets the status. */
@@ -140,21 +149,27 @@ static void signals(void **state)
 {
 	struct rig *r = cases_rig;
 	const char *id = rig_id(r);
-	struct rig_container what = { .args = "[\"sh\",\"-c\",\"trap 'exit 9' USR1; echo ready; while :; do sleep 1; done\"]" };
+	struct rig_container what = {
+		.args = "[\"sh\",\"-c\",\"trap 'exit 9' USR1; echo ready; while :; do sleep 1; done\"]"
+	};
 
 	(void)state;
 	assert_done(r, rig_run(r, id, &what));
-	assert_done(r, rig_call(r, "ReadStdout", "{\"container_id\":\"%s\",\"len\":100}", id)); /* "ready": the trap is set */
+	assert_done(r, rig_call(r, "ReadStdout", "{\"container_id\":\"%s\",\"len\":100}",
+				id)); /* "ready": the trap is set */
 	assert_done(r, rig_call(r, "SignalProcess", "{\"container_id\":\"%s\",\"signal\":10}", id));
 	assert_int_equal(rig_wait(r, id, ""), 9);
-	assert_done(r, rig_call(r, "SignalProcess", "{\"container_id\":\"%s\",\"signal\":15}", id)); /* gone already */
+	assert_done(r, rig_call(r, "SignalProcess", "{\"container_id\":\"%s\",\"signal\":15}",
+				id)); /* gone already */
 	assert_done(r, rig_remove(r, id));
 
 	/* PID 1 of a namespace has no default action: SIGTERM would be lost. */
 	id = rig_id(r);
 	what.args = "[\"sleep\",\"1000\"]";
 	assert_done(r, rig_run(r, id, &what));
-	assert_done(r, rig_call(r, "SignalProcess", "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"signal\":15}", id, id));
+	assert_done(r,
+		    rig_call(r, "SignalProcess",
+			     "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"signal\":15}", id, id));
 	assert_int_equal(rig_wait(r, id, ""), 137);
 	assert_done(r, rig_remove(r, id));
 }
@@ -175,7 +190,8 @@ static void kill_all(void **state)
 	assert_done(r, rig_remove(r, id));
 }
 
-/* Two containers of a pod see the same shared memory objects and hostname; their process trees are apart unless the pod shares them. */
+/* Two containers of a pod see the same shared memory objects and hostname; their process trees are
+ * apart unless the pod shares them. */
 static void shared_namespaces(void **state)
 {
 	struct rig *r = cases_rig;
@@ -187,13 +203,20 @@ static void shared_namespaces(void **state)
 	snprintf(second, sizeof(second), "%s", rig_id(r));
 	assert_done(r, rig_run(r, first, &what));
 	assert_done(r, rig_run(r, second, &what));
-	assert_done(r, rig_exec(r, first, "e", "for n in ipc uts pid mnt cgroup; do readlink /proc/self/ns/$n; done"));
+	assert_done(
+		r, rig_exec(r, first, "e",
+			    "for n in ipc uts pid mnt cgroup; do readlink /proc/self/ns/$n; done"));
 	assert_true(rig_read(r, "ReadStdout", first, "e") > 0);
 	{
 		char mine[512], *ipc, *uts;
 
-		snprintf(mine, sizeof(mine), "%.*s", (int)MIN(r->reply_len, sizeof(mine) - 1), r->reply);
-		assert_done(r, rig_exec(r, second, "e", "for n in ipc uts pid mnt cgroup; do readlink /proc/self/ns/$n; done"));
+		snprintf(mine, sizeof(mine), "%.*s", (int)MIN(r->reply_len, sizeof(mine) - 1),
+			 r->reply);
+		assert_done(
+			r,
+			rig_exec(
+				r, second, "e",
+				"for n in ipc uts pid mnt cgroup; do readlink /proc/self/ns/$n; done"));
 		assert_true(rig_read(r, "ReadStdout", second, "e") > 0);
 		ipc = strtok_r(mine, "\n", &uts);
 		assert_non_null(strstr(r->reply, ipc));
@@ -206,8 +229,17 @@ static void shared_namespaces(void **state)
 }
 
 const struct CMUnitTest cases_life[] = {
-	cmocka_unit_test(health), cmocka_unit_test(sandbox_once), cmocka_unit_test(guest_details),
-	cmocka_unit_test(runs_and_ends), cmocka_unit_test(create_then_start), cmocka_unit_test(one_after_another),
-	cmocka_unit_test(remove_kills), cmocka_unit_test(remove_wakes_waiters), cmocka_unit_test(execs),
-	cmocka_unit_test(signals), cmocka_unit_test(kill_all), cmocka_unit_test(shared_namespaces), { 0 },
+	cmocka_unit_test(health),
+	cmocka_unit_test(sandbox_once),
+	cmocka_unit_test(guest_details),
+	cmocka_unit_test(runs_and_ends),
+	cmocka_unit_test(create_then_start),
+	cmocka_unit_test(one_after_another),
+	cmocka_unit_test(remove_kills),
+	cmocka_unit_test(remove_wakes_waiters),
+	cmocka_unit_test(execs),
+	cmocka_unit_test(signals),
+	cmocka_unit_test(kill_all),
+	cmocka_unit_test(shared_namespaces),
+	{ 0 },
 };

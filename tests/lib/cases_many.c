@@ -2,9 +2,9 @@
 /* Many containers, one after another and at once: nothing of them stays. */
 #include "lib/cases.h"
 
-#define ONE_AFTER_ANOTHER	100
-#define AT_ONCE			50
-#define EXECS			4
+#define ONE_AFTER_ANOTHER 100
+#define AT_ONCE           50
+#define EXECS             4
 
 /* Lines of a file of the agent's, as this machine sees it. */
 static size_t count_lines(struct rig *r, const char *file)
@@ -111,15 +111,17 @@ static void at_once(void **state)
 	}
 }
 
-/* The guest's own view, from a container that is shown the guest's /proc and cgroups: no process, descriptor, mount or group is left of the containers before. */
+/* The guest's own view, from a container that is shown the guest's /proc and cgroups: no process,
+ * descriptor, mount or group is left of the containers before. */
 static void nothing_in_the_guest(void **state)
 {
 	struct rig *r = cases_rig;
 	struct rig_container what = {
 		.args = "[\"sh\",\"-c\",\"ls /guest/1/fd | wc -l; grep -c kata /guest/1/mountinfo; cd /groups/mote-test; ls -d */; "
 			"for p in /guest/[0-9]*; do tr '\\\\0' ' ' <$p/cmdline | grep -xE 'cat |sleep 1000 '; done; echo end\"]",
-		.mounts = ",{\"destination\":\"/guest\",\"type\":\"bind\",\"source\":\"/proc\",\"options\":[\"rbind\",\"ro\"]}"
-			  ",{\"destination\":\"/groups\",\"type\":\"bind\",\"source\":\"/sys/fs/cgroup\",\"options\":[\"rbind\",\"ro\"]}",
+		.mounts =
+			",{\"destination\":\"/guest\",\"type\":\"bind\",\"source\":\"/proc\",\"options\":[\"rbind\",\"ro\"]}"
+			",{\"destination\":\"/groups\",\"type\":\"bind\",\"source\":\"/sys/fs/cgroup\",\"options\":[\"rbind\",\"ro\"]}",
 	};
 	int fds = 0, mounts = 0;
 	const char *id = rig_id(r);
@@ -142,10 +144,13 @@ static void nothing_in_the_guest(void **state)
 }
 
 const struct CMUnitTest cases_many[] = {
-	cmocka_unit_test(one_after_another), cmocka_unit_test(at_once), { 0 },
+	cmocka_unit_test(one_after_another),
+	cmocka_unit_test(at_once),
+	{ 0 },
 };
 
 /* After the others, in a VM only: outside of one they have been measured from the outside. */
 const struct CMUnitTest cases_guest[] = {
-	cmocka_unit_test(nothing_in_the_guest), { 0 },
+	cmocka_unit_test(nothing_in_the_guest),
+	{ 0 },
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a container's process finds: its root, devices, identity, limits, and nothing of the agent's. */
+/* What a container's process finds: its root, devices, identity, limits, and nothing of the
+ * agent's. */
 #include "lib/cases.h"
 
 /* The output of one command line in a container made for it. */
@@ -46,8 +47,10 @@ static void identity(void **state)
 
 	(void)state;
 	id = rig_id(r);
-	what.args = "[\"sh\",\"-c\",\"id -u; id -g; id -G; umask; grep Cap /proc/self/status; pwd; echo $HOME\"]";
-	what.process = ",\"User\":{\"UID\":1000,\"GID\":1000,\"AdditionalGids\":[4,5]},\"Cwd\":\"/tmp/made/deep\",\"NoNewPrivileges\":true";
+	what.args =
+		"[\"sh\",\"-c\",\"id -u; id -g; id -G; umask; grep Cap /proc/self/status; pwd; echo $HOME\"]";
+	what.process =
+		",\"User\":{\"UID\":1000,\"GID\":1000,\"AdditionalGids\":[4,5]},\"Cwd\":\"/tmp/made/deep\",\"NoNewPrivileges\":true";
 	assert_done(r, rig_run(r, id, &what));
 	assert_true(rig_read(r, "ReadStdout", id, id) > 0);
 	assert_output(r, "1000\n1000\n1000 4 5\n0022\n");
@@ -60,7 +63,8 @@ static void identity(void **state)
 static void capabilities(void **state)
 {
 	(void)state;
-	shell("grep -E 'CapEff|CapBnd|CapPrm|CapInh|CapAmb|NoNewPrivs' /proc/self/status", &usual, 0);
+	shell("grep -E 'CapEff|CapBnd|CapPrm|CapInh|CapAmb|NoNewPrivs' /proc/self/status", &usual,
+	      0);
 	assert_output(cases_rig, "CapEff:\t00000000a80425fb");
 	assert_output(cases_rig, "CapBnd:\t00000000a80425fb");
 	assert_output(cases_rig, "CapInh:\t0000000000000000");
@@ -69,7 +73,10 @@ static void capabilities(void **state)
 
 static void limits(void **state)
 {
-	struct rig_container what = { .process = ",\"Rlimits\":[{\"Type\":\"RLIMIT_NOFILE\",\"Soft\":\"64\",\"Hard\":\"128\"}],\"OOMScoreAdj\":\"77\"" };
+	struct rig_container what = {
+		.process =
+			",\"Rlimits\":[{\"Type\":\"RLIMIT_NOFILE\",\"Soft\":\"64\",\"Hard\":\"128\"}],\"OOMScoreAdj\":\"77\""
+	};
 
 	(void)state;
 	shell("ulimit -Sn; ulimit -Hn; cat /proc/self/oom_score_adj", &what, 0);
@@ -80,11 +87,14 @@ static void devices(void **state)
 {
 	(void)state;
 	shell("for d in null zero full random urandom tty; do stat -c '%n %t:%T %a %F' /dev/$d; done; "
-	      "for l in fd stdin stdout stderr ptmx; do readlink /dev/$l; done; echo x >/dev/null; head -c 2 /dev/zero | wc -c", &usual, 0);
+	      "for l in fd stdin stdout stderr ptmx; do readlink /dev/$l; done; echo x >/dev/null; head -c 2 /dev/zero | wc -c",
+	      &usual, 0);
 	assert_output(cases_rig, "/dev/null 1:3 666 character special file");
 	assert_output(cases_rig, "/dev/zero 1:5 666");
 	assert_output(cases_rig, "/dev/tty 5:0 666");
-	assert_output(cases_rig, "/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\npts/ptmx\n");
+	assert_output(
+		cases_rig,
+		"/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\npts/ptmx\n");
 	assert_output(cases_rig, "\n2\n");
 }
 
@@ -92,7 +102,8 @@ static void masked_and_readonly(void **state)
 {
 	(void)state;
 	shell("cat /proc/kcore /proc/keys 2>/dev/null | wc -c; ls /sys/firmware | wc -l; echo 1 >/proc/sys/kernel/core_pattern || echo refused; "
-	      "echo b >/proc/sysrq-trigger || echo refused; mkdir /sys/x || echo refused", &usual, 0);
+	      "echo b >/proc/sysrq-trigger || echo refused; mkdir /sys/x || echo refused",
+	      &usual, 0);
 	assert_string_equal(cases_rig->reply, "0\n0\nrefused\nrefused\nrefused\n");
 }
 
@@ -109,14 +120,16 @@ static void readonly_root(void **state)
 static void own_mounts(void **state)
 {
 	(void)state;
-	shell("grep -c . /proc/self/mountinfo; grep -E ' /(run|old|host|tmp) ' /proc/self/mountinfo; ls / | tr '\\\\n' ' '", &usual, 0);
+	shell("grep -c . /proc/self/mountinfo; grep -E ' /(run|old|host|tmp) ' /proc/self/mountinfo; ls / | tr '\\\\n' ' '",
+	      &usual, 0);
 	assert_output(cases_rig, "bin dev etc home proc root sys tmp ");
 	assert_null(strstr(cases_rig->reply, "kata"));
 }
 
 static void environment(void **state)
 {
-	struct rig_container what = { .process = ",\"Env\":[\"PATH=/bin\",\"A=one two\",\"EMPTY=\"]" };
+	struct rig_container what = { .process =
+					      ",\"Env\":[\"PATH=/bin\",\"A=one two\",\"EMPTY=\"]" };
 
 	(void)state;
 	shell("env | grep -v -E '^(SHLVL|PWD|_)=' | sort", &what, 0);
@@ -128,7 +141,9 @@ static void signal_state(void **state)
 {
 	struct rig *r = cases_rig;
 	const char *id = rig_id(r);
-	struct rig_container what = { .args = "[\"grep\",\"-E\",\"SigBlk|SigIgn\",\"/proc/self/status\"]" };
+	struct rig_container what = {
+		.args = "[\"grep\",\"-E\",\"SigBlk|SigIgn\",\"/proc/self/status\"]"
+	};
 
 	(void)state;
 	assert_done(r, rig_run(r, id, &what));
@@ -139,8 +154,16 @@ static void signal_state(void **state)
 }
 
 const struct CMUnitTest cases_process[] = {
-	cmocka_unit_test(is_pid_1), cmocka_unit_test(no_descriptors), cmocka_unit_test(identity),
-	cmocka_unit_test(capabilities), cmocka_unit_test(limits), cmocka_unit_test(devices),
-	cmocka_unit_test(masked_and_readonly), cmocka_unit_test(readonly_root), cmocka_unit_test(own_mounts),
-	cmocka_unit_test(environment), cmocka_unit_test(signal_state), { 0 },
+	cmocka_unit_test(is_pid_1),
+	cmocka_unit_test(no_descriptors),
+	cmocka_unit_test(identity),
+	cmocka_unit_test(capabilities),
+	cmocka_unit_test(limits),
+	cmocka_unit_test(devices),
+	cmocka_unit_test(masked_and_readonly),
+	cmocka_unit_test(readonly_root),
+	cmocka_unit_test(own_mounts),
+	cmocka_unit_test(environment),
+	cmocka_unit_test(signal_state),
+	{ 0 },
 };

@@ -6,7 +6,9 @@ static void both_outputs(void **state)
 {
 	struct rig *r = cases_rig;
 	const char *id = rig_id(r);
-	struct rig_container what = { .args = "[\"sh\",\"-c\",\"echo out; echo err >&2; exit 1\"]" };
+	struct rig_container what = {
+		.args = "[\"sh\",\"-c\",\"echo out; echo err >&2; exit 1\"]"
+	};
 
 	(void)state;
 	assert_done(r, rig_run(r, id, &what));
@@ -42,13 +44,21 @@ static void echo_through_cat(void **state)
 
 	(void)state;
 	assert_done(r, rig_run(r, id, &what));
-	assert_done(r, rig_call(r, "WriteStdin", "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"data\":\"aGVsbG8K\"}", id, id));
+	assert_done(r,
+		    rig_call(r, "WriteStdin",
+			     "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"data\":\"aGVsbG8K\"}",
+			     id, id));
 	assert_string_equal(r->reply, "{\"len\":6}");
-	assert_done(r, rig_call(r, "ReadStdout", "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"len\":100}", id, id));
+	assert_done(r,
+		    rig_call(r, "ReadStdout",
+			     "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"len\":100}", id, id));
 	assert_string_equal(r->reply, "{\"data\":\"aGVsbG8K\"}");
-	assert_done(r, rig_call(r, "CloseStdin", "{\"container_id\":\"%s\",\"exec_id\":\"%s\"}", id, id));
+	assert_done(r, rig_call(r, "CloseStdin", "{\"container_id\":\"%s\",\"exec_id\":\"%s\"}", id,
+				id));
 	assert_int_equal(rig_wait(r, id, ""), 0);
-	assert_rc(r, rig_call(r, "WriteStdin", "{\"container_id\":\"%s\",\"data\":\"aGVsbG8K\"}", id), RC_FAILED_PRECONDITION, "");
+	assert_rc(r,
+		  rig_call(r, "WriteStdin", "{\"container_id\":\"%s\",\"data\":\"aGVsbG8K\"}", id),
+		  RC_FAILED_PRECONDITION, "");
 	assert_done(r, rig_remove(r, id));
 }
 
@@ -73,12 +83,15 @@ static void slow_reader(void **state)
 	static struct rig_pending p;
 	static char big[4 * 49152 + 1];
 	const char *id = rig_id(r);
-	struct rig_container what = { .args = "[\"sh\",\"-c\",\"read go </dev/null; sleep 1000 <&0\"]" };
+	struct rig_container what = {
+		.args = "[\"sh\",\"-c\",\"read go </dev/null; sleep 1000 <&0\"]"
+	};
 
 	(void)state;
 	memset(big, 'A', sizeof(big) - 1);
 	assert_done(r, rig_run(r, id, &what));
-	rig_send(r, r->client, 0, &p, "WriteStdin", "{\"container_id\":\"%s\",\"data\":\"%s\"}", id, big);
+	rig_send(r, r->client, 0, &p, "WriteStdin", "{\"container_id\":\"%s\",\"data\":\"%s\"}", id,
+		 big);
 	assert_done(r, rig_call(r, "grpc.Health/Check", "{}"));
 	assert_false(p.done);
 	assert_done(r, rig_call(r, "SignalProcess", "{\"container_id\":\"%s\",\"signal\":9}", id));
@@ -114,8 +127,13 @@ static void terminal(void **state)
 
 	(void)state;
 	assert_done(r, rig_run(r, id, &what));
-	assert_done(r, rig_call(r, "TtyWinResize", "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"row\":40,\"column\":132}", id, id));
-	assert_done(r, rig_call(r, "WriteStdin", "{\"container_id\":\"%s\",\"data\":\"Cg==\"}", id));
+	assert_done(
+		r,
+		rig_call(r, "TtyWinResize",
+			 "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"row\":40,\"column\":132}",
+			 id, id));
+	assert_done(r,
+		    rig_call(r, "WriteStdin", "{\"container_id\":\"%s\",\"data\":\"Cg==\"}", id));
 	assert_true(rig_read(r, "ReadStdout", id, id) > 0);
 	assert_output(r, "40 132");
 	assert_int_equal(rig_read(r, "ReadStderr", id, id), 0);
@@ -129,7 +147,8 @@ static void terminal_first_size(void **state)
 	struct rig *r = cases_rig;
 	const char *id = rig_id(r);
 	struct rig_container what = {
-		.args = "[\"stty\",\"size\"]", .process = ",\"Terminal\":true,\"ConsoleSize\":{\"Height\":30,\"Width\":90}",
+		.args = "[\"stty\",\"size\"]",
+		.process = ",\"Terminal\":true,\"ConsoleSize\":{\"Height\":30,\"Width\":90}",
 	};
 
 	(void)state;
@@ -144,7 +163,8 @@ static void terminal_end_of_input(void **state)
 {
 	struct rig *r = cases_rig;
 	const char *id = rig_id(r);
-	struct rig_container what = { .args = "[\"sh\",\"-c\",\"cat >/dev/null; echo over\"]", .process = ",\"Terminal\":true" };
+	struct rig_container what = { .args = "[\"sh\",\"-c\",\"cat >/dev/null; echo over\"]",
+				      .process = ",\"Terminal\":true" };
 
 	(void)state;
 	assert_done(r, rig_run(r, id, &what));
@@ -163,7 +183,10 @@ static void no_terminal_no_size(void **state)
 
 	(void)state;
 	assert_done(r, rig_run(r, id, &what));
-	assert_rc(r, rig_call(r, "TtyWinResize", "{\"container_id\":\"%s\",\"row\":1,\"column\":1}", id), RC_UNAVAILABLE, "no tty");
+	assert_rc(r,
+		  rig_call(r, "TtyWinResize", "{\"container_id\":\"%s\",\"row\":1,\"column\":1}",
+			   id),
+		  RC_UNAVAILABLE, "no tty");
 	assert_done(r, rig_remove(r, id));
 }
 
@@ -181,7 +204,8 @@ static void reader_comes_back(void **state)
 	other = rig_connect(r);
 	assert_non_null(other);
 	rig_send(r, other, 0, &p, "ReadStdout", "{\"container_id\":\"%s\",\"len\":100}", id);
-	assert_done(r, rig_call_on(r, other, 10000, "grpc.Health/Check", "{}")); /* so the read is parked there */
+	assert_done(r, rig_call_on(r, other, 10000, "grpc.Health/Check",
+				   "{}")); /* so the read is parked there */
 	client_free(other);
 	assert_done(r, rig_call(r, "CloseStdin", "{\"container_id\":\"%s\"}", id));
 	assert_true(rig_read(r, "ReadStdout", id, id) > 0);
@@ -191,8 +215,16 @@ static void reader_comes_back(void **state)
 }
 
 const struct CMUnitTest cases_streams[] = {
-	cmocka_unit_test(both_outputs), cmocka_unit_test(wait_then_read), cmocka_unit_test(echo_through_cat),
-	cmocka_unit_test(empty_write_ends_input), cmocka_unit_test(slow_reader), cmocka_unit_test(grandchild_holds_pipe),
-	cmocka_unit_test(terminal), cmocka_unit_test(terminal_first_size), cmocka_unit_test(terminal_end_of_input),
-	cmocka_unit_test(no_terminal_no_size), cmocka_unit_test(reader_comes_back), { 0 },
+	cmocka_unit_test(both_outputs),
+	cmocka_unit_test(wait_then_read),
+	cmocka_unit_test(echo_through_cat),
+	cmocka_unit_test(empty_write_ends_input),
+	cmocka_unit_test(slow_reader),
+	cmocka_unit_test(grandchild_holds_pipe),
+	cmocka_unit_test(terminal),
+	cmocka_unit_test(terminal_first_size),
+	cmocka_unit_test(terminal_end_of_input),
+	cmocka_unit_test(no_terminal_no_size),
+	cmocka_unit_test(reader_comes_back),
+	{ 0 },
 };

@@ -14,7 +14,7 @@
 #include "base/path.h"
 #include "kernel/mountinfo.h"
 
-#define PATIENCE_MS	20000
+#define PATIENCE_MS 20000
 
 struct loop *loop;
 struct container_host host;

@@ -36,8 +36,8 @@ void turn_for(int ms);
 /* A container whose spec runs `argv` (NULL-terminated) as root with every capability, own
  * namespaces, /proc and /dev. */
 struct container *container_with(const char *id, const char *const *argv);
-#define CONTAINER(id, ...)	container_with(id, (const char *const[]){ __VA_ARGS__, NULL })
-#define SHELL(id, script)	CONTAINER(id, "/bin/sh", "-c", script)
+#define CONTAINER(id, ...) container_with(id, (const char *const[]){ __VA_ARGS__, NULL })
+#define SHELL(id, script)  CONTAINER(id, "/bin/sh", "-c", script)
 
 struct spec_process *process_spec(struct arena *a, const char *const *argv);
 struct spec_strings strings(struct arena *a, const char *const *v);
@@ -55,7 +55,7 @@ void drop(struct container *c);
 /* An exec that must succeed, or its error. NULL then. */
 struct process *exec_with(struct container *c, const char *id, const char *const *argv,
 			  struct err *e);
-#define EXEC(c, id, e, ...)	exec_with(c, id, (const char *const[]){ __VA_ARGS__, NULL }, e)
+#define EXEC(c, id, e, ...) exec_with(c, id, (const char *const[]){ __VA_ARGS__, NULL }, e)
 
 /* The exit status. */
 int wait_exit(struct process *p);
@@ -76,6 +76,6 @@ int fixture_group_teardown(void **state);
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
-#define TEST(fn)	cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
 #endif

@@ -78,7 +78,8 @@ static int run_program(struct rig *r, char *const argv[])
 
 static int make_rootfs(struct rig *r)
 {
-	char *argv[] = { (char *)"tests/lib/make-rootfs", r->rootfs, r->kind == RIG_VM ? r->image : NULL, NULL };
+	char *argv[] = { (char *)"tests/lib/make-rootfs", r->rootfs,
+			 r->kind == RIG_VM ? r->image : NULL, NULL };
 
 	snprintf(r->rootfs, sizeof(r->rootfs), "%s/rootfs", r->dir);
 	snprintf(r->image, sizeof(r->image), "%s/rootfs.erofs", r->dir);
@@ -102,7 +103,8 @@ static void in_namespaces(const struct rig *r)
 		perror("rig: make mounts private");
 		_exit(126);
 	}
-	umount2("/sys/fs/cgroup", MNT_DETACH); /* with the machine's own hierarchies below it, if any */
+	umount2("/sys/fs/cgroup",
+		MNT_DETACH); /* with the machine's own hierarchies below it, if any */
 	if (mount("proc", "/proc", "proc", 0, NULL) < 0 ||
 	    mount("tmpfs", "/run", "tmpfs", 0, "mode=755") < 0 ||
 	    mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) < 0) {
@@ -111,7 +113,8 @@ static void in_namespaces(const struct rig *r)
 	}
 	if (log < 0 || dup2(log, STDERR_FILENO) < 0)
 		_exit(126);
-	execl(program, program, "--service", "--listen", r->address, "--option", env_or("MOTE_LOG", "agent.log=info"), NULL);
+	execl(program, program, "--service", "--listen", r->address, "--option",
+	      env_or("MOTE_LOG", "agent.log=info"), NULL);
 	perror(program);
 	_exit(127);
 }
@@ -130,7 +133,8 @@ static void keep_namespaces(const struct rig *r, int tell)
 	pid = fork();
 	if (pid == 0)
 		in_namespaces(r);
-	if (pid < 0 || write(tell, &pid, sizeof(pid)) != sizeof(pid) || waitpid(pid, &status, 0) < 0)
+	if (pid < 0 || write(tell, &pid, sizeof(pid)) != sizeof(pid) ||
+	    waitpid(pid, &status, 0) < 0)
 		_exit(125);
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
@@ -152,7 +156,8 @@ static int start_namespaces(struct rig *r)
 	auto_close(&told[1]);
 	if (pid > 0)
 		child_track(&r->agent, pid, agent_ended);
-	if (pid > 0 && io_read_full(told[0], &r->agent_pid, sizeof(r->agent_pid)) != sizeof(r->agent_pid))
+	if (pid > 0 &&
+	    io_read_full(told[0], &r->agent_pid, sizeof(r->agent_pid)) != sizeof(r->agent_pid))
 		pid = -1;
 	auto_close(&told[0]);
 	return pid < 0 ? -1 : 0;
@@ -173,7 +178,9 @@ static int start_vm(struct rig *r, const char *cmdline)
 
 	snprintf(kernel, sizeof(kernel), "%s/vmlinuz", env_or("MOTE_BUILD", "build/x86_64"));
 	snprintf(initrd, sizeof(initrd), "%s/initrd.img", env_or("MOTE_BUILD", "build/x86_64"));
-	r->drives[0] = (struct vm_drive){ .file = r->image, .serial = "rootfs", .flags = VM_DRIVE_READONLY };
+	r->drives[0] = (struct vm_drive){ .file = r->image,
+					  .serial = "rootfs",
+					  .flags = VM_DRIVE_READONLY };
 	r->vm_opts.kernel = kernel;
 	r->vm_opts.initrd = initrd;
 	r->vm_opts.cmdline = cmdline;
@@ -196,9 +203,11 @@ static void again(struct timer *t)
 	(void)t;
 }
 
-/* --- both -------------------------------------------------------------------------------------- */
+/* --- both --------------------------------------------------------------------------------------
+ */
 
-/* The listener is there when it is there: a failed connect is tried again until the agent has died or 20 s are over. */
+/* The listener is there when it is there: a failed connect is tried again until the agent has died
+ * or 20 s are over. */
 static int wait_for_agent(struct rig *r)
 {
 	uint64_t until = clock_after(20000);
@@ -212,7 +221,8 @@ static int wait_for_agent(struct rig *r)
 		loop_once(r->loop, -1);
 	}
 	timer_cancel(&tick);
-	fprintf(stderr, "rig: %s (agent %s, status %d)\n", r->err.msg, r->agent.pid ? "runs" : "ended", r->agent_status);
+	fprintf(stderr, "rig: %s (agent %s, status %d)\n", r->err.msg,
+		r->agent.pid ? "runs" : "ended", r->agent_status);
 	return -1;
 }
 
@@ -261,9 +271,10 @@ int rig_status(struct rig *r, struct rig_status *out)
 		const char *at = n > (ssize_t)seen ? strstr(text + seen, "connections=") : NULL;
 
 		if (at && strchr(at, '\n') &&
-		    sscanf(at, "connections=%zu calls=%zu containers=%zu storages=%zu children=%zu jobs=%zu fds=%d arena_bytes=%zu",
-			   &out->connections, &out->calls, &out->containers, &out->storages, &out->children, &out->jobs, &out->fds,
-			   &out->arena_bytes) == 8) {
+		    sscanf(at,
+			   "connections=%zu calls=%zu containers=%zu storages=%zu children=%zu jobs=%zu fds=%d arena_bytes=%zu",
+			   &out->connections, &out->calls, &out->containers, &out->storages,
+			   &out->children, &out->jobs, &out->fds, &out->arena_bytes) == 8) {
 			seen = (size_t)(strchr(at, '\n') - text);
 			timer_cancel(&tick);
 			return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A running agent and a client of it: what the tests of whole calls stand on. The agent is either the sanitizer build as PID 1 of namespaces on this machine (fast, and
- * its memory is watched), or the real one as PID 1 of a VM. Cases are written once for both: requests and replies are JSON.
+ * A running agent and a client of it: what the tests of whole calls stand on. The agent is either
+ * the sanitizer build as PID 1 of namespaces on this machine (fast, and its memory is watched), or
+ * the real one as PID 1 of a VM. Cases are written once for both: requests and replies are JSON.
  */
 #ifndef MOTE_TESTS_RIG_H
 #define MOTE_TESTS_RIG_H
@@ -17,24 +18,25 @@ struct rig {
 	enum rig_kind kind;
 	struct loop *loop;
 	struct client *client;
-	struct err err;		/* of the last rig_call that failed */
-	char reply[1 << 17];	/* of the last one that did not: JSON, or the bytes of rig_read */
+	struct err err;      /* of the last rig_call that failed */
+	char reply[1 << 17]; /* of the last one that did not: JSON, or the bytes of rig_read */
 	size_t reply_len;
-	char dir[64];		/* scratch, removed at the end */
-	char rootfs[96];	/* the busybox directory */
-	char image[96];		/* the same as an erofs image */
+	char dir[64];    /* scratch, removed at the end */
+	char rootfs[96]; /* the busybox directory */
+	char image[96];  /* the same as an erofs image */
 	char address[128];
 	struct vm *vm;
 	struct vm_opts vm_opts;
 	struct vm_drive drives[4];
-	struct child agent;	/* the namespaces' keeper; pid 0 once it has ended */
+	struct child agent; /* the namespaces' keeper; pid 0 once it has ended */
 	int agent_status;
-	pid_t agent_pid;	/* as this machine sees it (namespaces) */
-	char log[96];		/* the agent's log (namespaces) */
-	unsigned int serial;	/* for ids that are new */
+	pid_t agent_pid;     /* as this machine sees it (namespaces) */
+	char log[96];        /* the agent's log (namespaces) */
+	unsigned int serial; /* for ids that are new */
 };
 
-/* Boots or starts. 0, or -1 with what is wrong on stderr. cmdline: more kernel parameters (VM) or NULL. */
+/* Boots or starts. 0, or -1 with what is wrong on stderr. cmdline: more kernel parameters (VM) or
+ * NULL. */
 int rig_start(struct rig *r, enum rig_kind kind, const char *cmdline);
 void rig_stop(struct rig *r);
 
@@ -45,7 +47,8 @@ struct rig_status {
 };
 int rig_status(struct rig *r, struct rig_status *out);
 
-/* DestroySandbox, and the agent's exit status (namespaces only): 0 unless the sanitizers found something, leaks included. */
+/* DestroySandbox, and the agent's exit status (namespaces only): 0 unless the sanitizers found
+ * something, leaks included. */
 int rig_end_agent(struct rig *r);
 
 /* Can this machine do it? NULL, or the reason why not. */
@@ -53,13 +56,15 @@ const char *rig_missing(enum rig_kind kind);
 
 /* One more connection; NULL with r->err. */
 struct client *rig_connect(struct rig *r);
-int rig_connect_raw(struct rig *r);	/* a plain socket; -1 with r->err */
+int rig_connect_raw(struct rig *r); /* a plain socket; -1 with r->err */
 
-#define RIG_CALL_MS	30000
+#define RIG_CALL_MS 30000
 
-/* A unary call, "CreateContainer" (of grpc.AgentService) or "grpc.Health/Check". The reply is in r->reply as JSON. The status code: RC_OK, or r->err.rc. */
+/* A unary call, "CreateContainer" (of grpc.AgentService) or "grpc.Health/Check". The reply is in
+ * r->reply as JSON. The status code: RC_OK, or r->err.rc. */
 int rig_call(struct rig *r, const char *method, const char *json, ...) PRINTF(3, 4);
-int rig_call_on(struct rig *r, struct client *c, uint64_t timeout_ms, const char *method, const char *json, ...) PRINTF(5, 6);
+int rig_call_on(struct rig *r, struct client *c, uint64_t timeout_ms, const char *method,
+		const char *json, ...) PRINTF(5, 6);
 
 /* The same, not waited for. */
 struct rig_pending {
@@ -68,20 +73,21 @@ struct rig_pending {
 	uint8_t payload[1 << 16];
 	size_t len;
 };
-void rig_send(struct rig *r, struct client *c, uint64_t timeout_ms, struct rig_pending *p, const char *method, const char *json, ...) PRINTF(6, 7);
-int rig_await(struct rig *r, struct rig_pending *p);	/* the code */
+void rig_send(struct rig *r, struct client *c, uint64_t timeout_ms, struct rig_pending *p,
+	      const char *method, const char *json, ...) PRINTF(6, 7);
+int rig_await(struct rig *r, struct rig_pending *p); /* the code */
 
 /* What a test wants of a container; zero is the usual. */
 struct rig_container {
-	const char *args;	/* JSON array; NULL: ["/bin/sh"] */
-	const char *process;	/* more members of Process: ",\"Terminal\":true" */
-	const char *linux;	/* more members of Linux */
-	const char *mounts;	/* more mounts: ",{…}" */
-	const char *spec;	/* more members of the Spec */
-	const char *storages;	/* more storages: ",{…}" */
-	const char *request;	/* more members of the request */
-	const char *root;	/* root path instead of the writable busybox */
-	bool readonly;		/* the root */
+	const char *args;     /* JSON array; NULL: ["/bin/sh"] */
+	const char *process;  /* more members of Process: ",\"Terminal\":true" */
+	const char *linux;    /* more members of Linux */
+	const char *mounts;   /* more mounts: ",{…}" */
+	const char *spec;     /* more members of the Spec */
+	const char *storages; /* more storages: ",{…}" */
+	const char *request;  /* more members of the request */
+	const char *root;     /* root path instead of the writable busybox */
+	bool readonly;        /* the root */
 };
 
 /* CreateContainer with a writable busybox root. The code. */
@@ -101,7 +107,8 @@ ssize_t rig_read(struct rig *r, const char *method, const char *id, const char *
 
 int rig_remove(struct rig *r, const char *id);
 
-/* create, start, read stdout to the end, wait, remove. The exit status; the output is in r->reply. Fails the test on any failure. */
+/* create, start, read stdout to the end, wait, remove. The exit status; the output is in r->reply.
+ * Fails the test on any failure. */
 int rig_shell(struct rig *r, const char *script);
 
 /* A container id that was not used before; in a buffer of the rig's (four live at a time). */

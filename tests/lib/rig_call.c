@@ -13,7 +13,7 @@
 
 #include "agent.pb-c.h"
 
-#define JSON_MAX	65536
+#define JSON_MAX 65536
 
 static void must(int r, const struct err *e, const char *what)
 {
@@ -37,7 +37,8 @@ static struct method find_method(const char *name)
 	return m;
 }
 
-static ProtobufCMessage *request(struct arena *a, const struct method *m, const char *json, va_list ap)
+static ProtobufCMessage *request(struct arena *a, const struct method *m, const char *json,
+				 va_list ap)
 {
 	char *text = arena_vprintf(a, json, ap);
 	struct err e = { 0 };
@@ -50,7 +51,8 @@ static ProtobufCMessage *request(struct arena *a, const struct method *m, const 
 	return msg;
 }
 
-static int call(struct rig *r, struct client *c, uint64_t timeout_ms, const char *name, const char *json, va_list ap)
+static int call(struct rig *r, struct client *c, uint64_t timeout_ms, const char *name,
+		const char *json, va_list ap)
 {
 	struct method m = find_method(name);
 	struct arena a;
@@ -61,8 +63,8 @@ static int call(struct rig *r, struct client *c, uint64_t timeout_ms, const char
 	arena_init(&a, 32 << 20);
 	err_clear(&r->err);
 	*r->reply = '\0';
-	reply = client_call_wait(c, m.service->name, m.method->name, request(&a, &m, json, ap), m.method->output, timeout_ms, &a,
-				 &r->err);
+	reply = client_call_wait(c, m.service->name, m.method->name, request(&a, &m, json, ap),
+				 m.method->output, timeout_ms, &a, &r->err);
 	if (reply) {
 		text = pbjson_write(&a, reply, PBJSON_COMPACT | PBJSON_DEFAULTS, &len, &r->err);
 		if (text && len < sizeof(r->reply))
@@ -84,7 +86,8 @@ int rig_call(struct rig *r, const char *method, const char *json, ...)
 	return rc;
 }
 
-int rig_call_on(struct rig *r, struct client *c, uint64_t timeout_ms, const char *method, const char *json, ...)
+int rig_call_on(struct rig *r, struct client *c, uint64_t timeout_ms, const char *method,
+		const char *json, ...)
 {
 	va_list ap;
 	int rc;
@@ -106,7 +109,8 @@ static void pending_done(void *arg, const struct err *e, const uint8_t *payload,
 	p->done = true;
 }
 
-void rig_send(struct rig *r, struct client *c, uint64_t timeout_ms, struct rig_pending *p, const char *method, const char *json, ...)
+void rig_send(struct rig *r, struct client *c, uint64_t timeout_ms, struct rig_pending *p,
+	      const char *method, const char *json, ...)
 {
 	struct method m = find_method(method);
 	struct err e = { 0 };
@@ -117,7 +121,8 @@ void rig_send(struct rig *r, struct client *c, uint64_t timeout_ms, struct rig_p
 	arena_init(&a, 32 << 20);
 	p->done = false;
 	va_start(ap, json);
-	if (client_call_msg(c, m.service->name, m.method->name, request(&a, &m, json, ap), timeout_ms, pending_done, p, &e) < 0)
+	if (client_call_msg(c, m.service->name, m.method->name, request(&a, &m, json, ap),
+			    timeout_ms, pending_done, p, &e) < 0)
 		fail_msg("%s: %s", method, e.msg);
 	va_end(ap);
 	arena_fini(&a);
@@ -132,11 +137,14 @@ int rig_await(struct rig *r, struct rig_pending *p)
 
 /* --- a container's life ----------------------------------------------------------------------- */
 
-/* What the specs of all tests share: a runtime's default, shortened. The capabilities are those of containerd's default. */
-#define CAPS "[\"CAP_CHOWN\",\"CAP_DAC_OVERRIDE\",\"CAP_FSETID\",\"CAP_FOWNER\",\"CAP_MKNOD\",\"CAP_NET_RAW\",\"CAP_SETGID\",\"CAP_SETUID\"," \
-	     "\"CAP_SETFCAP\",\"CAP_SETPCAP\",\"CAP_NET_BIND_SERVICE\",\"CAP_SYS_CHROOT\",\"CAP_KILL\",\"CAP_AUDIT_WRITE\"]"
+/* What the specs of all tests share: a runtime's default, shortened. The capabilities are those of
+ * containerd's default. */
+#define CAPS                                                                                                                             \
+	"[\"CAP_CHOWN\",\"CAP_DAC_OVERRIDE\",\"CAP_FSETID\",\"CAP_FOWNER\",\"CAP_MKNOD\",\"CAP_NET_RAW\",\"CAP_SETGID\",\"CAP_SETUID\"," \
+	"\"CAP_SETFCAP\",\"CAP_SETPCAP\",\"CAP_NET_BIND_SERVICE\",\"CAP_SYS_CHROOT\",\"CAP_KILL\",\"CAP_AUDIT_WRITE\"]"
 
-static const char default_caps[] = ",\"Capabilities\":{\"Bounding\":" CAPS ",\"Effective\":" CAPS ",\"Permitted\":" CAPS "}";
+static const char default_caps[] =
+	",\"Capabilities\":{\"Bounding\":" CAPS ",\"Effective\":" CAPS ",\"Permitted\":" CAPS "}";
 
 static const char default_namespaces[] =
 	",\"Namespaces\":[{\"Type\":\"ipc\"},{\"Type\":\"uts\"},{\"Type\":\"mount\"},{\"Type\":\"pid\"},{\"Type\":\"cgroup\"}]";
@@ -164,10 +172,12 @@ static const char *unless(const char *own, const char *name, const char *usual)
 /* The overlay's lower layer: the machine's own directory, or the VM's disk. */
 static void root_storages(const struct rig *r, const char *id, char *out, size_t cap)
 {
-	static const char overlay[] = "{\"driver\":\"overlayfs\",\"source\":\"overlay\",\"fstype\":\"overlay\",\"mount_point\":"
-				      "\"/run/kata-containers/%s/rootfs\",\"options\":[\"lowerdir=%s\",\"io.katacontainers.fs-opt.overlay-rw\"]}";
-	static const char disk[] = "{\"driver\":\"blk\",\"source\":\"%s\",\"fstype\":\"erofs\",\"mount_point\":"
-				   "\"/run/kata-containers/sandbox/storage/rootfs\",\"options\":[\"ro\"]},";
+	static const char overlay[] =
+		"{\"driver\":\"overlayfs\",\"source\":\"overlay\",\"fstype\":\"overlay\",\"mount_point\":"
+		"\"/run/kata-containers/%s/rootfs\",\"options\":[\"lowerdir=%s\",\"io.katacontainers.fs-opt.overlay-rw\"]}";
+	static const char disk[] =
+		"{\"driver\":\"blk\",\"source\":\"%s\",\"fstype\":\"erofs\",\"mount_point\":"
+		"\"/run/kata-containers/sandbox/storage/rootfs\",\"options\":[\"ro\"]},";
 	char pci[VM_PCI_PATH];
 	int n = 0;
 
@@ -183,20 +193,26 @@ int rig_create(struct rig *r, const char *id, const struct rig_container *what)
 
 	if (!what->root)
 		root_storages(r, id, storages, sizeof(storages));
-	return rig_call(r, "CreateContainer",
-			"{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"storages\":[%s%s],\"OCI\":{\"Version\":\"1.1.0\","
-			"\"Hostname\":\"%s\",\"Mounts\":[%s%s],\"Root\":{\"Path\":\"%s\"%s},"
-			"\"Process\":{\"Args\":%s%s%s%s%s%s},"
-			"\"Linux\":{\"MaskedPaths\":[\"/proc/kcore\",\"/proc/keys\",\"/proc/scsi\",\"/sys/firmware\"],"
-			"\"ReadonlyPaths\":[\"/proc/sys\",\"/proc/sysrq-trigger\"]%s%s%s%s%s}%s}%s}",
-			id, id, storages, or_empty(what->storages), id, default_mounts, or_empty(what->mounts),
-			what->root ? what->root : "/run/kata-containers/none", what->readonly ? ",\"Readonly\":true" : "",
-			what->args ? what->args : "[\"/bin/sh\"]", or_empty(what->process),
-			unless(what->process, "\"Cwd\"", ",\"Cwd\":\"/\""), unless(what->process, "\"User\"", ",\"User\":{}"),
-			unless(what->process, "\"Env\"", ",\"Env\":[\"PATH=/bin\"]"), unless(what->process, "\"Capabilities\"", default_caps),
-			or_empty(what->linux), unless(what->linux, "\"CgroupsPath\"", ",\"CgroupsPath\":\"/mote-test/"),
-			unless(what->linux, "\"CgroupsPath\"", id), unless(what->linux, "\"CgroupsPath\"", "\""),
-			unless(what->linux, "\"Namespaces\"", default_namespaces), or_empty(what->spec), or_empty(what->request));
+	return rig_call(
+		r, "CreateContainer",
+		"{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"storages\":[%s%s],\"OCI\":{\"Version\":\"1.1.0\","
+		"\"Hostname\":\"%s\",\"Mounts\":[%s%s],\"Root\":{\"Path\":\"%s\"%s},"
+		"\"Process\":{\"Args\":%s%s%s%s%s%s},"
+		"\"Linux\":{\"MaskedPaths\":[\"/proc/kcore\",\"/proc/keys\",\"/proc/scsi\",\"/sys/firmware\"],"
+		"\"ReadonlyPaths\":[\"/proc/sys\",\"/proc/sysrq-trigger\"]%s%s%s%s%s}%s}%s}",
+		id, id, storages, or_empty(what->storages), id, default_mounts,
+		or_empty(what->mounts), what->root ? what->root : "/run/kata-containers/none",
+		what->readonly ? ",\"Readonly\":true" : "",
+		what->args ? what->args : "[\"/bin/sh\"]", or_empty(what->process),
+		unless(what->process, "\"Cwd\"", ",\"Cwd\":\"/\""),
+		unless(what->process, "\"User\"", ",\"User\":{}"),
+		unless(what->process, "\"Env\"", ",\"Env\":[\"PATH=/bin\"]"),
+		unless(what->process, "\"Capabilities\"", default_caps), or_empty(what->linux),
+		unless(what->linux, "\"CgroupsPath\"", ",\"CgroupsPath\":\"/mote-test/"),
+		unless(what->linux, "\"CgroupsPath\"", id),
+		unless(what->linux, "\"CgroupsPath\"", "\""),
+		unless(what->linux, "\"Namespaces\"", default_namespaces), or_empty(what->spec),
+		or_empty(what->request));
 }
 
 int rig_run(struct rig *r, const char *id, const struct rig_container *what)
@@ -208,15 +224,18 @@ int rig_run(struct rig *r, const char *id, const struct rig_container *what)
 
 int rig_exec(struct rig *r, const char *id, const char *exec_id, const char *script)
 {
-	return rig_call(r, "ExecProcess",
-			"{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"process\":{\"Args\":[\"/bin/sh\",\"-c\",\"%s\"],\"Cwd\":\"/\","
-			"\"Env\":[\"PATH=/bin\"],\"User\":{}}}",
-			id, exec_id, script);
+	return rig_call(
+		r, "ExecProcess",
+		"{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"process\":{\"Args\":[\"/bin/sh\",\"-c\",\"%s\"],\"Cwd\":\"/\","
+		"\"Env\":[\"PATH=/bin\"],\"User\":{}}}",
+		id, exec_id, script);
 }
 
 int rig_wait(struct rig *r, const char *id, const char *exec_id)
 {
-	int rc = rig_call(r, "WaitProcess", "{\"container_id\":\"%s\",\"exec_id\":\"%s\"}", id, exec_id), status = -1;
+	int rc = rig_call(r, "WaitProcess", "{\"container_id\":\"%s\",\"exec_id\":\"%s\"}", id,
+			  exec_id),
+	    status = -1;
 
 	if (rc)
 		return -rc;
@@ -238,13 +257,15 @@ ssize_t rig_read(struct rig *r, const char *method, const char *id, const char *
 		bool end;
 		size_t len;
 
-		rig_send(r, r->client, 0, &p, method, "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"len\":32768}", id, exec_id);
+		rig_send(r, r->client, 0, &p, method,
+			 "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"len\":32768}", id, exec_id);
 		if (rig_await(r, &p)) {
 			r->err = p.err;
 			return -p.err.rc;
 		}
 		arena_init(&a, 1 << 20);
-		reply = (Grpc__ReadStreamResponse *)pb_unpack(&a, &grpc__read_stream_response__descriptor, p.payload, p.len, &e);
+		reply = (Grpc__ReadStreamResponse *)pb_unpack(
+			&a, &grpc__read_stream_response__descriptor, p.payload, p.len, &e);
 		assert_non_null(reply);
 		len = MIN(reply->data.len, sizeof(all) - 1 - n);
 		if (len)

@@ -44,8 +44,10 @@ static void test_cmdline(void **state)
 	struct config c;
 
 	(void)state;
-	read_cmdline(&c, "console=hvc0 quiet agent.log=debug agent.debug_console agent.debug_console_vport=1026 "
-			 "agent.log_vport=1025 agent.container_pipe_size=65536 agent.hotplug_timeout=10 panic=1\n");
+	read_cmdline(
+		&c,
+		"console=hvc0 quiet agent.log=debug agent.debug_console agent.debug_console_vport=1026 "
+		"agent.log_vport=1025 agent.container_pipe_size=65536 agent.hotplug_timeout=10 panic=1\n");
 	assert_int_equal(warnings, 0);
 	assert_int_equal(c.log_level, LOG_DEBUG);
 	assert_true(c.debug_console);
@@ -85,10 +87,20 @@ static void test_cgroup_version(void **state)
 static void test_bad_words(void **state)
 {
 	static const char *const bad[] = {
-		"agent.log=loud", "agent.log=", "agent.log", "agent.hotplug_timeout=3s", "agent.hotplug_timeout=0",
-		"agent.hotplug_timeout=-1", "agent.hotplug_timeout=99999999999999999999", "agent.log_vport=4294967296",
-		"agent.container_pipe_size=0x10", "agent.server_addr=", "agent.nothing=1", "agent.=1",
-		"systemd.unified_cgroup_hierarchy=maybe", "agent.debug_console=perhaps",
+		"agent.log=loud",
+		"agent.log=",
+		"agent.log",
+		"agent.hotplug_timeout=3s",
+		"agent.hotplug_timeout=0",
+		"agent.hotplug_timeout=-1",
+		"agent.hotplug_timeout=99999999999999999999",
+		"agent.log_vport=4294967296",
+		"agent.container_pipe_size=0x10",
+		"agent.server_addr=",
+		"agent.nothing=1",
+		"agent.=1",
+		"systemd.unified_cgroup_hierarchy=maybe",
+		"agent.debug_console=perhaps",
 	};
 	struct config preset, c;
 
@@ -125,8 +137,10 @@ static void test_ignored(void **state)
 	struct config c;
 
 	(void)state;
-	read_cmdline(&c, "agent.cdh_api_timeout=50 agent.mem_agent_enable=true agent.guest_components_procs=none "
-			 "agent.visible_cdi_devices=true agent.https_proxy=");
+	read_cmdline(
+		&c,
+		"agent.cdh_api_timeout=50 agent.mem_agent_enable=true agent.guest_components_procs=none "
+		"agent.visible_cdi_devices=true agent.https_proxy=");
 	assert_int_equal(warnings, 0);
 }
 
@@ -149,9 +163,10 @@ static void test_file(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	close(fd);
-	write_file(path, "# a comment\nlog_level = \"debug\" # with a tail\nlog_vport = 1025\n"
-			 "hotplug_timeout = { secs = 7, nanos = 0 }\nserver_addr = 'unix:///run/#x'\n"
-			 "[cdh_api_timeout]\nsecs = 9\nnanos = 0\n[elsewhere]\nlog_level = \"trace\"\n");
+	write_file(path,
+		   "# a comment\nlog_level = \"debug\" # with a tail\nlog_vport = 1025\n"
+		   "hotplug_timeout = { secs = 7, nanos = 0 }\nserver_addr = 'unix:///run/#x'\n"
+		   "[cdh_api_timeout]\nsecs = 9\nnanos = 0\n[elsewhere]\nlog_level = \"trace\"\n");
 	warnings = 0;
 	config_defaults(&c);
 	assert_int_equal(config_read_file(&c, path, count, &e), 0);
@@ -161,7 +176,8 @@ static void test_file(void **state)
 	assert_int_equal(c.hotplug_timeout_s, 7);
 	assert_string_equal(c.server_addr, "unix:///run/#x");
 
-	write_file(path, "nonsense\nlog_level = \nlog_level = \"open\nunknown = 3\nlog_vport = 12\n");
+	write_file(path,
+		   "nonsense\nlog_level = \nlog_level = \"open\nunknown = 3\nlog_vport = 12\n");
 	assert_int_equal(config_read_file(&c, path, count, &e), 0);
 	assert_int_equal(warnings, 4);
 	assert_int_equal(c.log_vport, 12);
@@ -170,7 +186,8 @@ static void test_file(void **state)
 	assert_int_equal(e.rc, RC_NOT_FOUND);
 }
 
-/* agent.config_file takes the place of the rest; a file that is not there warns and the words count. */
+/* agent.config_file takes the place of the rest; a file that is not there warns and the words
+ * count. */
 static void test_config_file_option(void **state)
 {
 	char path[] = "/tmp/mote-config-XXXXXX", line[256];
@@ -181,7 +198,8 @@ static void test_config_file_option(void **state)
 	assert_true(fd >= 0);
 	close(fd);
 	write_file(path, "log_vport = 7\n");
-	snprintf(line, sizeof(line), "agent.log=trace agent.config_file=%s agent.log_vport=9", path);
+	snprintf(line, sizeof(line), "agent.log=trace agent.config_file=%s agent.log_vport=9",
+		 path);
 	read_cmdline(&c, line);
 	assert_int_equal(warnings, 0);
 	assert_int_equal(c.log_level, LOG_INFO);
@@ -224,7 +242,9 @@ static void test_dump_round_trip(void **state)
 
 	(void)state;
 	assert_non_null(f);
-	read_cmdline(&c, "agent.log=trace agent.log_vport=5 agent.debug_console agent.server_addr=unix:///x");
+	read_cmdline(
+		&c,
+		"agent.log=trace agent.log_vport=5 agent.debug_console agent.server_addr=unix:///x");
 	config_dump(&c, f);
 	assert_int_equal(fclose(f), 0);
 	warnings = 0;
@@ -240,10 +260,16 @@ static void test_dump_round_trip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults), cmocka_unit_test(test_cmdline), cmocka_unit_test(test_quotes),
-		cmocka_unit_test(test_cgroup_version), cmocka_unit_test(test_bad_words),
-		cmocka_unit_test(test_long_words), cmocka_unit_test(test_ignored), cmocka_unit_test(test_file),
-		cmocka_unit_test(test_config_file_option), cmocka_unit_test(test_env),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_cmdline),
+		cmocka_unit_test(test_quotes),
+		cmocka_unit_test(test_cgroup_version),
+		cmocka_unit_test(test_bad_words),
+		cmocka_unit_test(test_long_words),
+		cmocka_unit_test(test_ignored),
+		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_config_file_option),
+		cmocka_unit_test(test_env),
 		cmocka_unit_test(test_dump_round_trip),
 	};
 

@@ -4,12 +4,16 @@
 #include "service/convert.h"
 #include "service/kata/kata.h"
 
-static int fill_container(const Grpc__CreateContainerRequest *req, struct call *c, struct sandbox_container *what, struct err *e)
+static int fill_container(const Grpc__CreateContainerRequest *req, struct call *c,
+			  struct sandbox_container *what, struct err *e)
 {
 	if (req->n_devices)
-		return err_set(e, RC_UNIMPLEMENTED, "devices: this agent does not hand devices to containers yet");
+		return err_set(e, RC_UNIMPLEMENTED,
+			       "devices: this agent does not hand devices to containers yet");
 	if (req->n_shared_mounts)
-		return err_set(e, RC_UNIMPLEMENTED, "shared_mounts: this agent does not share mounts between containers yet");
+		return err_set(
+			e, RC_UNIMPLEMENTED,
+			"shared_mounts: this agent does not share mounts between containers yet");
 	if (convert_spec(req->oci, &what->container->arena, what->container->spec, e) < 0)
 		return -1;
 	what->storages = convert_storages(req->storages, req->n_storages, &c->arena, e);

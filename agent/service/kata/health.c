@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* grpc.Health. Hosts ask every few seconds and kill the sandbox that does not answer: nothing here depends on any state. */
+/* grpc.Health. Hosts ask every few seconds and kill the sandbox that does not answer: nothing here
+ * depends on any state. */
 #include "service/kata/kata.h"
 
 void kata_health_check(struct call *c)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kata's front: grpc.AgentService and grpc.Health. One file per group of methods; each handler turns a message into a verb of the sandbox and its result into a reply.
- * The front has no state of its own but the processes that were waited for and linger until their output is read.
+ * Kata's front: grpc.AgentService and grpc.Health. One file per group of methods; each handler
+ * turns a message into a verb of the sandbox and its result into a reply. The front has no state of
+ * its own but the processes that were waited for and linger until their output is read.
  */
 #ifndef MOTE_SERVICE_KATA_KATA_H
 #define MOTE_SERVICE_KATA_KATA_H
@@ -12,12 +13,12 @@
 #include "ttrpc/call.h"
 
 /* The API version that this front speaks, as Kata's hosts compare it. */
-#define KATA_API_VERSION	"0.0.1"
+#define KATA_API_VERSION "0.0.1"
 
 /* The context of every call. */
 struct kata {
 	struct sandbox *sandbox;
-	struct list lingering;	/* struct linger of linger.c */
+	struct list lingering; /* struct linger of linger.c */
 };
 
 void kata_init(struct kata *k, struct sandbox *s);
@@ -25,20 +26,22 @@ void kata_init(struct kata *k, struct sandbox *s);
 extern const struct rpc_service kata_agent_service, kata_health_service;
 
 /* How long a verb may take when the host gives no time of its own. */
-#define KATA_VERB_MS	60000
+#define KATA_VERB_MS 60000
 
 static inline struct kata *kata_of(const struct call *c)
 {
 	return call_context(c);
 }
 
-/* The moment by which a verb gives up: a little before the host does, so that its answer (what hung, where) arrives before the host's own "timeout". */
+/* The moment by which a verb gives up: a little before the host does, so that its answer (what
+ * hung, where) arrives before the host's own "timeout". */
 uint64_t kata_deadline(const struct call *c);
 
 /* For verbs whose result is nothing: answers the call that is `owner`. */
 void kata_answer(void *owner, const struct err *e);
 
-/* Answers the call with the failure and returns NULL when there is no such container or process. The codes are those that Kata's hosts know: an unknown container is INVALID_ARGUMENT
+/* Answers the call with the failure and returns NULL when there is no such container or process.
+ * The codes are those that Kata's hosts know: an unknown container is INVALID_ARGUMENT
  * (InvalidContainerId) for the calls of a process, an unknown process NOT_FOUND (InvalidExecId). */
 struct container *kata_container(struct call *c, const char *id);
 struct process *kata_process(struct call *c, const char *container_id, const char *exec_id);

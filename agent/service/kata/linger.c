@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes are named by container and pid here, never by pointer: a container's removal frees its processes without asking.
- * The pid of a process that has exited is not in use twice among the processes of one container's table.
+ * Processes are named by container and pid here, never by pointer: a container's removal frees its
+ * processes without asking. The pid of a process that has exited is not in use twice among the
+ * processes of one container's table.
  */
 #include "service/kata/linger.h"
 
@@ -45,7 +46,8 @@ static struct linger *linger_find(struct kata *k, const struct process *p)
 
 static bool all_read(const struct process *p)
 {
-	return (p->streams.out.fd < 0 || p->streams.out.eof) && (p->streams.err.fd < 0 || p->streams.err.eof);
+	return (p->streams.out.fd < 0 || p->streams.out.eof) &&
+	       (p->streams.err.fd < 0 || p->streams.err.eof);
 }
 
 static bool somebody_reads(const struct process *p)
@@ -67,7 +69,8 @@ static void linger_late(struct timer *t)
 	linger_free(l);
 }
 
-/* Not inside the stream's or the waiter's own callback: they still look at the process afterwards. */
+/* Not inside the stream's or the waiter's own callback: they still look at the process afterwards.
+ */
 static void linger_now(struct deferred *d)
 {
 	struct linger *l = container_of(d, struct linger, now);

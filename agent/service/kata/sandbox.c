@@ -19,11 +19,15 @@ void kata_create_sandbox(struct call *c)
 		return;
 	}
 	if (req->n_kernel_modules) {
-		call_failf(c, RC_UNIMPLEMENTED, "kernel_modules: this agent does not load modules yet");
+		call_failf(c, RC_UNIMPLEMENTED,
+			   "kernel_modules: this agent does not load modules yet");
 		return;
 	}
 	*spec = (struct sandbox_spec){
-		.id = req->sandbox_id, .hostname = req->hostname, .dns = req->dns, .n_dns = req->n_dns,
+		.id = req->sandbox_id,
+		.hostname = req->hostname,
+		.dns = req->dns,
+		.n_dns = req->n_dns,
 		.storages = convert_storages(req->storages, req->n_storages, &c->arena, &e),
 		.n_storages = req->n_storages,
 	};
@@ -42,13 +46,15 @@ void kata_destroy_sandbox(struct call *c)
 static int memory_block_size(uint64_t *out, struct err *e)
 {
 	char text[32];
-	ssize_t n = io_read_line(AT_FDCWD, "/sys/devices/system/memory/block_size_bytes", text, sizeof(text));
+	ssize_t n = io_read_line(AT_FDCWD, "/sys/devices/system/memory/block_size_bytes", text,
+				 sizeof(text));
 
 	*out = 0;
 	if (n == -ENOENT)
 		return 0;
 	if (n < 0 || num_hex(text, UINT64_MAX, out) < 0)
-		return err_set(e, RC_INTERNAL, "/sys/devices/system/memory/block_size_bytes: not a number");
+		return err_set(e, RC_INTERNAL,
+			       "/sys/devices/system/memory/block_size_bytes: not a number");
 	return 0;
 }
 
@@ -75,7 +81,8 @@ void kata_get_guest_details(struct call *c)
 		return;
 	}
 	if (req->mem_hotplug_probe)
-		reply.support_mem_hotplug_probe = access("/sys/devices/system/memory/probe", F_OK) == 0;
+		reply.support_mem_hotplug_probe =
+			access("/sys/devices/system/memory/probe", F_OK) == 0;
 	details.version = (char *)s->opts.version;
 	details.init_daemon = (s->opts.flags & SANDBOX_INIT) != 0;
 	details.storage_handlers = (char **)storage_driver_names();

@@ -21,14 +21,35 @@ static const struct rpc_row agent_rows[] = {
 };
 
 /* The rest of the schema, in its order. */
-static const char *const agent_unimplemented[] = {
-	"UpdateContainer", "UpdateEphemeralMounts", "StatsContainer", "PauseContainer", "ResumeContainer",
-	"RemoveStaleVirtiofsShareMounts", "GetDiagnosticData", "UpdateInterface", "UpdateRoutes",
-	"ListInterfaces", "ListRoutes", "AddARPNeighbors", "GetIPTables", "SetIPTables", "GetMetrics",
-	"MemAgentMemcgSet", "MemAgentCompactSet", "OnlineCPUMem", "ReseedRandomDev", "MemHotplugByProbe",
-	"SetGuestDateTime", "CopyFile", "GetOOMEvent", "AddSwap", "AddSwapPath", "GetVolumeStats", "ResizeVolume", "SetPolicy",
-	NULL
-};
+static const char *const agent_unimplemented[] = { "UpdateContainer",
+						   "UpdateEphemeralMounts",
+						   "StatsContainer",
+						   "PauseContainer",
+						   "ResumeContainer",
+						   "RemoveStaleVirtiofsShareMounts",
+						   "GetDiagnosticData",
+						   "UpdateInterface",
+						   "UpdateRoutes",
+						   "ListInterfaces",
+						   "ListRoutes",
+						   "AddARPNeighbors",
+						   "GetIPTables",
+						   "SetIPTables",
+						   "GetMetrics",
+						   "MemAgentMemcgSet",
+						   "MemAgentCompactSet",
+						   "OnlineCPUMem",
+						   "ReseedRandomDev",
+						   "MemHotplugByProbe",
+						   "SetGuestDateTime",
+						   "CopyFile",
+						   "GetOOMEvent",
+						   "AddSwap",
+						   "AddSwapPath",
+						   "GetVolumeStats",
+						   "ResizeVolume",
+						   "SetPolicy",
+						   NULL };
 
 static const struct rpc_row health_rows[] = {
 	{ "Check", kata_health_check, 0 },
@@ -36,12 +57,16 @@ static const struct rpc_row health_rows[] = {
 };
 
 const struct rpc_service kata_agent_service = {
-	.desc = &grpc__agent_service__descriptor, .rows = agent_rows, .n_rows = COUNT_OF(agent_rows),
+	.desc = &grpc__agent_service__descriptor,
+	.rows = agent_rows,
+	.n_rows = COUNT_OF(agent_rows),
 	.unimplemented = agent_unimplemented,
 };
 
 const struct rpc_service kata_health_service = {
-	.desc = &grpc__health__descriptor, .rows = health_rows, .n_rows = COUNT_OF(health_rows),
+	.desc = &grpc__health__descriptor,
+	.rows = health_rows,
+	.n_rows = COUNT_OF(health_rows),
 };
 
 void kata_init(struct kata *k, struct sandbox *s)
@@ -50,7 +75,7 @@ void kata_init(struct kata *k, struct sandbox *s)
 	list_init(&k->lingering);
 }
 
-#define ANSWER_MS	200	/* for our own words to arrive before the host's timer fires */
+#define ANSWER_MS 200 /* for our own words to arrive before the host's timer fires */
 
 uint64_t kata_deadline(const struct call *c)
 {
@@ -94,7 +119,7 @@ struct process *kata_process(struct call *c, const char *container_id, const cha
 	}
 	p = process_find(found, exec_id);
 	if (!p)
-		call_failf(c, RC_NOT_FOUND, "container \"%s\": process \"%.64s\" not found (%s)", found->id, exec_id,
-			   *exec_id ? "InvalidExecId" : "InitProcessNotFound");
+		call_failf(c, RC_NOT_FOUND, "container \"%s\": process \"%.64s\" not found (%s)",
+			   found->id, exec_id, *exec_id ? "InvalidExecId" : "InitProcessNotFound");
 	return p;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WriteStdin, ReadStdout, ReadStderr, CloseStdin, TtyWinResize. A read waits, parked on the stream, until there is something; an empty reply with status OK is the end of
- * the stream. A write is answered when all of it is in the pipe, so a host cannot fill our memory.
+ * WriteStdin, ReadStdout, ReadStderr, CloseStdin, TtyWinResize. A read waits, parked on the stream,
+ * until there is something; an empty reply with status OK is the end of the stream. A write is
+ * answered when all of it is in the pipe, so a host cannot fill our memory.
  */
 #include "service/kata/linger.h"
 
