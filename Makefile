@@ -202,8 +202,9 @@ test: $(UNIT) $(NS) $(VM) $(FUZZ) $(H)/mote-agent agent tools initrd kernel ## e
 fuzz: $(FUZZ) ## long fuzzing: RUNS executions of each target (10 million by default)
 	@tests/run --only fuzz --runs $${RUNS:-10000000} --limit 14400 --fuzz $(F)
 
-bench: all ## sizes, memory, boot, round trips, container lives, streams, beside floors of the same run
-	@tests/bench/bench $(B)
+bench: all ## sizes of what was built (so far: times and memory beside their floors come next)
+	@for f in mote-agent initrd.img vmlinuz motectl; do printf '%-12s %9d bytes\n' $$f $$(stat -Lc %s $(B)/$$f); done
+	@echo "bench: memory, boot, round trips, container lives and streams are not measured yet" >&2; exit 1
 
 PREFIX	?= /usr/local
 install: agent tools initrd kernel ## install agent, tools and guest artefacts (DESTDIR, PREFIX)
