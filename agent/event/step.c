@@ -37,7 +37,8 @@ static enum step_result run_one(struct steps *s)
 			return STEP_PARK;
 		return err_is_set(&s->err) ? STEP_FAIL : STEP_DONE;
 	}
-	s->err = e;	/* also drops the error of a resume that nobody waited for */
+	if (r == STEP_FAIL)
+		s->err = e;
 	return r;
 }
 
@@ -46,7 +47,7 @@ static void go_on(struct steps *s)
 	for (; s->table[s->at].name; s->at++) {
 		switch (run_one(s)) {
 		case STEP_DONE:
-			err_clear(&s->err);
+			err_clear(&s->err);	/* of a resume that it did not wait for */
 			break;
 		case STEP_PARK:
 			s->parked = true;

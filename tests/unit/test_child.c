@@ -297,6 +297,7 @@ static void test_other_signals(void **state UNUSED)
 
 static void on_signal_stop(int signo)
 {
+	assert_int_equal(last_signal, 0);	/* not again after the stop */
 	last_signal = signo;
 	reaper_stop();
 }

@@ -137,6 +137,20 @@ static void test_payload(void **state UNUSED)
 	}
 }
 
+/* The exit is known before the payload was read: it is read then. */
+static void test_payload_after_the_exit(void **state UNUSED)
+{
+	static size_t n = 20000;
+	struct job *j = start(fill_out, &n);
+	siginfo_t si;
+
+	assert_int_equal(waitid(P_PID, (id_t)j->child.pid, &si, WEXITED | WNOWAIT), 0);
+	turn_until_done();
+	assert_false(err_is_set(&owner.err));
+	assert_int_equal(owner.out_len, n);
+	assert_int_equal(owner.out[n - 1], (unsigned char)((n - 1) * 7));
+}
+
 /* What the child claims to have written beyond its room is not sent. */
 static void test_payload_is_bounded(void **state UNUSED)
 {
@@ -236,7 +250,7 @@ static void test_dies_with_the_parent(void **state UNUSED)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_success), T(test_payload), T(test_payload_is_bounded), T(test_errors),
+		T(test_success), T(test_payload), T(test_payload_after_the_exit), T(test_payload_is_bounded), T(test_errors),
 		T(test_child_that_dies), T(test_hostile_answers),
 		T(test_hostile_text_is_cleaned), T(test_whole_answer_then_death),
 		T(test_descriptors_of_the_child), T(test_dies_with_the_parent),

@@ -391,6 +391,39 @@ static void test_done_starts_another(void **state UNUSED)
 	assert_false(err_is_set(&owner.err));
 }
 
+static void start_behind(void *p, const struct err *e UNUSED, const void *out UNUSED, size_t out_len UNUSED)
+{
+	struct job_opts opts = options(0);
+	struct err own = { 0 };
+	struct job *j = job_start(loop, &opts, succeed, NULL, on_done, p, &own);
+
+	assert_non_null(j);
+	assert_ptr_equal(jobs.queue.prev, &j->node);
+	assert_ptr_not_equal(jobs.queue.next, &j->node);
+}
+
+/* There is a place free within done, but it belongs to who waits. */
+static void test_done_starts_no_other_before_the_queue(void **state UNUSED)
+{
+	struct job_opts opts = options(0);
+	static struct owner waiting;
+	struct err e = { 0 };
+	struct job *first;
+
+	first = job_start(loop, &opts, wait_at_gate, NULL, start_behind, &owner, &e);
+	assert_non_null(first);
+	for (int i = 1; i < JOB_PARALLEL; i++)
+		assert_non_null(job_start(loop, &opts, wait_at_gate, NULL, on_done, &workers[i], &e));
+	await_news(JOB_PARALLEL);
+	assert_non_null(job_start(loop, &opts, succeed, NULL, on_done, &waiting, &e));
+	kill(first->child.pid, SIGKILL);
+	turn_until_done();
+	assert_int_equal(waiting.done, 1);
+	close_gate();
+	while (job_running_count())
+		assert_true(loop_once(loop, -1) >= 0);
+}
+
 /* --- failures at the start --- */
 
 static void test_fork_fails(void **state UNUSED)
@@ -409,7 +442,7 @@ static void test_fork_fails(void **state UNUSED)
 
 static void test_fork_fails_in_the_queue(void **state UNUSED)
 {
-	static struct owner more[3];
+	static struct owner more[JOB_PARALLEL + 2];
 	struct job_opts opts = options(0);
 	struct err e = { 0 };
 
@@ -417,14 +450,14 @@ static void test_fork_fails_in_the_queue(void **state UNUSED)
 	fill_places();
 	for (size_t i = 0; i < COUNT_OF(more); i++)
 		assert_non_null(job_start(loop, &opts, succeed, NULL, on_done, &more[i], &e));
-	forks_refused = 2;
+	forks_refused = JOB_PARALLEL + 1;	/* one more than a pass tries */
 	empty_places();
-	while (!more[2].done)
+	while (!more[JOB_PARALLEL + 1].done)
 		assert_true(loop_once(loop, -1) >= 0);
 	for (size_t i = 0; i < COUNT_OF(more); i++) {
 		assert_int_equal(more[i].done, 1);
 		assert_int_equal(more[i].late, 0);
-		assert_int_equal(err_is_set(&more[i].err), i < 2);
+		assert_int_equal(err_is_set(&more[i].err), i < JOB_PARALLEL + 1);
 	}
 }
 
@@ -473,7 +506,7 @@ int main(void)
 		T(test_cancel_after_the_exit), T(test_cancel_without_late),
 		T(test_queue_keeps_order), T(test_cancel_queued),
 		T(test_cancel_queued_without_late), T(test_deadline_in_the_queue),
-		T(test_done_starts_another), T(test_fork_fails), T(test_fork_fails_in_the_queue),
+		T(test_done_starts_another), T(test_done_starts_no_other_before_the_queue), T(test_fork_fails), T(test_fork_fails_in_the_queue),
 		T(test_no_descriptors), T(test_wants_too_much),
 	};
 
