@@ -50,12 +50,29 @@ size_t sandbox_container_count(const struct sandbox *s)
 	return n;
 }
 
+/* Bundles lie beside what the agent and its hosts keep in the run directory, and the end of a
+ * container takes all of its bundle away. */
+static bool id_is_taken(const char *id)
+{
+	static const char *const names[] = { "sandbox", "shared", "image", "virtual-volumes" };
+
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (str_eq(id, names[i]))
+			return true;
+	return false;
+}
+
 struct container *sandbox_container_new(struct sandbox *s, const char *id, struct err *e)
 {
 	struct member *m;
 
 	if (s->state == SANDBOX_DESTROYED) {
 		err_set(e, RC_FAILED_PRECONDITION, "the sandbox is destroyed");
+		return NULL;
+	}
+	if (id_is_taken(id)) {
+		err_set(e, RC_INVALID_ARGUMENT, "container id \"%s\": a directory of the agent's own",
+			id);
 		return NULL;
 	}
 	if (member_by_id(s, id)) {

@@ -88,8 +88,9 @@ void sandbox_destroy(struct sandbox *s, uint64_t deadline_ms, sandbox_done_fn do
  * `container "x": not found`. */
 struct container *sandbox_find(struct sandbox *s, const char *id, struct err *e);
 
-/* A container object with that id, reserved in the table at once: ALREADY_EXISTS else. To be filled
- * and given to sandbox_container_create, or given back with sandbox_container_drop. */
+/* A container object with that id, reserved in the table at once: ALREADY_EXISTS else,
+ * INVALID_ARGUMENT for the name of a directory of the agent's own. To be filled and given to
+ * sandbox_container_create, or given back with sandbox_container_drop. */
 struct container *sandbox_container_new(struct sandbox *s, const char *id, struct err *e);
 void sandbox_container_drop(struct sandbox *s, struct container *c);
 
