@@ -91,19 +91,35 @@ struct process *process_new(struct container *c, const char *exec_id, struct err
 	return p;
 }
 
-/* Whoever still waits is told what is known: streams end, a process that never ran has no
- * status. */
-void process_free(struct process *p)
+static void tell_waiters(struct process *p)
 {
 	struct process_waiter *w;
+	struct list queue;
+	int status = p->status;
 
+	if (list_empty(&p->waiters))
+		return;
+	list_init(&queue);	/* takes the place of the head: a waiter may forget the process */
+	list_append(&p->waiters, &queue);
+	list_remove(&p->waiters);
+	while ((w = LIST_FIRST(&queue, struct process_waiter, node))) {
+		list_remove(&w->node);
+		w->fn(w, p, status);
+	}
+}
+
+/* Whoever still waits is told what is known: streams end, a process that never ran has the status
+ * of one that failed to. */
+void process_free(struct process *p)
+{
 	if (!p)
 		return;
 	list_remove(&p->node);
 	deferred_cancel(&p->kick);
 	spawn_drop(&p->spawn);
-	LIST_EACH(w, &p->waiters, struct process_waiter, node)
-		list_remove(&w->node);
+	if (p->state != PROCESS_EXITED)
+		p->status = STATUS_NEVER_RAN;
+	tell_waiters(p);
 	streams_close(&p->streams);
 	auto_close(&p->pidfd);
 	arena_fini(&p->arena);
@@ -139,23 +155,6 @@ void process_forget(struct process *p)
 }
 
 /* --- making and starting --- */
-
-static void tell_waiters(struct process *p)
-{
-	struct process_waiter *w;
-	struct list queue;
-	int status = p->status;
-
-	if (list_empty(&p->waiters))
-		return;
-	list_init(&queue);	/* takes the place of the head: a waiter may forget the process */
-	list_append(&p->waiters, &queue);
-	list_remove(&p->waiters);
-	while ((w = LIST_FIRST(&queue, struct process_waiter, node))) {
-		list_remove(&w->node);
-		w->fn(w, p, status);
-	}
-}
 
 static void tell_done(struct process *p, const struct err *e)
 {

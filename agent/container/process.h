@@ -34,8 +34,9 @@ struct process_waiter;
 /* e unset on success. */
 typedef void (*process_done_fn)(void *owner, const struct err *e);
 
-/* status: exit code 0..255, or 128 + signal. w is parked no more. The process still is in the
- * table. */
+/* status: exit code 0..255, 128 + signal, or 255 of a process that never ran. w is parked no more.
+ * The process is in the table still, unless it never ran and is being freed: then it must not be
+ * forgotten here. */
 typedef void (*process_exit_fn)(struct process_waiter *w, struct process *p, int status);
 
 struct process_waiter {
