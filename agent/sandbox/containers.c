@@ -5,6 +5,7 @@
  * streams, first process) is one of them.
  */
 #include <fcntl.h>
+#include <limits.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -186,6 +187,19 @@ static enum step_result create_namespaces(struct steps *st, struct err *e)
 	return STEP_DONE;
 }
 
+static bool is_mounted_at(const struct storage_req *r, const char *at)
+{
+	struct arena a;
+	const char *point;
+	bool same;
+
+	arena_init(&a, 2 * PATH_MAX);
+	point = storage_mount_point(&a, r->mount_point);
+	same = point && str_eq(point, at);
+	arena_fini(&a);
+	return same;
+}
+
 /* A storage that is mounted where the bundle has its rootfs is the rootfs, whatever root.path says.
  */
 static enum step_result create_rootfs(struct steps *st, struct err *e)
@@ -199,7 +213,7 @@ static enum step_result create_rootfs(struct steps *st, struct err *e)
 		return STEP_FAIL;
 	}
 	for (size_t i = 0; i < op->what.n_storages; i++)
-		if (str_eq(op->what.storages[i].mount_point, at))
+		if (is_mounted_at(&op->what.storages[i], at))
 			c->spec->root.path = at;
 	return STEP_DONE;
 }

@@ -52,8 +52,9 @@ struct add {
 	struct timer patience;
 	const struct storage_driver *driver;
 	struct device_need need;
+	const char *mount_point; /* of reqs[at], in its one spelling */
 	struct storage_plan plan;
-	struct arena arena;
+	struct arena arena; /* of reqs[at] */
 	struct entry *entry; /* that this add is setting up */
 };
 
@@ -435,9 +436,9 @@ static void add_reserve(struct add *a)
 	a->driver = storage_driver_find(r->driver, &e);
 	if (!a->driver || (a->driver->need && a->driver->need(r, &a->need, &e) < 0))
 		goto fail;
-	a->entry = entry_new(a->table, r->mount_point);
+	a->entry = entry_new(a->table, a->mount_point);
 	if (!a->entry) {
-		err_sys(&e, ENOMEM, "reserve %s", r->mount_point);
+		err_sys(&e, ENOMEM, "reserve %s", a->mount_point);
 		goto fail;
 	}
 	a->entry->flags = r->flags & STORAGE_SHARED ? ENTRY_PINNED : 0;
@@ -463,14 +464,29 @@ static void add_give_up(struct timer *t)
 	add_fail(a, &e);
 }
 
+/* The entry of the next request, NULL: there is none yet. "/run/x" and "/run//x/" are one. */
+static struct entry *add_look(struct add *a, struct err *e)
+{
+	arena_fini(&a->arena);
+	a->mount_point = storage_mount_point(&a->arena, a->reqs[a->at].mount_point);
+	if (a->mount_point)
+		return entry_find(a->table, a->mount_point);
+	err_sys(e, ENOMEM, "storage");
+	return NULL;
+}
+
 /* Goes on with the next request that needs work. */
 static void add_next(struct add *a)
 {
 	struct err e = { 0 };
 
 	for (; a->at < a->n; a->at++) {
-		struct entry *en = entry_find(a->table, a->reqs[a->at].mount_point);
+		struct entry *en = add_look(a, &e);
 
+		if (err_is_set(&e)) {
+			add_fail(a, &e);
+			return;
+		}
 		if (!en) {
 			add_reserve(a);
 			return;

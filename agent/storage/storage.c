@@ -164,6 +164,13 @@ static int check_mount_point(const char *path, struct err *e)
 	return r < 0 ? err_ctx(e, "mount point") : 0;
 }
 
+const char *storage_mount_point(struct arena *a, const char *path)
+{
+	bool plain = path_is_plain(path) && strnlen(path, MAX_TEXT + 1) <= MAX_TEXT;
+
+	return plain ? path_clean(a, path) : path;
+}
+
 int storage_req_check(const struct storage_req *r, struct err *e)
 {
 	if (check_mount_point(r->mount_point, e) < 0 || check_fstype(r->fstype, e) < 0)
@@ -271,7 +278,7 @@ int storage_plan_make(const struct storage_driver *d, const struct storage_req *
 	plan_init(&out->plan, a);
 	if (storage_req_check(r, e) < 0)
 		return -1;
-	clean.mount_point = path_clean(a, r->mount_point);
+	clean.mount_point = storage_mount_point(a, r->mount_point);
 	if (!clean.mount_point)
 		return storage_no_memory(e);
 	if (d->need && !ctx->device)

@@ -70,6 +70,10 @@ const struct storage_driver *storage_driver_find(const char *name, struct err *e
 /* Every driver's name, NULL-terminated (GetGuestDetails). */
 const char *const *storage_driver_names(void);
 
+/* The one spelling of a mount point, to compare two: path_clean. What cannot be one (relative, "..",
+ * too long) comes back as it is, for the checks to refuse. NULL: no memory. */
+const char *storage_mount_point(struct arena *a, const char *path);
+
 /* Checks common to all: mount point absolute and plain, below the directories where a host may
  * mount (/run/kata-containers, …: see storage.c), options sane. */
 int storage_req_check(const struct storage_req *r, struct err *e);
