@@ -135,10 +135,9 @@ static UNUSED void must(const struct storage_req *r, struct storage_plan *sp)
 
 static UNUSED void undo(const struct storage_plan *sp)
 {
-	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct err e = { 0 };
 
-	if (plan_undo(&sp->plan, root, done, &e) < 0)
+	if (storage_undo(sp, done, &e) < 0)
 		fail_msg("undo: %s", e.msg);
 }
 

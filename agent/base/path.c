@@ -33,7 +33,7 @@ struct walk {
 	int rootfd;
 	int dirfd;		/* where the walk is: O_PATH, owned */
 	mode_t mkdir_mode;	/* missing directories are made with it; 0: they are an error */
-	unsigned int links;	/* symlinks expanded so far */
+	unsigned int links;	/* symlinks expanded so far; SYMLINK_MAX: one more is refused */
 	struct str done;	/* names from the root to dirfd, each with a slash behind it */
 	struct str rest;	/* what is left to resolve */
 	char done_buf[PATH_MAX];
@@ -213,16 +213,18 @@ static int walk_rest(struct walk *w, enum walk_last how, char last[NAME_MAX + 1]
 	}
 }
 
+enum links { FOLLOW, STRICT };
+
 /* Sets out from the root; the caller closes w->dirfd whatever this returns. */
 static int walk_path(struct walk *w, int rootfd, const char *path, size_t len, mode_t mkdir_mode,
-		     enum walk_last how, char last[NAME_MAX + 1])
+		     enum links links, enum walk_last how, char last[NAME_MAX + 1])
 {
 	int r;
 
 	w->rootfd = rootfd;
 	w->dirfd = -1;
 	w->mkdir_mode = mkdir_mode;
-	w->links = 0;
+	w->links = links == STRICT ? SYMLINK_MAX : 0;
 	str_init(&w->done, w->done_buf, sizeof(w->done_buf));
 	str_init(&w->rest, w->rest_buf, sizeof(w->rest_buf));
 	str_add_n(&w->rest, path, len);
@@ -249,7 +251,7 @@ static int open_last(int dirfd, const char *name, int flags, mode_t mode)
 	return fd;
 }
 
-static int open_walking(int rootfd, const char *path, int flags, mode_t mode)
+static int open_walking(int rootfd, const char *path, int flags, mode_t mode, enum links links)
 {
 	bool excl = (flags & O_CREAT) && (flags & O_EXCL);
 	enum walk_last how = excl || (flags & O_NOFOLLOW) ? LAST_NOFOLLOW : LAST_NAME;
@@ -257,20 +259,21 @@ static int open_walking(int rootfd, const char *path, int flags, mode_t mode)
 	struct walk w;
 	int r;
 
-	r = walk_path(&w, rootfd, path, strlen(path), 0, how, last);
+	r = walk_path(&w, rootfd, path, strlen(path), 0, links, how, last);
 	if (r == 0)
 		r = open_last(w.dirfd, *last ? last : ".", flags, mode);
 	auto_close(&w.dirfd);
 	return r;
 }
 
-int path_open_in(int rootfd, const char *path, int flags, mode_t mode)
+static int open_resolving(int rootfd, const char *path, int flags, mode_t mode, enum links links)
 {
 	bool creates = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 	struct open_how how = {
 		.flags = (unsigned int)flags | O_CLOEXEC,
 		.mode = creates ? mode & 07777 : 0,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS |
+			   (links == STRICT ? RESOLVE_NO_SYMLINKS : 0),
 	};
 
 	path += strspn(path, "/");
@@ -287,16 +290,26 @@ int path_open_in(int rootfd, const char *path, int flags, mode_t mode)
 		else if (errno != EAGAIN && errno != EINTR)
 			return -errno;
 	}
-	return openat2_missing ? open_walking(rootfd, path, flags, mode) : -EAGAIN;
+	return openat2_missing ? open_walking(rootfd, path, flags, mode, links) : -EAGAIN;
 }
 
-static int mkdirs(int rootfd, const char *path, size_t len, mode_t mode)
+int path_open_in(int rootfd, const char *path, int flags, mode_t mode)
+{
+	return open_resolving(rootfd, path, flags, mode, FOLLOW);
+}
+
+int path_open_strict(int rootfd, const char *path, int flags)
+{
+	return open_resolving(rootfd, path, flags, 0, STRICT);
+}
+
+static int mkdirs(int rootfd, const char *path, size_t len, mode_t mode, enum links links)
 {
 	char last[NAME_MAX + 1];
 	struct walk w;
 	int r;
 
-	r = walk_path(&w, rootfd, path, len, mode, LAST_DIR, last);
+	r = walk_path(&w, rootfd, path, len, mode, links, LAST_DIR, last);
 	if (r == 0)
 		return w.dirfd;
 	auto_close(&w.dirfd);
@@ -305,10 +318,11 @@ static int mkdirs(int rootfd, const char *path, size_t len, mode_t mode)
 
 int path_mkdirs_in(int rootfd, const char *path, mode_t mode)
 {
-	return mkdirs(rootfd, path, strlen(path), mode);
+	return mkdirs(rootfd, path, strlen(path), mode, FOLLOW);
 }
 
-int path_parent_in(int rootfd, const char *path, mode_t mkdir_mode, const char **name)
+static int open_parent(int rootfd, const char *path, mode_t mkdir_mode, enum links links,
+		       const char **name)
 {
 	const char *slash = strrchr(path, '/');
 	const char *last = slash ? slash + 1 : path;
@@ -316,7 +330,17 @@ int path_parent_in(int rootfd, const char *path, mode_t mkdir_mode, const char *
 	if (!*last || str_eq(last, ".") || str_eq(last, ".."))
 		return -EINVAL;
 	*name = last;
-	return mkdirs(rootfd, path, (size_t)(last - path), mkdir_mode);
+	return mkdirs(rootfd, path, (size_t)(last - path), mkdir_mode, links);
+}
+
+int path_parent_in(int rootfd, const char *path, mode_t mkdir_mode, const char **name)
+{
+	return open_parent(rootfd, path, mkdir_mode, FOLLOW, name);
+}
+
+int path_parent_strict(int rootfd, const char *path, mode_t mkdir_mode, const char **name)
+{
+	return open_parent(rootfd, path, mkdir_mode, STRICT, name);
 }
 
 static int open_file_target(int dirfd, const char *name)
@@ -348,7 +372,7 @@ int path_target_in(int rootfd, const char *path, mode_t type)
 		return path_mkdirs_in(rootfd, path, 0755);
 	if (type != S_IFREG)
 		return -EINVAL;
-	r = walk_path(&w, rootfd, path, strlen(path), 0755, LAST_NAME, last);
+	r = walk_path(&w, rootfd, path, strlen(path), 0755, FOLLOW, LAST_NAME, last);
 	if (r == 0)
 		r = *last ? open_file_target(w.dirfd, last) : -EISDIR;
 	auto_close(&w.dirfd);

@@ -28,6 +28,12 @@ int path_mkdirs_in(int rootfd, const char *path, mode_t mode);
  * "..". */
 int path_parent_in(int rootfd, const char *path, mode_t mkdir_mode, const char **name);
 
+/* Both without following anything: a symbolic link on the way, or at the end of path_open_strict, is
+ * -ELOOP, or -ENOTDIR where it appeared just now. For a tree in which others are at work: what is
+ * opened lies where the path says. */
+int path_open_strict(int rootfd, const char *path, int flags);
+int path_parent_strict(int rootfd, const char *path, mode_t mkdir_mode, const char **name);
+
 /* An O_PATH descriptor of what shall be a mount's target: a directory (type S_IFDIR) or an empty
  * file (S_IFREG, mode 0644), made with its parents when missing; -ENOTDIR/-EISDIR when the existing
  * one is of the other kind. */

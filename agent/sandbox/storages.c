@@ -9,9 +9,6 @@
  */
 #include "sandbox/storages.h"
 
-#include <fcntl.h>
-#include <sys/mount.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -167,20 +164,16 @@ struct release {
 	struct entry *entries[]; /* LEAVING, in the order of unmounting */
 };
 
-/* Lazily, so that a file that is still open somewhere cannot hold the container's removal up. A
- * mount point that is empty and ours goes too. */
 static int unmount_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
 {
 	struct release *r = arg;
 
 	(void)out, (void)out_cap, (void)out_len;
 	for (size_t i = 0; i < r->n; i++) {
-		const char *path = r->entries[i]->mount_point;
+		struct err one = { 0 };
 
-		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
-		    errno != ENOENT)
-			err_sys(e, errno, "unmount %s", path);
-		rmdir(path);
+		if (storage_unmount(r->entries[i]->mount_point, &one) < 0 && !err_is_set(e))
+			*e = one;
 	}
 	return err_is_set(e) ? -1 : 0;
 }
@@ -325,13 +318,11 @@ static int mount_job(void *arg, void *out, size_t out_cap, size_t *out_len, stru
 	struct add *a = arg;
 	size_t done = 0;
 	struct err undo = { 0 };
-	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	(void)out, (void)out_cap, (void)out_len;
 	if (storage_execute(&a->plan, &a->reqs[a->at], &done, e) == 0)
 		return 0;
-	if (root >= 0)
-		plan_undo(&a->plan.plan, root, done, &undo);
+	storage_undo(&a->plan, done, &undo);
 	return -1;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Private to the storage layer and its tests: the drivers, and what they share. Pure but for
- * storage_refuse_links. */
+ * storage_open_parent. */
 #ifndef MOTE_STORAGE_DRIVER_H
 #define MOTE_STORAGE_DRIVER_H
 
@@ -34,9 +34,11 @@ int storage_parse_mode(const char *text, mode_t *out, struct err *e);
 /* The arena is out of budget; -1. */
 int storage_no_memory(struct err *e);
 
-/* No component of target below its place may be a symbolic link: a container of this sandbox may
- * write in a shared directory, and would lead the mount elsewhere in the guest. WAITS: jobs only.
- */
-int storage_refuse_links(const char *target, struct err *e);
+/* The directory (O_PATH) that holds target, missing ones made if make is not 0, and target's last
+ * name. No component below the place may be a symbolic link (PERMISSION_DENIED): a container of this
+ * sandbox may write in a shared directory, and would lead the mount elsewhere in the guest. What is
+ * then done with the name below the descriptor stays in that directory, whoever changes the tree
+ * meanwhile. -1 with e. WAITS: jobs only. */
+int storage_open_parent(const char *target, mode_t make, const char **name, struct err *e);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,6 +17,8 @@
 #include "base/str.h"
 #include "kernel/blkid.h"
 #include "storage/driver.h"
+
+#define DIR_MODE	0755	/* of the directories above a target */
 
 /* A pool that is large enough already is left alone: it never shrinks under somebody
  * who uses it. */
@@ -105,48 +108,100 @@ static int detect(const char *device, char *buf, size_t cap, struct err *e)
 	return blkid_fstype_of(fd, buf, cap, e) < 0 ? err_ctx(e, "filesystem of %s", device) : 0;
 }
 
-int storage_refuse_links(const char *target, struct err *e)
+int storage_open_parent(const char *target, mode_t make, const char **name, struct err *e)
 {
-	size_t done = storage_place_length(target);
-	char part[256];
-	struct str s = STR_OVER(part);
-	AUTO_FD fd = -1;
+	size_t n = storage_place_length(target);
+	char place[64];
+	struct str s = STR_OVER(place);
+	AUTO_FD top = -1;
+	int fd;
 
 	/* The place itself may be a link of the image's (/var/run). */
-	str_add_n(&s, target, done);
-	fd = open(part, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	for (const char *p = target + done; fd >= 0 && *(p += strspn(p, "/"));) {
-		size_t n = strcspn(p, "/");
-		struct stat st;
-		int next;
+	str_add_n(&s, target, n);
+	top = n && str_ok(&s) ? open(place, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (top < 0)
+		return err_sys(e, n ? errno : EINVAL, "%.160s", target);
+	fd = path_parent_strict(top, target + n, make, name);
+	if (fd == -ELOOP)
+		return err_set(e, RC_PERMISSION_DENIED,
+			       "%.160s: a symbolic link on the way to it", target);
+	return fd < 0 ? err_sys(e, -fd, "%.160s", target) : fd;
+}
 
-		str_reset(&s);
-		str_add_n(&s, p, n);
-		if (!str_ok(&s))
-			return err_sys(e, ENAMETOOLONG, "%.160s", target);
-		next = openat(fd, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		auto_close(&fd);
-		fd = next;
-		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode))
-			return err_set(e, RC_PERMISSION_DENIED,
-				       "%.160s: \"%.48s\" in it is a symbolic link", target, part);
-		p += n;
-	}
-	if (fd < 0 && errno != ENOENT)
-		return err_sys(e, errno, "%.160s", target);
-	return 0;
+static int refuse_link(int dirfd, const char *name, const char *target, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode))
+		return 0;
+	return err_set(e, RC_PERMISSION_DENIED, "%.160s: a symbolic link", target);
+}
+
+/* One op at a time, each with its target's parent for a root. */
+static int run_op(const struct plan_op *op, struct err *e)
+{
+	struct plan_op at = *op;
+	struct plan one = { .ops = &at, .n = 1 };
+	AUTO_FD dirfd = storage_open_parent(op->target, DIR_MODE, &at.target, e);
+	size_t done;
+
+	if (dirfd < 0 || refuse_link(dirfd, at.target, op->target, e) < 0)
+		return -1;
+	return plan_run(&one, dirfd, &done, e) < 0 ? err_ctx(e, "%s", op->target) : 0;
 }
 
 static int run_plan(const struct plan *p, size_t *done, struct err *e)
 {
-	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (root < 0)
-		return err_sys(e, errno, "open /");
-	for (size_t i = 0; i < p->n; i++)
-		if (storage_refuse_links(p->ops[i].target, e) < 0)
+	for (*done = 0; *done < p->n; ++*done)
+		if (run_op(&p->ops[*done], e) < 0)
 			return -1;
-	return plan_run(p, root, done, e);
+	return 0;
+}
+
+static int undo_op(const struct plan_op *op, struct err *e)
+{
+	struct plan_op at = *op;
+	struct plan one = { .ops = &at, .n = 1 };
+	AUTO_FD dirfd = storage_open_parent(op->target, 0, &at.target, e);
+
+	if (dirfd < 0)
+		return e->sys == ENOENT ? 0 : -1;
+	return plan_undo(&one, dirfd, 1, e) < 0 ? err_ctx(e, "%s", op->target) : 0;
+}
+
+int storage_undo(const struct storage_plan *sp, size_t done, struct err *e)
+{
+	int result = 0;
+
+	for (size_t i = MIN(done, sp->plan.n); i-- > 0;) {
+		struct err one = { 0 };
+
+		if (undo_op(&sp->plan.ops[i], &one) == 0 || result < 0)
+			continue;
+		*e = one;
+		result = -1;
+	}
+	return result;
+}
+
+/* By the working directory of this job: umount2(2) knows no descriptors. */
+int storage_unmount(const char *mount_point, struct err *e)
+{
+	const char *name;
+	AUTO_FD dirfd = storage_open_parent(mount_point, 0, &name, e);
+
+	if (dirfd < 0 && e->sys == ENOENT) {
+		err_clear(e);
+		return 0;
+	}
+	if (dirfd < 0)
+		return -1;
+	if (fchdir(dirfd) < 0)
+		return err_sys(e, errno, "unmount %s", mount_point);
+	if (umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		return err_sys(e, errno, "unmount %s", mount_point);
+	rmdir(name);
+	return 0;
 }
 
 /* The op lends its fstype for the length of the run. */

@@ -97,13 +97,17 @@ static bool is_read_only(const struct storage_req *r)
 int storage_apply_fs_group(const char *path, const struct storage_req *r, struct err *e)
 {
 	struct change c = { .gid = r->fs_group, .bits = is_read_only(r) ? READ_ONLY : READ_WRITE };
-	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	AUTO_FD fd = root < 0 ? -errno : path_open_in(root, path, O_PATH | O_DIRECTORY, 0);
+	const char *name;
+	AUTO_FD parent = storage_open_parent(path, 0, &name, e);
+	AUTO_FD fd = -1;
 	struct stat st;
 	int error;
 
+	if (parent < 0)
+		return err_ctx(e, "fs group");
+	fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(e, -fd, "fs group of %s", path);
+		return err_sys(e, errno, "fs group of %s", path);
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "fs group of %s", path);
 	if ((r->flags & STORAGE_FS_GROUP_ON_ROOT_MISMATCH) && st.st_gid == c.gid &&

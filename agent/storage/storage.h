@@ -85,10 +85,18 @@ int storage_plan_make(const struct storage_driver *d, const struct storage_req *
 		      const struct storage_ctx *ctx, struct arena *a, struct storage_plan *out,
 		      struct err *e);
 
-/* Carries a storage plan out. WAITS: jobs only. *done as in plan_run, for the caller's plan_undo on
- * failure. PERMISSION_DENIED: a symbolic link on the way to a target. */
+/* Carries a storage plan out. WAITS: jobs only. *done as in plan_run, for the caller's storage_undo
+ * on failure. PERMISSION_DENIED: a symbolic link on the way to a target. */
 int storage_execute(const struct storage_plan *sp, const struct storage_req *r, size_t *done,
 		    struct err *e);
+
+/* Undoes the first `done` ops as plan_undo does, and as confined as they were carried out. WAITS: jobs
+ * only. */
+int storage_undo(const struct storage_plan *sp, size_t done, struct err *e);
+
+/* Takes a mount point away, lazily, so that a file that is still open somewhere cannot hold it up,
+ * and its directory if it is empty. Not mounted, or gone, is fine. WAITS: jobs only. */
+int storage_unmount(const char *mount_point, struct err *e);
 
 /* Changes group and modes below path (reference 5.1 "FSGroup"). WAITS: jobs only. */
 int storage_apply_fs_group(const char *path, const struct storage_req *r, struct err *e);

@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/statfs.h>
 
 #include "storage_world.h"
@@ -215,6 +217,83 @@ static void links_are_refused(void **state)
 	assert_int_equal(rmdir("/run/victim"), 0);	/* untouched: empty, and no mount */
 }
 
+/* A container that swaps a directory of a shared one for a link, and back, as fast as it can. */
+struct swapper {
+	pthread_t thread;
+	atomic_bool stop;
+	atomic_int swaps;
+};
+
+static void *swap(void *arg)
+{
+	struct swapper *s = arg;
+
+	while (!atomic_load(&s->stop))
+		if (renameat2(AT_FDCWD, "/run/share/a", AT_FDCWD, "/run/share/b", RENAME_EXCHANGE) == 0)
+			atomic_fetch_add(&s->swaps, 1);
+	return NULL;
+}
+
+static void swap_start(struct swapper *s)
+{
+	make_dir("/run/victim/v");
+	make_dir("/run/share/a");
+	assert_int_equal(symlink("../victim", "/run/share/b"), 0);
+	assert_int_equal(chmod("/run/victim/v", 0700), 0);
+	assert_int_equal(mount("victim", "/run/victim/v", "tmpfs", 0, "mode=700"), 0);
+	atomic_store(&s->stop, false);
+	atomic_store(&s->swaps, 0);
+	assert_int_equal(pthread_create(&s->thread, NULL, swap, s), 0);
+}
+
+static void swap_end(struct swapper *s)
+{
+	struct stat root = stat_of("/run/victim/v");
+
+	atomic_store(&s->stop, true);
+	pthread_join(s->thread, NULL);
+	assert_true(is_mount("/run/victim/v"));
+	assert_mode("/run/victim/v", 0700);
+	assert_int_equal(root.st_gid, 0);
+	assert_int_equal(umount2("/run/victim/v", 0), 0);
+	assert_false(is_mount("/run/victim/v"));
+	assert_mode("/run/victim/v", 0700);
+	assert_int_equal(rmdir("/run/victim/v"), 0);
+	assert_int_equal(rmdir("/run/victim"), 0);	/* nothing was made there */
+}
+
+#define ROUNDS	3000
+
+static void links_that_come_and_go(void **state)
+{
+	static const struct storage_ctx ctx = { .container_id = "c1" };
+	struct storage_req made = request("local", "", "", "/run/share/a/v");
+	struct storage_req mounted = request("ephemeral", "tmpfs", "tmpfs", "/run/share/a/v");
+	struct storage_plan plans[2];
+	struct swapper s;
+
+	NEEDS_NAMESPACE();
+	made.fs_group = mounted.fs_group = other_gid() + 1;
+	made.flags = mounted.flags = in_userns ? 0 : STORAGE_FS_GROUP;
+	set_options(&made, "mode=0777");
+	assert_int_equal(storage_plan_make(&storage_local, &made, &ctx, &arena, &plans[0], &err), 0);
+	assert_int_equal(storage_plan_make(&storage_ephemeral, &mounted, &ctx, &arena, &plans[1], &err),
+			 0);
+	swap_start(&s);
+	for (int i = 0; i < ROUNDS || atomic_load(&s.swaps) < ROUNDS / 3; i++) {
+		const struct storage_req *r = i % 2 ? &mounted : &made;
+		struct err ignored = { 0 };
+
+		err_clear(&err);
+		storage_execute(&plans[i % 2], r, &done, &err);
+		if (i % 3)
+			storage_undo(&plans[i % 2], done, &ignored);
+		else
+			storage_unmount("/run/share/a/v", &ignored);
+	}
+	swap_end(&s);
+}
+
 /* --- before the mounts --------------------------------------------------------------------- */
 
 /* A plan of one directory, with something to do before. */
@@ -336,6 +415,7 @@ int main(void)
 		TEST(overlay_read_only),
 		TEST(every_driver_undone),
 		TEST(links_are_refused),
+		TEST(links_that_come_and_go),
 		TEST(hugepages),
 		TEST(hugepages_refused),
 		TEST(filesystem_made_and_found),

@@ -361,6 +361,32 @@ static bool check_harmless(int fd)
 	return true;
 }
 
+/* Not even a link that stays inside. */
+static void strict_follows_nothing(void **state UNUSED)
+{
+	static const char *const linked[] = { "rel", "abs", "dirlink/file", "dirlink", "escape", "dirlink/",
+					      "dangling", "loop", "dotdot/file", "dir/../rel" };
+	const char *name;
+	int fd;
+
+	for (size_t i = 0; i < COUNT_OF(linked); i++)
+		assert_int_equal(path_open_strict(rootfd, linked[i], O_PATH), -ELOOP);
+	fd = path_open_strict(rootfd, "/dir/./sub/../file", O_RDONLY);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(path_open_strict(rootfd, "dir/none", O_PATH), -ENOENT);
+
+	assert_int_equal(path_parent_strict(rootfd, "dirlink/x", 0755, &name), -ELOOP);
+	assert_int_equal(path_parent_strict(rootfd, "outside_rel/new/x", 0755, &name), -ELOOP);
+	assert_int_equal(path_parent_strict(rootfd, "file/x", 0755, &name), -ENOTDIR);
+	assert_int_equal(path_parent_strict(rootfd, "dir/none/x", 0, &name), -ENOENT);
+	fd = path_parent_strict(rootfd, "/dir/new/rel", 0750, &name); /* the last name is the caller's */
+	assert_true(fd >= 0);
+	assert_string_equal(name, "rel");
+	close(fd);
+	assert_int_equal(stat_of(rootfd, "dir/new").st_mode & 07777, 0750);
+}
+
 static void a_symlink_swapped_in_while_running(void **state UNUSED)
 {
 	int opened = 0, made = 0;
@@ -507,6 +533,7 @@ static const struct CMUnitTest in_root[] = {
 	TEST(directories_are_made_inside),
 	TEST(parents),
 	TEST(mount_targets),
+	TEST(strict_follows_nothing),
 	TEST(a_symlink_swapped_in_while_running),
 	TEST(a_directory_moved_out_while_running),
 	TEST(the_walk_does_what_the_kernel_does),
