@@ -183,6 +183,7 @@ static enum step_result create_rootfs(struct steps *s, struct err *e)
 		.user_ns = c->spec->linux.ns[NS_USER].want,
 		.cgroup_path = c->cgroup_path,
 		.controllers = has_cgroups(c) ? cg->controllers : 0,
+		.run_dir = c->host->run_dir,
 	};
 
 	plan_init(&c->rootfs, &c->plan_arena);

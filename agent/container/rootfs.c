@@ -79,8 +79,8 @@ static void options_into(struct plan_op *op, const struct mount_options *o)
 	op->rec_clear = o->rec_clear;
 }
 
-static int add_bind(const struct spec_mount *m, const struct mount_options *o, struct plan *p,
-		    struct err *e)
+static int add_bind(const struct spec_mount *m, const struct mount_options *o,
+		    const struct rootfs_facts *f, struct plan *p, struct err *e)
 {
 	struct plan_op *op;
 
@@ -93,6 +93,8 @@ static int add_bind(const struct spec_mount *m, const struct mount_options *o, s
 	options_into(op, o);
 	op->ms_flags |= MS_BIND;
 	op->flags |= PLAN_PROC_GUARD;
+	if (f->run_dir && path_is_below(m->source, f->run_dir))
+		op->flags |= PLAN_SOURCE_STRICT;
 	return 0;
 }
 
@@ -192,7 +194,7 @@ static int add_mount(const struct spec *s, const struct spec_mount *m, const str
 	if (o.extra & (MOUNT_IDMAP | MOUNT_RIDMAP))
 		return err_set(e, RC_UNIMPLEMENTED, "id-mapped mounts are not supported");
 	if (is_bind(m, &o))
-		return add_bind(m, &o, p, e);
+		return add_bind(m, &o, f, p, e);
 	if (!*m->type)
 		return err_set(e, RC_INVALID_ARGUMENT, "no type");
 	if (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))

@@ -18,6 +18,9 @@ struct rootfs_facts {
 	const char *cgroup_path;	/* of the container in its hierarchies, for version 1 */
 	/* version 1: enum cgroup_controller of those that are mounted */
 	unsigned int controllers;
+	/* Below it containers are at work: sources of binds there are reached without following a
+	 * link. NULL: nowhere. */
+	const char *run_dir;
 };
 
 /* Appends to p (strings in p's arena or the spec's). INVALID_ARGUMENT naming the entry:

@@ -141,7 +141,7 @@ static int do_mknod(const struct plan_op *op, int rootfd, struct err *e)
 
 static int do_chmod(const struct plan_op *op, int rootfd, struct err *e)
 {
-	AUTO_FD fd = path_open_in(rootfd, op->target, O_PATH, 0);
+	AUTO_FD fd = path_open_in(rootfd, op->target, O_PATH | O_NOFOLLOW, 0);
 	int r = fd < 0 ? fd : chmod_fd(fd, op->mode & 07777);
 
 	return r < 0 ? err_sys(e, -r, "chmod %s", op->target) : 0;
@@ -267,6 +267,7 @@ static const struct {
 	{ PLAN_TMPCOPYUP, "tmpcopyup" },
 	{ PLAN_NO_UNDO, "no-undo" },
 	{ PLAN_PROC_GUARD, "proc-guard" },
+	{ PLAN_SOURCE_STRICT, "strict-source" },
 };
 
 static void print_text(struct str *s, const char *key, const char *value)

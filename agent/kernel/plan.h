@@ -38,7 +38,7 @@ enum plan_kind {
 	PLAN_MASK,
 	/* target bound on itself, recursively, read-only; missing is fine */
 	PLAN_READONLY,
-	/* mode & 07777 */
+	/* mode & 07777; never through a symlink */
 	PLAN_CHMOD,
 	/* uid, gid; (uid_t)-1 leaves one alone; never through a symlink */
 	PLAN_CHOWN,
@@ -57,6 +57,7 @@ enum plan_flags {
 	PLAN_NO_UNDO = 0x20,	/* stays when the plan is undone */
 	PLAN_PROC_GUARD = 0x40, /* the container rule: nothing may be mounted on or below /proc
 				 * but proc itself and the known harmless files */
+	PLAN_SOURCE_STRICT = 0x80, /* a bind's source is reached without following any symlink */
 };
 
 struct plan_op {

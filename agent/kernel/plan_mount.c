@@ -211,12 +211,21 @@ static int fail(struct err *e, int r, const struct plan_op *op)
 	return -1;
 }
 
+static int open_strict(const char *path, unsigned int flags)
+{
+	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return root < 0 ? -errno : path_open_strict(root, path, (int)flags);
+}
+
 static int open_source(const struct plan_op *op, int rootfd, unsigned int flags)
 {
 	int fd;
 
 	if (op->flags & PLAN_SOURCE_IN_ROOT)
 		return path_open_in(rootfd, op->source, (int)flags, 0);
+	if (op->flags & PLAN_SOURCE_STRICT)
+		return open_strict(op->source, flags);
 	fd = open(op->source, (int)flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -421,6 +430,10 @@ int plan_do_bind(const struct plan_op *op, int rootfd, struct err *e)
 	AUTO_FD target = -1;
 	int r;
 
+	if (source == -ELOOP && (op->flags & PLAN_SOURCE_STRICT))
+		return err_set(e, RC_PERMISSION_DENIED,
+			       "bind %s on %s: a symbolic link on the way to it", op->source,
+			       op->target);
 	if (source < 0)
 		return fail(e, source, op);
 	if ((op->flags & PLAN_SKIP_MOUNTED) && plan_is_done(op, rootfd))

@@ -313,6 +313,43 @@ static void cut_in_each_call(void **state)
 	assert_rc(r, r->err.rc, RC_NOT_FOUND, id);
 }
 
+/* A container leaves a link in a volume that others will have: it leads nobody out of it. */
+static void links_in_a_volume(void **state)
+{
+#define VOLUME "/run/kata-containers/shared/containers/attacked"
+	static const char local[] =
+		",{\"driver\":\"local\",\"fstype\":\"local\",\"mount_point\":\"" VOLUME "\"}";
+	static const char below[] =
+		",{\"driver\":\"local\",\"fstype\":\"local\",\"options\":[\"mode=0777\"],"
+		"\"mount_point\":\"" VOLUME "/root/tmp/made\"}";
+	static const char *const sources[] = { VOLUME, VOLUME "/root", VOLUME "/root/etc" };
+	struct rig *r = cases_rig;
+	char mounts[256];
+	struct rig_container what = { .args = "[\"ln\",\"-s\",\"/\",\"/volume/root\"]",
+				      .storages = local,
+				      .mounts = mounts };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(sources); i++) {
+		const char *id = rig_id(r);
+
+		snprintf(mounts, sizeof(mounts),
+			 ",{\"destination\":\"/volume\",\"type\":\"bind\",\"source\":\"%s\","
+			 "\"options\":[\"rbind\"]}",
+			 sources[i]);
+		if (i) {
+			assert_rc(r, rig_create(r, id, &what), RC_PERMISSION_DENIED, "symbolic link");
+			continue;
+		}
+		assert_done(r, rig_run(r, id, &what));
+		assert_int_equal(rig_wait(r, id, ""), 0);
+		assert_done(r, rig_remove(r, id));
+	}
+	what.storages = below;
+	what.mounts = "";
+	assert_rc(r, rig_create(r, rig_id(r), &what), RC_PERMISSION_DENIED, "symbolic link");
+}
+
 const struct CMUnitTest cases_hostile[] = {
 	cmocka_unit_test(torn_frames),
 	cmocka_unit_test(oversized_frame),
@@ -322,5 +359,6 @@ const struct CMUnitTest cases_hostile[] = {
 	cmocka_unit_test(many_connections),
 	cmocka_unit_test(never_reads),
 	cmocka_unit_test(cut_in_each_call),
+	cmocka_unit_test(links_in_a_volume),
 	{ 0 },
 };

@@ -79,7 +79,7 @@ static void pod(struct spec *s, struct rootfs_facts *f)
 		{ .path = "/dev/talk", .type = S_IFIFO },
 	};
 
-	(void)f;
+	f->run_dir = "/run/kata-containers";
 	mount_on(s, "/proc", "proc", "proc", "nosuid,noexec,nodev");
 	mount_on(s, "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k");
 	mount_on(s, "/dev/pts", "devpts", "devpts",
