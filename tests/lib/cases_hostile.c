@@ -225,6 +225,35 @@ static void wrong_streams(void **state)
 	still_served(r);
 }
 
+/* No time limit at all, whatever its number says; the longest one is none too soon. */
+static void odd_timeouts(void **state)
+{
+	static const int64_t timeouts[] = { -1, INT64_MIN, INT64_MAX, INT64_MAX - 1 };
+	struct rig *r = cases_rig;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(timeouts); i++) {
+		AUTO_FD fd = raw(r);
+		uint8_t buf[64], body = 0;
+		size_t n = check_frame(buf, 1);
+		struct frame f;
+
+		buf[n++] = 4 << 3; /* timeout_nano */
+		for (uint64_t v = (uint64_t)timeouts[i]; v || !body; v >>= 7) {
+			body = v >> 7 == 0;
+			buf[n++] = (uint8_t)((v & 0x7f) | (body ? 0 : 0x80));
+		}
+		put_header(buf, (uint32_t)(n - FRAME_HEADER), 1, FRAME_REQUEST, 0);
+		push(fd, buf, n);
+		assert_true(take_header(fd, &f));
+		assert_true(f.length > 0);
+		while (recv(fd, &body, 1, 0) < 0 && errno == EAGAIN)
+			;
+		assert_int_equal(body, 2 << 3 | 2); /* the reply's payload, and no status before it */
+	}
+	still_served(r);
+}
+
 static void many_connections(void **state)
 {
 	struct rig *r = cases_rig;
@@ -356,6 +385,7 @@ const struct CMUnitTest cases_hostile[] = {
 	cmocka_unit_test(endless_frames),
 	cmocka_unit_test(random_bytes),
 	cmocka_unit_test(wrong_streams),
+	cmocka_unit_test(odd_timeouts),
 	cmocka_unit_test(many_connections),
 	cmocka_unit_test(never_reads),
 	cmocka_unit_test(cut_in_each_call),

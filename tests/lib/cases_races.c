@@ -32,7 +32,166 @@ static void wait_for_a_create_that_fails(void **state)
 	assert_rc(r, rig_remove(r, id), RC_NOT_FOUND, id);
 }
 
+#define EXEC                                                                                        \
+	"{\"container_id\":\"%s\",\"exec_id\":\"e%d\",\"process\":{\"Args\":[\"sleep\",\"1000\"]," \
+	"\"Cwd\":\"/\",\"Env\":[\"PATH=/bin\"],\"User\":{}}}"
+
+/* Every exec is answered, whether it came to run or not; so is who reads from it and waits for it. */
+static void remove_while_execs_are_made(void **state)
+{
+	static struct rig_pending exec[12], read[12], wait[12];
+	struct rig *r = cases_rig;
+
+	(void)state;
+	for (int round = 0; round < 4; round++) {
+		struct rig_container what = { .args = "[\"sleep\",\"1000\"]" };
+		const char *id = rig_id(r);
+		static struct rig_pending gone;
+
+		assert_done(r, rig_run(r, id, &what));
+		for (int i = 0; i < 12; i++) {
+			rig_send(r, r->client, LATE_MS, &exec[i], "ExecProcess", EXEC, id, i);
+			rig_send(r, r->client, LATE_MS, &read[i], "ReadStdout",
+				 "{\"container_id\":\"%s\",\"exec_id\":\"e%d\",\"len\":10}", id, i);
+			rig_send(r, r->client, LATE_MS, &wait[i], "WaitProcess",
+				 "{\"container_id\":\"%s\",\"exec_id\":\"e%d\"}", id, i);
+			if (i == 3 * round)
+				rig_send(r, r->client, LATE_MS, &gone, "RemoveContainer",
+					 "{\"container_id\":\"%s\"}", id);
+		}
+		assert_int_equal(rig_await(r, &gone), RC_OK);
+		for (int i = 0; i < 12; i++) {
+			assert_int_not_equal(rig_await(r, &exec[i]), RC_DEADLINE_EXCEEDED);
+			assert_int_not_equal(rig_await(r, &read[i]), RC_DEADLINE_EXCEEDED);
+			assert_int_not_equal(rig_await(r, &wait[i]), RC_DEADLINE_EXCEEDED);
+		}
+		assert_rc(r, rig_remove(r, id), RC_NOT_FOUND, id);
+	}
+}
+
+/* The id of an exec that was waited for is free, and nothing of the old one is in the new one. */
+static void exec_ids_again(void **state)
+{
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+	struct rig_container what = { .args = "[\"sleep\",\"1000\"]" };
+
+	(void)state;
+	assert_done(r, rig_run(r, id, &what));
+	for (int i = 0; i < 20; i++) {
+		char script[64], wanted[16];
+
+		snprintf(script, sizeof(script), "echo %d; exit %d", i, i);
+		snprintf(wanted, sizeof(wanted), "%d\n", i);
+		assert_done(r, rig_exec(r, id, "again", script));
+		if (i % 3)
+			assert_true(rig_read(r, "ReadStdout", id, "again") > 0);
+		if (i % 3)
+			assert_string_equal(r->reply, wanted);
+		assert_rc(r, rig_exec(r, id, "again", "true"), RC_ALREADY_EXISTS, "again");
+		assert_int_equal(rig_wait(r, id, "again"), i);
+	}
+	assert_done(r, rig_remove(r, id));
+}
+
+#define DEAF "[\"sh\",\"-c\",\"trap : USR1; echo ready; sleep 1000 & wait $!; wc -c\"]"
+
+static void await_ready(struct rig *r, const char *id)
+{
+	assert_done(r, rig_call(r, "ReadStdout", "{\"container_id\":\"%s\",\"len\":6}", id));
+}
+
+static char *base64_zeroes(size_t n)
+{
+	char *s = malloc(n / 3 * 4 + 1);
+
+	assert_non_null(s);
+	memset(s, 'A', n / 3 * 4);
+	s[n / 3 * 4] = '\0';
+	return s;
+}
+
+/* A pipe that nobody reads holds up its writer alone, and that one no longer than its deadline; the
+ * end of input that comes behind a write that waits does not cut it off. */
+static void input_that_waits(void **state)
+{
+	static struct rig_pending first, second;
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+	char *data = base64_zeroes(196608);
+	struct rig_container what = { .args = DEAF };
+	unsigned int n = 0;
+
+	(void)state;
+	assert_done(r, rig_run(r, id, &what));
+	await_ready(r, id);
+	rig_send(r, r->client, 0, &first, "WriteStdin", "{\"container_id\":\"%s\",\"data\":\"%s\"}", id,
+		 data);
+	rig_send(r, r->client, 300, &second, "WriteStdin", "{\"container_id\":\"%s\",\"data\":\"QUFB\"}",
+		 id);
+	assert_int_equal(rig_await(r, &second), RC_DEADLINE_EXCEEDED);
+	assert_false(first.done);
+	assert_done(r, rig_call(r, "CloseStdin", "{\"container_id\":\"%s\"}", id));
+	assert_rc(r, rig_call(r, "WriteStdin", "{\"container_id\":\"%s\",\"data\":\"QUFB\"}", id),
+		  RC_FAILED_PRECONDITION, "closed");
+	assert_false(first.done);
+	assert_done(r, rig_call(r, "SignalProcess", "{\"container_id\":\"%s\",\"signal\":10}", id));
+	assert_int_equal(rig_await(r, &first), RC_OK);
+	assert_true(rig_read(r, "ReadStdout", id, id) > 0);
+	assert_int_equal(sscanf(r->reply, "%u", &n), 1);
+	assert_int_equal(n, 196608); /* the second write is not in it */
+	assert_int_equal(rig_wait(r, id, ""), 0);
+	assert_done(r, rig_remove(r, id));
+	free(data);
+}
+
+/* Removed until nobody knows it. */
+static void remove_at_last(struct rig *r, const char *id)
+{
+	int rc;
+
+	do
+		rc = rig_remove(r, id);
+	while (rc == RC_FAILED_PRECONDITION); /* it is being created */
+	if (rc && rc != RC_NOT_FOUND)
+		fail_msg("RemoveContainer: %s", r->err.msg);
+}
+
+/* A host that is cut off in the middle of a create finds the container whole or not at all. */
+static void cut_in_a_create(void **state)
+{
+	static struct rig_pending p;
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+	struct rig_container what = { .args = "[\"sh\",\"-c\",\"exit 5\"]" };
+
+	(void)state;
+	for (int i = 0; i < 12; i++) {
+		struct client *c = rig_connect(r);
+		int rc;
+
+		assert_non_null(c);
+		rig_create_send(r, c, &p, id, &what);
+		for (int turns = 0; turns < i; turns++)
+			loop_once(r->loop, 1);
+		client_free(c);
+		rc = rig_create(r, id, &what);
+		if (rc == RC_ALREADY_EXISTS) {
+			remove_at_last(r, id);
+			rc = rig_create(r, id, &what);
+		}
+		assert_done(r, rc);
+		assert_done(r, rig_call(r, "StartContainer", "{\"container_id\":\"%s\"}", id));
+		assert_int_equal(rig_wait(r, id, ""), 5);
+		assert_done(r, rig_remove(r, id));
+	}
+}
+
 const struct CMUnitTest cases_races[] = {
+	cmocka_unit_test(remove_while_execs_are_made),
+	cmocka_unit_test(exec_ids_again),
+	cmocka_unit_test(input_that_waits),
+	cmocka_unit_test(cut_in_a_create),
 	cmocka_unit_test(wait_for_a_create_that_fails),
 	{ 0 },
 };

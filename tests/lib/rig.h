@@ -93,6 +93,10 @@ struct rig_container {
 /* CreateContainer with a writable busybox root. The code. */
 int rig_create(struct rig *r, const char *id, const struct rig_container *what);
 
+/* The same, not waited for. */
+void rig_create_send(struct rig *r, struct client *c, struct rig_pending *p, const char *id,
+		     const struct rig_container *what);
+
 /* create + start. */
 int rig_run(struct rig *r, const char *id, const struct rig_container *what);
 

@@ -187,14 +187,15 @@ static void root_storages(const struct rig *r, const char *id, char *out, size_t
 		 r->kind == RIG_VM ? "/run/kata-containers/sandbox/storage/rootfs" : r->rootfs);
 }
 
-int rig_create(struct rig *r, const char *id, const struct rig_container *what)
+void rig_create_send(struct rig *r, struct client *c, struct rig_pending *p, const char *id,
+		     const struct rig_container *what)
 {
 	char storages[1024] = "";
 
 	if (!what->root)
 		root_storages(r, id, storages, sizeof(storages));
-	return rig_call(
-		r, "CreateContainer",
+	rig_send(
+		r, c, RIG_CALL_MS, p, "CreateContainer",
 		"{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"storages\":[%s%s],\"OCI\":{\"Version\":\"1.1.0\","
 		"\"Hostname\":\"%s\",\"Mounts\":[%s%s],\"Root\":{\"Path\":\"%s\"%s},"
 		"\"Process\":{\"Args\":%s%s%s%s%s%s},"
@@ -213,6 +214,16 @@ int rig_create(struct rig *r, const char *id, const struct rig_container *what)
 		unless(what->linux, "\"CgroupsPath\"", "\""),
 		unless(what->linux, "\"Namespaces\"", default_namespaces), or_empty(what->spec),
 		or_empty(what->request));
+}
+
+int rig_create(struct rig *r, const char *id, const struct rig_container *what)
+{
+	static struct rig_pending p;
+
+	rig_create_send(r, r->client, &p, id, what);
+	rig_await(r, &p);
+	r->err = p.err;
+	return r->err.rc;
 }
 
 int rig_run(struct rig *r, const char *id, const struct rig_container *what)
