@@ -235,15 +235,56 @@ static const struct step create_steps[] = {
 	{ 0 },
 };
 
+/* A second removal of the same container, a host's retry, shares the outcome of the first. */
+void member_join(struct member *m, sandbox_done_fn done, void *owner)
+{
+	struct joiner *j = mem_new(1, sizeof(*j));
+	struct err e = { 0 };
+
+	if (!j) {
+		err_sys(&e, ENOMEM, "container");
+		done(owner, &e);
+		return;
+	}
+	*j = (struct joiner){ .done = done, .owner = owner };
+	list_append(&m->joined, &j->node);
+}
+
+/* Before the member goes: who waits is told after. */
+static void take_joined(struct member *m, struct list *out)
+{
+	struct joiner *j;
+
+	list_init(out);
+	LIST_EACH(j, &m->joined, struct joiner, node) {
+		list_remove(&j->node);
+		list_append(out, &j->node);
+	}
+}
+
+static void tell_joined(struct list *joined, const struct err *e)
+{
+	struct joiner *j;
+
+	while ((j = LIST_FIRST(joined, struct joiner, node))) {
+		list_remove(&j->node);
+		j->done(j->owner, e);
+		free(j);
+	}
+}
+
 static void clear_finished(struct steps *st)
 {
 	struct operation op = *operation_of(st);
+	struct list joined;
 
 	if (err_is_set(&op.steps.err))
 		log_warn("sandbox", "clear away what a failed create left: %s", op.steps.err.msg);
 	free(operation_of(st));
+	take_joined(op.member, &joined);
 	member_free(op.sandbox, op.member);
 	op.done(op.owner, &op.failed);
+	tell_joined(&joined, &op.steps.err);
 }
 
 /* The id is free again only when everything below it is gone. */
@@ -251,11 +292,15 @@ static void create_finished(struct steps *st)
 {
 	struct operation *op = operation_of(st);
 	struct operation copy = *op;
+	bool made = !err_is_set(&st->err);
 
+	if (made && op->sandbox->state == SANDBOX_DESTROYED)
+		err_set(&st->err, RC_FAILED_PRECONDITION, "the sandbox was destroyed meanwhile");
 	if (err_is_set(&st->err)) {
 		op->failed = st->err;
 		op->deadline_ms = clock_after(CLEAR_MS);
-		steps_start(st, &remove_steps[REMOVE_STORAGES], clear_finished);
+		steps_start(st, &remove_steps[made ? REMOVE_CONTAINER : REMOVE_STORAGES],
+			    clear_finished);
 		return;
 	}
 	op->member->state = MEMBER_LIVE;
@@ -376,38 +421,15 @@ static void remove_finished(struct steps *st)
 	struct operation op = *operation_of(st);
 	const struct err *e = &op.steps.err;
 	struct list joined;
-	struct joiner *j;
 
 	free(operation_of(st));
-	list_init(&joined);
-	LIST_EACH(j, &op.member->joined, struct joiner, node) {
-		list_remove(&j->node);
-		list_append(&joined, &j->node);
-	}
+	take_joined(op.member, &joined);
 	if (err_is_set(e) && op.steps.at == REMOVE_CONTAINER)
 		op.member->state = MEMBER_LIVE;
 	else
 		member_free(op.sandbox, op.member);
 	op.done(op.owner, e);
-	LIST_EACH(j, &joined, struct joiner, node) {
-		j->done(j->owner, e);
-		free(j);
-	}
-}
-
-/* A second removal of the same container, a host's retry, shares the outcome of the first. */
-static void remove_join(struct member *m, sandbox_done_fn done, void *owner)
-{
-	struct joiner *j = mem_new(1, sizeof(*j));
-	struct err e = { 0 };
-
-	if (!j) {
-		err_sys(&e, ENOMEM, "remove container");
-		done(owner, &e);
-		return;
-	}
-	*j = (struct joiner){ .done = done, .owner = owner };
-	list_append(&m->joined, &j->node);
+	tell_joined(&joined, e);
 }
 
 static void remove_start(struct deferred *d)
@@ -425,7 +447,7 @@ void sandbox_container_remove(struct sandbox *s, struct container *c, uint64_t d
 	struct operation *op;
 
 	if (m->state == MEMBER_LEAVING) {
-		remove_join(m, done, owner);
+		member_join(m, done, owner);
 		return;
 	}
 	if (m->state != MEMBER_LIVE) {

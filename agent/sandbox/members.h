@@ -12,7 +12,7 @@ struct member {
 	struct container *container; /* owned */
 	struct storage_refs storages;
 	enum member_state state;
-	struct list joined; /* struct joiner: who asked for the removal while it was under way */
+	struct list joined; /* struct joiner: who waits for the end that is under way */
 };
 
 struct joiner {
@@ -23,6 +23,10 @@ struct joiner {
 
 /* The row of a container that is in the table; never NULL. */
 struct member *member_of(struct sandbox *s, const struct container *c);
+
+/* Tells done when the member's removal, or the clearing away of its failed create, has ended; at once
+ * when there is no memory. */
+void member_join(struct member *m, sandbox_done_fn done, void *owner);
 
 /* Where the shared namespace is bound; NULL: not shared. */
 const char *sandbox_ns_path(const struct sandbox *s, enum sandbox_ns ns);

@@ -237,18 +237,26 @@ static const struct step create_steps[] = {
 	{ 0 },
 };
 
+static void destroy_one_less(void *owner, const struct err *e);
+
 static void create_finished(struct steps *st)
 {
 	struct creating *c = creating_of(st);
 	struct sandbox *s = c->sandbox;
-	struct err e = st->err;
+	struct err e = st->err, none = { 0 };
 	sandbox_done_fn done = c->done;
 	void *owner = c->owner;
 
+	free(c);
+	if (s->state == SANDBOX_DESTROYED) {
+		err_set(&e, RC_FAILED_PRECONDITION, "destroyed meanwhile");
+		done(owner, &e);
+		destroy_one_less(s, &none);
+		return;
+	}
 	s->state = err_is_set(&e) ? SANDBOX_EMPTY : SANDBOX_READY;
 	if (!err_is_set(&e))
 		log_info("sandbox", "sandbox \"%s\" is ready", s->id);
-	free(c);
 	done(owner, &e);
 }
 
@@ -300,64 +308,67 @@ void sandbox_create(struct sandbox *s, const struct sandbox_spec *spec, uint64_t
 
 /* --- destroy ---------------------------------------------------------------------------- */
 
-struct destroying {
-	struct sandbox *sandbox;
-	sandbox_done_fn done;
-	void *owner;
-	size_t left; /* containers that are still being removed, plus one for the call itself */
-};
-
 #define RELEASE_MS 5000
 
 /* What could not be undone is logged and goes down with the machine. */
 static void destroy_finished(void *owner, const struct err *e)
 {
-	struct destroying *d = owner;
-	struct sandbox *s = d->sandbox;
+	struct sandbox *s = owner;
 	struct err none = { 0 };
 
 	if (err_is_set(e))
 		log_warn("sandbox", "destroy: %s", e->msg);
 	log_info("sandbox", "sandbox \"%s\" is destroyed", s->id);
-	d->done(d->owner, &none);
-	free(d);
+	s->destroy.done(s->destroy.owner, &none);
 	s->opts.shutdown(s->opts.shutdown_arg);
+}
+
+static void destroy_finish(struct sandbox *s)
+{
+	s->destroy.over = true;
+	timer_cancel(&s->destroy.deadline);
+	storages_release(&s->storages, &s->own, clock_after(RELEASE_MS), destroy_finished, s);
+}
+
+static void destroy_late(struct timer *t)
+{
+	struct sandbox *s = container_of(t, struct sandbox, destroy.deadline);
+
+	log_warn("sandbox", "destroy: %zu containers are left", s->destroy.left);
+	destroy_finish(s);
 }
 
 static void destroy_one_less(void *owner, const struct err *e)
 {
-	struct destroying *d = owner;
-	struct sandbox *s = d->sandbox;
+	struct sandbox *s = owner;
 
 	if (err_is_set(e))
 		log_warn("sandbox", "destroy: %s", e->msg);
-	if (!--d->left)
-		storages_release(&s->storages, &s->own, clock_after(RELEASE_MS), destroy_finished,
-				 d);
+	if (!--s->destroy.left && !s->destroy.over)
+		destroy_finish(s);
 }
 
 void sandbox_destroy(struct sandbox *s, uint64_t deadline_ms, sandbox_done_fn done, void *owner)
 {
 	struct err e = { 0 };
-	struct destroying *d = s->state == SANDBOX_DESTROYED ? NULL : mem_new(1, sizeof(*d));
 	struct member *m;
 
-	if (!d) {
-		if (s->state == SANDBOX_DESTROYED)
-			err_set(&e, RC_FAILED_PRECONDITION, "sandbox \"%s\" is destroyed already",
-				s->id);
-		else
-			err_sys(&e, ENOMEM, "destroy the sandbox");
+	if (s->state == SANDBOX_DESTROYED) {
+		err_set(&e, RC_FAILED_PRECONDITION, "sandbox \"%s\" is destroyed already", s->id);
 		done(owner, &e);
 		return;
 	}
+	s->destroy.done = done;
+	s->destroy.owner = owner;
+	s->destroy.left = s->state == SANDBOX_CREATING ? 2 : 1;
 	s->state = SANDBOX_DESTROYED;
-	*d = (struct destroying){ .sandbox = s, .done = done, .owner = owner, .left = 1 };
+	timer_arm(s->loop, &s->destroy.deadline, deadline_ms, destroy_late);
 	LIST_EACH(m, &s->containers, struct member, node) {
-		if (m->state != MEMBER_LIVE)
-			continue; /* under way already; the machine's end takes it along */
-		d->left++;
-		sandbox_container_remove(s, m->container, deadline_ms, destroy_one_less, d);
+		s->destroy.left++;
+		if (m->state == MEMBER_CREATING) /* it fails, and says so when it is cleared away */
+			member_join(m, destroy_one_less, s);
+		else
+			sandbox_container_remove(s, m->container, deadline_ms, destroy_one_less, s);
 	}
-	destroy_one_less(d, &e);
+	destroy_one_less(s, &e);
 }

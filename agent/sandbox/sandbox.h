@@ -35,6 +35,8 @@ enum sandbox_state { SANDBOX_EMPTY, SANDBOX_CREATING, SANDBOX_READY, SANDBOX_DES
 
 enum sandbox_ns { SANDBOX_NS_IPC, SANDBOX_NS_UTS, SANDBOX_NS_COUNT };
 
+typedef void (*sandbox_done_fn)(void *owner, const struct err *e);
+
 struct sandbox {
 	struct loop *loop;
 	struct sandbox_opts opts;
@@ -49,9 +51,14 @@ struct sandbox {
 	struct storages storages;
 	struct storage_refs own;    /* the sandbox's storages */
 	int nsfd[SANDBOX_NS_COUNT]; /* -1: not shared */
+	struct {
+		size_t left; /* what is still under way, plus one for the call itself */
+		bool over;   /* nothing is waited for any more */
+		struct timer deadline;
+		sandbox_done_fn done;
+		void *owner;
+	} destroy; /* in SANDBOX_DESTROYED */
 };
-
-typedef void (*sandbox_done_fn)(void *owner, const struct err *e);
 
 /* What CreateSandbox says. Strings never NULL. */
 struct sandbox_spec {
@@ -80,7 +87,8 @@ void sandbox_free(struct sandbox *s);
 void sandbox_create(struct sandbox *s, const struct sandbox_spec *spec, uint64_t deadline_ms,
 		    sandbox_done_fn done, void *owner);
 
-/* Kills and removes every container, then opts.shutdown. done runs before the shutdown. A second
+/* Kills and removes every container, also those that are being created (they fail), then
+ * opts.shutdown; at the deadline without what is still left. done runs before the shutdown. A second
  * call is FAILED_PRECONDITION. */
 void sandbox_destroy(struct sandbox *s, uint64_t deadline_ms, sandbox_done_fn done, void *owner);
 

@@ -318,7 +318,7 @@ int rig_end_agent(struct rig *r)
 {
 	struct timer limit = { 0 };
 
-	if (r->agent.pid && rig_call(r, "DestroySandbox", "{}"))
+	if (r->agent.pid && rig_call(r, "DestroySandbox", "{}") && r->err.rc != RC_UNAVAILABLE)
 		fprintf(stderr, "rig: DestroySandbox: %s\n", r->err.msg);
 	timer_arm(r->loop, &limit, clock_after(30000), agent_hangs);
 	while (r->agent.pid && limit.loop)

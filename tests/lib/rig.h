@@ -47,8 +47,8 @@ struct rig_status {
 };
 int rig_status(struct rig *r, struct rig_status *out);
 
-/* DestroySandbox, and the agent's exit status (namespaces only): 0 unless the sanitizers found
- * something, leaks included. */
+/* DestroySandbox, unless the agent is ending already, and its exit status (namespaces only): 0 unless
+ * the sanitizers found something, leaks included. */
 int rig_end_agent(struct rig *r);
 
 /* Can this machine do it? NULL, or the reason why not. */
