@@ -157,6 +157,32 @@ static int make_args(const struct seccomp_rule *rule, struct scmp_arg_cmp out[AR
 	return 0;
 }
 
+static bool asks_twice(const struct scmp_arg_cmp *args, size_t n)
+{
+	unsigned int seen = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (seen >> args[i].arg & 1)
+			return true;
+		seen |= 1u << args[i].arg;
+	}
+	return false;
+}
+
+/* A rule of libseccomp asks one thing of an argument. Several in one OCI rule are alternatives, all
+ * of its conditions then: that is what runtimes have always made of them. */
+static int add_call(scmp_filter_ctx ctx, uint32_t action, int nr, const struct scmp_arg_cmp *args,
+		    size_t n)
+{
+	int r = 0;
+
+	if (!asks_twice(args, n))
+		return seccomp_rule_add_array(ctx, action, nr, (unsigned int)n, args);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = seccomp_rule_add_array(ctx, action, nr, 1, &args[i]);
+	return r;
+}
+
 static int add_rule(scmp_filter_ctx ctx, const struct seccomp_rule *rule, uint32_t standard,
 		    struct err *e)
 {
@@ -176,7 +202,7 @@ static int add_rule(scmp_filter_ctx ctx, const struct seccomp_rule *rule, uint32
 
 		if (nr == __NR_SCMP_ERROR)
 			continue;
-		r = seccomp_rule_add_array(ctx, action, nr, (unsigned int)rule->n_args, args);
+		r = add_call(ctx, action, nr, args, rule->n_args);
 		if (r < 0)
 			return err_sys(e, -r, "seccomp: rule for %.40s", rule->names[i]);
 	}

@@ -20,6 +20,7 @@ struct seccomp_rule {
 	size_t n_names;
 	const char *action;		/* "SCMP_ACT_ERRNO" */
 	const unsigned int *errno_ret;	/* NULL: EPERM */
+	/* all of them hold; where two are about the same argument, any one of them */
 	const struct seccomp_arg *args;
 	size_t n_args;
 };

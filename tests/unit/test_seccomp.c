@@ -80,6 +80,40 @@ static void test_typical(void **state)
 	assert_int_equal(in_child(load_typical), 0);
 }
 
+/* Two values of one argument. */
+static void load_alternatives(void)
+{
+	char *denied[] = { (char *)"socket" };
+	const struct seccomp_arg args[] = {
+		{ .index = 0, .op = "SCMP_CMP_EQ", .value = AF_NETLINK },
+		{ .index = 0, .op = "SCMP_CMP_EQ", .value = AF_INET },
+	};
+	const struct seccomp_rule rule = { .names = denied,
+					   .n_names = 1,
+					   .action = "SCMP_ACT_ERRNO",
+					   .args = args,
+					   .n_args = 2 };
+	const struct seccomp_spec spec = { .default_action = "SCMP_ACT_ALLOW",
+					   .rules = &rule,
+					   .n_rules = 1 };
+	struct err e = { 0 };
+
+	CHECK(seccomp_filter_load(&spec, &e) == 0);
+	CHECK(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0) < 0 && errno == EPERM);
+	CHECK(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) < 0 && errno == EPERM);
+	CHECK(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0);
+}
+
+static void test_alternatives(void **state)
+{
+	(void)state;
+	if (!seccomp_filter_supported()) {
+		print_message("skip: this kernel filters no system calls\n");
+		skip();
+	}
+	assert_int_equal(in_child(load_alternatives), 0);
+}
+
 static void load_killer(void)
 {
 	char *denied[] = { (char *)"getpriority" };
@@ -159,6 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_typical),
+		cmocka_unit_test(test_alternatives),
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_refused),
 	};
