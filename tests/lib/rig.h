@@ -90,6 +90,9 @@ struct rig_container {
 	bool readonly;        /* the root */
 };
 
+/* The storages, as JSON without brackets, that put a writable busybox root on `at`. */
+void rig_root_storages(const struct rig *r, const char *at, char *out, size_t cap);
+
 /* CreateContainer with a writable busybox root. The code. */
 int rig_create(struct rig *r, const char *id, const struct rig_container *what);
 

@@ -169,12 +169,12 @@ static const char *unless(const char *own, const char *name, const char *usual)
 	return own && strstr(own, name) ? "" : usual;
 }
 
-/* The overlay's lower layer: the machine's own directory, or the VM's disk. */
-static void root_storages(const struct rig *r, const char *id, char *out, size_t cap)
+/* The lower layer: the machine's own directory, or the VM's disk. */
+void rig_root_storages(const struct rig *r, const char *at, char *out, size_t cap)
 {
 	static const char overlay[] =
 		"{\"driver\":\"overlayfs\",\"source\":\"overlay\",\"fstype\":\"overlay\",\"mount_point\":"
-		"\"/run/kata-containers/%s/rootfs\",\"options\":[\"lowerdir=%s\",\"io.katacontainers.fs-opt.overlay-rw\"]}";
+		"\"%s\",\"options\":[\"lowerdir=%s\",\"io.katacontainers.fs-opt.overlay-rw\"]}";
 	static const char disk[] =
 		"{\"driver\":\"blk\",\"source\":\"%s\",\"fstype\":\"erofs\",\"mount_point\":"
 		"\"/run/kata-containers/sandbox/storage/rootfs\",\"options\":[\"ro\"]},";
@@ -183,17 +183,18 @@ static void root_storages(const struct rig *r, const char *id, char *out, size_t
 
 	if (r->kind == RIG_VM)
 		n = snprintf(out, cap, disk, vm_drive_pci_path(&r->vm_opts, 0, pci));
-	snprintf(out + n, cap - (size_t)n, overlay, id,
+	snprintf(out + n, cap - (size_t)n, overlay, at,
 		 r->kind == RIG_VM ? "/run/kata-containers/sandbox/storage/rootfs" : r->rootfs);
 }
 
 void rig_create_send(struct rig *r, struct client *c, struct rig_pending *p, const char *id,
 		     const struct rig_container *what)
 {
-	char storages[1024] = "";
+	char storages[1024] = "", at[256];
 
+	snprintf(at, sizeof(at), "/run/kata-containers/%s/rootfs", id);
 	if (!what->root)
-		root_storages(r, id, storages, sizeof(storages));
+		rig_root_storages(r, at, storages, sizeof(storages));
 	rig_send(
 		r, c, RIG_CALL_MS, p, "CreateContainer",
 		"{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"storages\":[%s%s],\"OCI\":{\"Version\":\"1.1.0\","
