@@ -174,14 +174,22 @@ static int write_resolv_conf(const struct sandbox_spec *spec, struct err *e)
 	return 0;
 }
 
+static void unbind_namespaces(void)
+{
+	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
+		ns_unbind(shared_ns[i].path);
+}
+
 static int prepare_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
 {
 	struct creating *c = arg;
 
 	(void)out, (void)out_cap, (void)out_len;
-	if (prepare_dirs(e) < 0 || bind_namespaces(c->sandbox, c->spec->hostname, e) < 0)
-		return -1;
-	return write_resolv_conf(c->spec, e);
+	if (prepare_dirs(e) == 0 && bind_namespaces(c->sandbox, c->spec->hostname, e) == 0 &&
+	    write_resolv_conf(c->spec, e) == 0)
+		return 0;
+	unbind_namespaces();
+	return -1;
 }
 
 static void prepare_done(void *owner, const struct err *e, const void *out, size_t out_len)
@@ -206,11 +214,12 @@ static enum step_result prepare(struct steps *st, struct err *e)
 										      : STEP_FAIL;
 }
 
+/* Of files on the run directory's tmpfs: nothing to wait for. */
 static void undo_prepare(struct steps *st)
 {
-	(void)st;
-	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
-		ns_unbind(shared_ns[i].path);
+	if (creating_of(st)->spec->n_dns)
+		umount2("/etc/resolv.conf", MNT_DETACH);
+	unbind_namespaces();
 }
 
 static void storages_done(void *owner, const struct err *e)

@@ -5,6 +5,10 @@
  */
 #include "lib/cases.h"
 
+#include <fcntl.h>
+
+#include "base/io.h"
+
 static struct rig rig;
 
 static int start(void **state)
@@ -104,6 +108,42 @@ static void while_the_sandbox_is_made(void **state)
 	ends_well();
 }
 
+static size_t count_mounts(const char *at)
+{
+	static char text[1 << 16];
+	char path[64];
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)rig.agent_pid);
+	assert_true(io_read_file(AT_FDCWD, path, text, sizeof(text)) > 0);
+	for (const char *s = text; (s = strstr(s, at)); s += strlen(at))
+		n++;
+	return n;
+}
+
+/* A sandbox that could not be made leaves nothing of itself mounted, and can be made. */
+static void after_a_create_that_failed(void **state)
+{
+	static char long_line[5000];
+	size_t before = count_mounts("/etc/resolv.conf");
+
+	(void)state;
+	memset(long_line, 'x', sizeof(long_line) - 1);
+	for (int i = 0; i < 2; i++) {
+		assert_rc(&rig, rig_call(&rig, "CreateSandbox", "{\"dns\":[\"%s\"]}", long_line),
+			  RC_INVALID_ARGUMENT, "dns");
+		assert_rc(&rig,
+			  rig_call(&rig, "CreateSandbox",
+				   "{\"dns\":[\"nameserver 192.0.2.1\"],\"storages\":[{\"driver\":\"none\"}]}"),
+			  RC_INVALID_ARGUMENT, "storage");
+		assert_int_equal(count_mounts("/run/sandbox-ns/"), 0);
+		assert_int_equal(count_mounts("/etc/resolv.conf"), before);
+	}
+	create_sandbox();
+	assert_int_equal(count_mounts("/run/sandbox-ns/"), 2);
+	ends_well();
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
@@ -112,6 +152,7 @@ int main(void)
 		TEST(with_containers),
 		TEST(while_creates_are_under_way),
 		TEST(while_the_sandbox_is_made),
+		TEST(after_a_create_that_failed),
 	};
 	const char *missing = rig_missing(RIG_NAMESPACES);
 
