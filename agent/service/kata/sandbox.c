@@ -23,6 +23,11 @@ void kata_create_sandbox(struct call *c)
 			   "kernel_modules: this agent does not load modules yet");
 		return;
 	}
+	if (*req->guest_hook_path) {
+		call_failf(c, RC_UNIMPLEMENTED,
+			   "guest_hook_path: this agent does not run the image's hooks yet");
+		return;
+	}
 	*spec = (struct sandbox_spec){
 		.id = req->sandbox_id,
 		.hostname = req->hostname,

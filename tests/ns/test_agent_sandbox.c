@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The end of an agent: DestroySandbox whatever is under way. Each case has an agent of its own, whose
- * exit status says whether the sanitizers found anything, leaks included.
+ * The sandbox's beginning and end: a create that fails, DestroySandbox whatever is under way. Each case
+ * has an agent of its own, whose exit status says whether the sanitizers found anything, leaks
+ * included.
  */
 #include "lib/cases.h"
 
@@ -144,6 +145,19 @@ static void after_a_create_that_failed(void **state)
 	ends_well();
 }
 
+/* What the agent has not is said, not left out. */
+static void what_is_not_there_yet(void **state)
+{
+	(void)state;
+	assert_rc(&rig,
+		  rig_call(&rig, "CreateSandbox", "{\"kernel_modules\":[{\"name\":\"dummy\"}]}"),
+		  RC_UNIMPLEMENTED, "kernel_modules");
+	assert_rc(&rig, rig_call(&rig, "CreateSandbox", "{\"guest_hook_path\":\"/usr/share/oci/hooks\"}"),
+		  RC_UNIMPLEMENTED, "guest_hook_path");
+	create_sandbox();
+	ends_well();
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
@@ -153,6 +167,7 @@ int main(void)
 		TEST(while_creates_are_under_way),
 		TEST(while_the_sandbox_is_made),
 		TEST(after_a_create_that_failed),
+		TEST(what_is_not_there_yet),
 	};
 	const char *missing = rig_missing(RIG_NAMESPACES);
 
@@ -160,5 +175,5 @@ int main(void)
 		printf("%s\n", missing);
 		return 77;
 	}
-	return cmocka_run_group_tests_name("the end of an agent", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("the sandbox", tests, NULL, NULL);
 }
