@@ -139,7 +139,7 @@ struct process *process_find(struct container *c, const char *exec_id)
 
 bool process_is_live(const struct process *p)
 {
-	return p->spawn.child.pid > 0 || p->spawn.first.pid > 0;
+	return p->spawn.child.pid > 0 || (p->spawn.first.pid > 0 && !p->spawn.ended);
 }
 
 void process_forget(struct process *p)

@@ -113,7 +113,7 @@ void process_start(struct process *p, uint64_t deadline_ms, process_done_fn done
 /* SIGKILL, also while it is being made. A process that is gone is fine. */
 void process_kill(struct process *p);
 
-/* Has it a child that is not reaped yet? */
+/* Is it alive, or being made? A helper that made it and is reaped after it does not count. */
 bool process_is_live(const struct process *p);
 
 /* By exec id; "" or the container's id: the first process. NULL: unknown or forgotten. */

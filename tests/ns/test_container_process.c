@@ -58,6 +58,40 @@ static void exec_joins(void **state UNUSED)
 	drop(c);
 }
 
+static void never_told(struct child *c UNUSED, int status UNUSED)
+{
+	fail();
+}
+
+/* The helper that made it may be reaped after it: its id is free all the same. */
+static void exec_outlived_by_its_helper(void **state UNUSED)
+{
+	struct container *c = SHELL("c1", "sleep 1000");
+	struct err e = { 0 };
+	struct process *p;
+	pid_t pid = 0;
+
+	create(c);
+	start(c);
+	p = EXEC(c, "e1", &e, "true");
+	assert_non_null(p);
+	assert_int_equal(wait_exit(p), 0);
+	if (!p->spawn.first.pid) { /* as it usually is: then another child stands for the helper */
+		pid = fork();
+		if (pid == 0) {
+			pause();
+			_exit(0);
+		}
+		child_track(&p->spawn.first, pid, never_told);
+	}
+	process_forget(p);
+	assert_null(process_find(c, "e1"));
+	assert_non_null(EXEC(c, "e1", &e, "true"));
+	if (pid)
+		kill(pid, SIGKILL);
+	drop(c);
+}
+
 static void exec_of_nothing(void **state UNUSED)
 {
 	struct container *c = SHELL("c1", "sleep 1000");
@@ -275,6 +309,7 @@ int main(void)
 		TEST(exec_in_time),
 		TEST(exec_joins),
 		TEST(exec_of_nothing),
+		TEST(exec_outlived_by_its_helper),
 		TEST(exec_when_init_is_dead),
 		TEST(term_without_handler),
 		TEST(term_with_handler),
