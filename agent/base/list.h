@@ -37,6 +37,15 @@ static inline void list_remove(struct list *node)
 	list_init(node);
 }
 
+/* Moves all of `from` to the head `to`, whatever that was before: for who hands a whole list on while
+ * its members come and go. */
+static inline void list_take(struct list *from, struct list *to)
+{
+	list_init(to);
+	list_append(from, to);
+	list_remove(from);
+}
+
 #define LIST_FIRST(head, type, member) \
 	(list_empty(head) ? NULL : container_of((head)->next, type, member))
 

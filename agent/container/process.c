@@ -97,11 +97,7 @@ static void tell_waiters(struct process *p)
 	struct list queue;
 	int status = p->status;
 
-	if (list_empty(&p->waiters))
-		return;
-	list_init(&queue);	/* takes the place of the head: a waiter may forget the process */
-	list_append(&p->waiters, &queue);
-	list_remove(&p->waiters);
+	list_take(&p->waiters, &queue); /* a waiter may forget the process */
 	while ((w = LIST_FIRST(&queue, struct process_waiter, node))) {
 		list_remove(&w->node);
 		w->fn(w, p, status);

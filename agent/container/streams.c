@@ -424,11 +424,7 @@ static void fail_writers(struct streams *s, const char *why)
 	struct streams_writer *w;
 
 	list_remove(&s->last.node);
-	if (list_empty(&s->writers))
-		return;
-	list_init(&queue);
-	list_append(&s->writers, &queue);
-	list_remove(&s->writers);
+	list_take(&s->writers, &queue);
 	while ((w = LIST_FIRST(&queue, struct streams_writer, node)))
 		refuse_writer(w, why);
 }
@@ -439,11 +435,7 @@ static void end_readers(struct streams_end *end)
 	struct streams_reader *r;
 	struct err none = { 0 };
 
-	if (list_empty(&end->readers))
-		return;
-	list_init(&queue);
-	list_append(&end->readers, &queue);
-	list_remove(&end->readers);
+	list_take(&end->readers, &queue);
 	while ((r = LIST_FIRST(&queue, struct streams_reader, node)))
 		tell_reader(r, buffer, 0, &none);
 }

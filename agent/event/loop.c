@@ -239,10 +239,7 @@ static int run_deferred(struct loop *l)
 	struct list batch;
 	int ran = 0;
 
-	if (list_empty(&l->deferred))
-		return 0;
-	list_append(&l->deferred, &batch);	/* a new head in the ring, … */
-	list_remove(&l->deferred);		/* … and the old one out of it */
+	list_take(&l->deferred, &batch);
 	while (!list_empty(&batch)) {
 		struct deferred *d = LIST_FIRST(&batch, struct deferred, node);
 

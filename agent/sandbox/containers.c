@@ -250,18 +250,6 @@ void member_join(struct member *m, sandbox_done_fn done, void *owner)
 	list_append(&m->joined, &j->node);
 }
 
-/* Before the member goes: who waits is told after. */
-static void take_joined(struct member *m, struct list *out)
-{
-	struct joiner *j;
-
-	list_init(out);
-	LIST_EACH(j, &m->joined, struct joiner, node) {
-		list_remove(&j->node);
-		list_append(out, &j->node);
-	}
-}
-
 static void tell_joined(struct list *joined, const struct err *e)
 {
 	struct joiner *j;
@@ -281,7 +269,7 @@ static void clear_finished(struct steps *st)
 	if (err_is_set(&op.steps.err))
 		log_warn("sandbox", "clear away what a failed create left: %s", op.steps.err.msg);
 	free(operation_of(st));
-	take_joined(op.member, &joined);
+	list_take(&op.member->joined, &joined); /* who waits is told when the member is gone */
 	member_free(op.sandbox, op.member);
 	op.done(op.owner, &op.failed);
 	tell_joined(&joined, &op.steps.err);
@@ -423,7 +411,7 @@ static void remove_finished(struct steps *st)
 	struct list joined;
 
 	free(operation_of(st));
-	take_joined(op.member, &joined);
+	list_take(&op.member->joined, &joined);
 	if (err_is_set(e) && op.steps.at == REMOVE_CONTAINER)
 		op.member->state = MEMBER_LIVE;
 	else

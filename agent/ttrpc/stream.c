@@ -280,11 +280,8 @@ void stream_drain(struct link *l)
 	struct server_call *c;
 	struct list due;
 
-	if (list_empty(&l->drain))
-		return;
 	/* Who finds no room again waits on the link's list, not on this one. */
-	list_append(&l->drain, &due);
-	list_remove(&l->drain);
+	list_take(&l->drain, &due);
 	while ((c = LIST_FIRST(&due, struct server_call, drain_node))) {
 		list_remove(&c->drain_node);
 		if (c->ops && c->ops->on_drain)
