@@ -16,13 +16,10 @@
 
 /* --- the object --- */
 
+/* A container's is a directory's name, too, and no option's or hidden file's. */
 static bool id_is_good(const char *id)
 {
-	static const char letters[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-	size_t n = strspn(id, letters);
-
-	return n >= 2 && n <= CONTAINER_ID_MAX && !id[n] && !strchr("_.-", id[0]);
+	return process_id_is_good(id) && id[1] && !strchr("_.-", id[0]);
 }
 
 static int fill(struct container *c, const struct container_host *h, const char *id, struct err *e)

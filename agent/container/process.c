@@ -62,9 +62,7 @@ struct process *process_new_first(struct container *c, struct err *e)
 	return p;
 }
 
-/* Ids travel in paths and logs of hosts: what they may be is said once, for containers and
- * execs. */
-static bool id_is_good(const char *id)
+bool process_id_is_good(const char *id)
 {
 	size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
 
@@ -77,7 +75,7 @@ struct process *process_new(struct container *c, const char *exec_id, struct err
 
 	if (container_allows(c, CONTAINER_DO_EXEC, e) < 0)
 		return NULL;
-	if (!id_is_good(exec_id)) {
+	if (!process_id_is_good(exec_id)) {
 		err_set(e, RC_INVALID_ARGUMENT, "bad exec id");
 		return NULL;
 	}

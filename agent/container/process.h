@@ -72,6 +72,10 @@ struct process {
 	char id[];			/* exec id; the container's id for its first process */
 };
 
+/* May this be the id of an exec? [A-Za-z0-9_.-], 1 to CONTAINER_ID_MAX of them: ids travel in paths and
+ * in logs of hosts. */
+bool process_id_is_good(const char *id);
+
 /* A new exec, not started: fill p->spec from p->arena, then process_exec or process_forget.
  * ALREADY_EXISTS `exec_id '…' already exists`; FAILED_PRECONDITION when the container does not
  * run; INVALID_ARGUMENT for a bad id. */
