@@ -149,14 +149,14 @@ static void readonly_root_and_masks(void **state UNUSED)
 	static const char *const readonly[] = { "/proc/sys", NULL };
 	struct container *c = SHELL(
 		"c1",
-		"touch /x; ls /etc | wc -l; wc -c </proc/version;"
+		"touch /mote-x; ls /etc | wc -l; wc -c </proc/version;"
 		"echo y 2>/dev/null >/proc/sys/kernel/domainname || echo ro; touch /dev/x && echo dev");
 
 	c->spec->root.readonly = true;
 	c->spec->linux.masked_paths = strings(&c->arena, masked);
 	c->spec->linux.readonly_paths = strings(&c->arena, readonly);
 	assert_string_equal(output_of(c, 0), "0\n0\nro\ndev\n");
-	assert_int_equal(access("/tmp/x", F_OK), -1);
+	assert_int_equal(access("/tmp/mote-x", F_OK), -1);
 }
 
 static void cwd_is_made(void **state UNUSED)
