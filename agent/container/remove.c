@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "container/hooks_job.h"
 
@@ -93,11 +94,12 @@ static void cgroup_look(struct timer *t)
 		return;
 	}
 	if (r < 0)
-		err_sys(&e, -r, "remove cgroup %s", c->cgroup_path);
+		log_warn("container", "remove cgroup %s: %s", c->cgroup_path, strerror(-r));
 	steps_resume(&c->steps, &e);
 }
 
-static enum step_result remove_cgroup(struct steps *s, struct err *e)
+/* All its processes are gone: a group that cannot be removed keeps nobody's container. */
+static enum step_result remove_cgroup(struct steps *s, struct err *e UNUSED)
 {
 	struct container *c = container_of_steps(s);
 	int r = c->cgroup_path ? cgroup_remove(c->host->cgroups, c->cgroup_path) : 0;
@@ -107,8 +109,8 @@ static enum step_result remove_cgroup(struct steps *s, struct err *e)
 		return STEP_PARK;
 	}
 	if (r < 0)
-		err_sys(e, -r, "remove cgroup %s", c->cgroup_path);
-	return r < 0 ? STEP_FAIL : STEP_DONE;
+		log_warn("container", "remove cgroup %s: %s", c->cgroup_path, strerror(-r));
+	return STEP_DONE;
 }
 
 /* What a storage put there is the sandbox's to take away, and the directories with it. */

@@ -144,6 +144,29 @@ static const char *usable(const struct cgroup_root *root, const char *path, stru
 	return NULL;
 }
 
+/* Version 2: a container that may write in its group must not make more below it than its removal,
+ * which is PID 1's, can look through. Kernels before 4.14 have no such files. */
+static int bound_below(const struct cgroup_root *root, const char *path)
+{
+	static const struct {
+		const char *file;
+		unsigned int most;
+	} bounds[] = { { "cgroup.max.depth", CGROUP_DEPTH_MAX }, { "cgroup.max.descendants", 4096 } };
+	AUTO_FD fd = cgroup_open(root, path, 0);
+	int r = fd < 0 ? fd : 0;
+
+	for (size_t i = 0; i < COUNT_OF(bounds) && r == 0; i++) {
+		char text[16];
+		struct str s = STR_OVER(text);
+
+		str_addf(&s, "%u", bounds[i].most);
+		r = io_write_file(fd, bounds[i].file, text);
+		if (r == -ENOENT)
+			r = 0;
+	}
+	return r;
+}
+
 int cgroup_create(const struct cgroup_root *root, const char *path, struct err *e)
 {
 	const char *at = usable(root, path, e);
@@ -159,6 +182,9 @@ int cgroup_create(const struct cgroup_root *root, const char *path, struct err *
 	cgroup_free(&group);
 	if (code)
 		return fail(e, code, "create", at);
+	r = root->version == CGROUP_VERSION_2 ? bound_below(root, path) : 0;
+	if (r < 0)
+		return err_sys(e, -r, "bound what is below cgroup %s", at);
 	if (root->version != CGROUP_VERSION_1 || !(root->controllers & CGROUP_CPUSET))
 		return 0;
 	r = fill_cpusets(root, at);

@@ -5,6 +5,8 @@
 
 #include "kernel/cgroup.h"
 
+#define CGROUP_DEPTH_MAX	32	/* levels below a group; more are refused: -ELOOP */
+
 #define CGROUP_CONTROLLERS	13
 
 struct cgroup_controller_name {

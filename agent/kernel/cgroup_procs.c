@@ -16,7 +16,6 @@
 #include "kernel/cgroup_ops.h"
 #include "kernel/sys.h"
 
-#define DEPTH_MAX	32	/* deeper trees are refused: -ELOOP */
 #define KILL_PASSES	8
 
 /* Runs fn for dirfd's subdirectories and theirs, deepest first, and for dirfd itself last. name:
@@ -47,12 +46,12 @@ static int visit_below(DIR *dir, visit_fn fn, void *arg, unsigned int depth)
 
 static int visit(int fd, int parentfd, const char *name, visit_fn fn, void *arg, unsigned int depth)
 {
-	int own = depth > DEPTH_MAX ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int own = depth > CGROUP_DEPTH_MAX ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir;
 	int r;
 
 	if (own < 0)
-		return depth > DEPTH_MAX ? -ELOOP : errno == ENOENT || errno == ENODEV ? 0 : -errno;
+		return depth > CGROUP_DEPTH_MAX ? -ELOOP : errno == ENOENT || errno == ENODEV ? 0 : -errno;
 	dir = fdopendir(own);
 	if (!dir) {
 		r = -errno;

@@ -379,6 +379,30 @@ static void links_in_a_volume(void **state)
 	assert_rc(r, rig_create(r, rig_id(r), &what), RC_PERMISSION_DENIED, "symbolic link");
 }
 
+/* A container that may write its own cgroups makes them as deep as it can, and as many. */
+static void cgroups_without_end(void **state)
+{
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+	struct rig_container what = {
+		.args = "[\"sh\",\"-c\",\"cd /own; for i in 1 2 3 4 5; do for k in 1 2 3 4 5 6 7 8 9; do"
+			" mkdir g && cd g || exit 0; done; done\"]",
+		.mounts = ",{\"destination\":\"/own\",\"type\":\"cgroup\",\"source\":\"cgroup\",\"options\":[\"rw\"]}",
+	};
+
+	(void)state;
+	assert_done(r, rig_run(r, id, &what));
+	assert_int_equal(rig_wait(r, id, ""), 0);
+	assert_done(r, rig_remove(r, id));
+	if (r->kind == RIG_NAMESPACES) {
+		char path[128];
+
+		snprintf(path, sizeof(path), "/proc/%d/root/sys/fs/cgroup/mote-test/%s",
+			 (int)r->agent_pid, id);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+}
+
 const struct CMUnitTest cases_hostile[] = {
 	cmocka_unit_test(torn_frames),
 	cmocka_unit_test(oversized_frame),
@@ -390,5 +414,6 @@ const struct CMUnitTest cases_hostile[] = {
 	cmocka_unit_test(never_reads),
 	cmocka_unit_test(cut_in_each_call),
 	cmocka_unit_test(links_in_a_volume),
+	cmocka_unit_test(cgroups_without_end),
 	{ 0 },
 };
