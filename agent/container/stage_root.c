@@ -6,9 +6,7 @@
  * caller.
  */
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 
 #include "base/io.h"
 #include "base/path.h"
@@ -45,15 +43,10 @@ int stage_root_sysctls(const struct spec *s, struct err *e)
 /* No symlink on the way: what is checked is what is used. */
 static int open_root(const char *path, struct err *e)
 {
-	const struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_NO_SYMLINKS,
-	};
-	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+	AUTO_FD top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = top < 0 ? -errno : path_open_strict(top, path, O_PATH | O_DIRECTORY);
 
-	if (fd < 0 && errno == ENOSYS)	/* before Linux 5.6 */
-		fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? err_sys(e, errno, "root.path %s", path) : fd;
+	return fd < 0 ? err_sys(e, -fd, "root.path %s", path) : fd;
 }
 
 static int make_private(void *arg, const struct mountinfo *m)
