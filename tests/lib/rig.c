@@ -97,7 +97,8 @@ static void in_namespaces(const struct rig *r)
 	AUTO_FD log = open(r->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	char program[256];
 
-	snprintf(program, sizeof(program), "%s/mote-agent", env_or("MOTE_HOST", "build/host"));
+	snprintf(program, sizeof(program), "%s/%s", env_or("MOTE_HOST", "build/host"),
+		 r->program ? r->program : "mote-agent");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		perror("rig: make mounts private");
@@ -113,6 +114,8 @@ static void in_namespaces(const struct rig *r)
 	}
 	if (log < 0 || dup2(log, STDERR_FILENO) < 0)
 		_exit(126);
+	if (r->before_exec)
+		r->before_exec(r->before_exec_arg);
 	execl(program, program, "--service", "--listen", r->address, "--option",
 	      env_or("MOTE_LOG", "agent.log=info"), NULL);
 	perror(program);
@@ -213,14 +216,15 @@ static int wait_for_agent(struct rig *r)
 	uint64_t until = clock_after(20000);
 	struct timer tick = { 0 };
 
-	while (clock_ms() < until && r->agent.pid) {
+	while (clock_ms() < until && r->agent.pid && !r->client) {
 		r->client = rig_connect(r);
-		if (r->client)
-			return 0;
 		timer_arm(r->loop, &tick, clock_after(10), again);
-		loop_once(r->loop, -1);
+		if (!r->client)
+			loop_once(r->loop, -1);
 	}
 	timer_cancel(&tick);
+	if (r->client)
+		return 0;
 	fprintf(stderr, "rig: %s (agent %s, status %d)\n", r->err.msg,
 		r->agent.pid ? "runs" : "ended", r->agent_status);
 	return -1;
@@ -248,40 +252,73 @@ int rig_start(struct rig *r, enum rig_kind kind, const char *cmdline)
 	return start_namespaces(r) < 0 || wait_for_agent(r) < 0 ? -1 : 0;
 }
 
-/* The agent's log, for who has to find out. */
-static void show_log(const struct rig *r)
+static void kill_agent(struct rig *r)
 {
-	static char text[1 << 20];
-	ssize_t n = *r->log ? io_read_file(AT_FDCWD, r->log, text, sizeof(text)) : 0;
+	if (r->client)
+		client_free(r->client);
+	r->client = NULL;
+	if (r->agent.pid)
+		kill(r->agent.pid, SIGKILL);
+	while (r->agent.pid)
+		loop_once(r->loop, -1);
+}
 
-	if (n > 0)
-		fprintf(stderr, "%s", n > 20000 ? text + n - 20000 : text);
+int rig_restart(struct rig *r)
+{
+	char socket[sizeof(r->dir) + 16];
+
+	kill_agent(r);
+	snprintf(socket, sizeof(socket), "%s/agent.sock", r->dir);
+	unlink(socket);
+	return start_namespaces(r) < 0 || wait_for_agent(r) < 0 ? -1 : 0;
+}
+
+/* What the log has from `from` on, at most its last cap - 1 bytes, terminated. How much. */
+static size_t read_log(const struct rig *r, off_t from, char *text, size_t cap)
+{
+	AUTO_FD fd = open(r->log, O_RDONLY | O_CLOEXEC);
+	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	ssize_t n;
+
+	if (end - from > (off_t)cap - 1)
+		from = end - (off_t)cap + 1;
+	n = fd < 0 || from > end ? 0 : pread(fd, text, cap - 1, from);
+	text[MAX(n, 0)] = '\0';
+	return (size_t)MAX(n, 0);
+}
+
+void rig_show_log(const struct rig *r)
+{
+	static char text[20000];
+
+	read_log(r, 0, text, sizeof(text));
+	fprintf(stderr, "%s", text);
 }
 
 int rig_status(struct rig *r, struct rig_status *out)
 {
-	static char text[1 << 20];
-	static size_t seen;
+	static char text[1 << 16];
 	uint64_t until = clock_after(10000);
 	struct timer tick = { 0 };
 
 	kill(r->agent_pid, SIGUSR1);
-	while (clock_ms() < until) {
-		ssize_t n = io_read_file(AT_FDCWD, r->log, text, sizeof(text));
-		const char *at = n > (ssize_t)seen ? strstr(text + seen, "connections=") : NULL;
+	while (clock_ms() < until && r->agent.pid) {
+		size_t n = read_log(r, r->log_seen, text, sizeof(text));
+		const char *at = strstr(text, "connections=");
 
 		if (at && strchr(at, '\n') &&
 		    sscanf(at,
 			   "connections=%zu calls=%zu containers=%zu storages=%zu children=%zu jobs=%zu fds=%d arena_bytes=%zu",
 			   &out->connections, &out->calls, &out->containers, &out->storages,
 			   &out->children, &out->jobs, &out->fds, &out->arena_bytes) == 8) {
-			seen = (size_t)(strchr(at, '\n') - text);
+			r->log_seen += (off_t)n;
 			timer_cancel(&tick);
 			return 0;
 		}
-		timer_arm(r->loop, &tick, clock_after(5), again);
+		timer_arm(r->loop, &tick, clock_after(1), again);
 		loop_once(r->loop, -1);
 	}
+	timer_cancel(&tick);
 	return -1;
 }
 
@@ -289,18 +326,14 @@ void rig_stop(struct rig *r)
 {
 	AUTO_FD tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (r->client)
-		client_free(r->client);
-	r->client = NULL;
+	if (r->vm && r->client)
+		client_free(TAKE_PTR(r->client));
 	if (r->vm)
 		vm_stop(r->vm, VM_STOP_SANDBOX);
 	r->vm = NULL;
-	if (r->agent.pid)
-		kill(r->agent.pid, SIGKILL);
-	while (r->agent.pid)
-		loop_once(r->loop, -1);
-	if (r->agent_status || getenv("MOTE_SHOW_LOG"))
-		show_log(r);
+	kill_agent(r);
+	if (*r->log && (r->agent_status || getenv("MOTE_SHOW_LOG")))
+		rig_show_log(r);
 	if (*r->dir)
 		path_remove_tree(tmp, strrchr(r->dir, '/') + 1);
 	reaper_stop();

@@ -32,13 +32,27 @@ struct rig {
 	int agent_status;
 	pid_t agent_pid;     /* as this machine sees it (namespaces) */
 	char log[96];        /* the agent's log (namespaces) */
+	off_t log_seen;      /* how far rig_status has read in it */
 	unsigned int serial; /* for ids that are new */
+	uint64_t call_ms;    /* for a call; 0: RIG_CALL_MS */
+
+	/* Namespaces: another build of the agent in $MOTE_HOST, and what is called right before it is
+	 * executed. NULL: mote-agent, nothing. */
+	const char *program;
+	void (*before_exec)(void *arg);
+	void *before_exec_arg;
 };
 
 /* Boots or starts. 0, or -1 with what is wrong on stderr. cmdline: more kernel parameters (VM) or
  * NULL. */
 int rig_start(struct rig *r, enum rig_kind kind, const char *cmdline);
 void rig_stop(struct rig *r);
+
+/* A new agent in the place of this one, which is killed (namespaces only). */
+int rig_restart(struct rig *r);
+
+/* The end of the agent's log, on stderr. */
+void rig_show_log(const struct rig *r);
 
 /* What the agent says it holds (namespaces only). */
 struct rig_status {

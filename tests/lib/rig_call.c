@@ -81,7 +81,7 @@ int rig_call(struct rig *r, const char *method, const char *json, ...)
 	int rc;
 
 	va_start(ap, json);
-	rc = call(r, r->client, RIG_CALL_MS, method, json, ap);
+	rc = call(r, r->client, r->call_ms ? r->call_ms : RIG_CALL_MS, method, json, ap);
 	va_end(ap);
 	return rc;
 }
@@ -269,7 +269,7 @@ ssize_t rig_read(struct rig *r, const char *method, const char *id, const char *
 		bool end;
 		size_t len;
 
-		rig_send(r, r->client, 0, &p, method,
+		rig_send(r, r->client, r->call_ms, &p, method,
 			 "{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"len\":32768}", id, exec_id);
 		if (rig_await(r, &p)) {
 			r->err = p.err;
