@@ -177,6 +177,7 @@ $(B)/vmlinuz: kernel-config/build $(wildcard kernel-config/*.config kernel-confi
 
 UNIT	:= $(patsubst tests/unit/%.c,$(H)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 NS	:= $(patsubst tests/ns/%.c,$(H)/tests/ns/%,$(wildcard tests/ns/test_*.c))
+FAULT	:= $(patsubst tests/fault/%.c,$(H)/tests/fault/%,$(wildcard tests/fault/test_*.c))
 VM	:= $(patsubst tests/vm/%.c,$(H)/tests/vm/%,$(wildcard tests/vm/test_*.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,$(F)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -190,13 +191,17 @@ $(F)/fuzz_%: $(F)/obj/tests/fuzz/fuzz_%.o $(F)/libmote.a
 $(H)/mote-agent: $(MAIN_SRC:%.c=$(H)/obj/%.o) $(H)/libmote.a
 	@gcc $(HCFLAGS) $^ $(HLIBS) -o $@
 
+# The same with allocations that can be made to fail.
+$(H)/mote-agent-fault: $(MAIN_SRC:%.c=$(H)/obj/%.o) $(H)/obj/tests/fault/alloc.o $(H)/libmote.a
+	@gcc $(HCFLAGS) $^ $(HLIBS) -o $@
+
 run: agent tools initrd kernel ## boot a VM and show a real container's output
 	@tools/demo $(B)
 
 check: $(UNIT) $(B)/mote-agent ## static checks and unit tests: under a minute once built
 	@tests/run --only static,unit --build $(B) --host $(H)
 
-test: $(UNIT) $(NS) $(VM) $(FUZZ) $(H)/mote-agent agent tools initrd kernel ## every layer but the long runs
+test: $(UNIT) $(FAULT) $(H)/mote-agent-fault $(NS) $(VM) $(FUZZ) $(H)/mote-agent agent tools initrd kernel ## every layer but the long runs
 	@tests/run --build $(B) --host $(H) --fuzz $(F)
 
 fuzz: $(FUZZ) ## long fuzzing: RUNS executions of each target (10 million by default)

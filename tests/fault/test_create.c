@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every scenario of the create path again, with each of its system calls and allocations failing in
+ * turn. MOTE_FAULT=whole: each time that a call is made, and in each scenario; otherwise each place
+ * in the code from where one is made, once. MOTE_FAULT_SHOW=1 tells of each fault what became of it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "lib/fault_walk.h"
+
+#define ID	 "fault"
+#define OTHER_ID "fault-other"
+
+static const char *const one_id[] = { ID, NULL }, *const two_ids[] = { ID, OTHER_ID, NULL };
+static struct rig rig;
+static struct fault fault;
+static struct fault_walk walk = { .f = &fault };
+
+/* --- what scenarios are made of -------------------------------------------------------------- */
+
+/* Reads both outputs to their end, waits. */
+static int end_of(struct rig *r, const char *exec_id, const char *output, int status)
+{
+	ssize_t n = rig_read(r, "ReadStdout", ID, exec_id);
+	int got;
+
+	if (n < 0)
+		return (int)-n;
+	if (strcmp(r->reply, output) != 0)
+		return fault_wrong(r, "the output is \"%s\"", r->reply);
+	n = rig_read(r, "ReadStderr", ID, exec_id);
+	if (n < 0)
+		return (int)-n;
+	got = rig_wait(r, ID, exec_id);
+	if (got < 0)
+		return -got;
+	return got == status ? 0 : fault_wrong(r, "the status is %d", got);
+}
+
+static int life(struct rig *r, const struct rig_container *what, const char *output, int status)
+{
+	int rc = rig_run(r, ID, what);
+
+	if (!rc)
+		rc = end_of(r, ID, output, status);
+	return rc ? rc : rig_remove(r, ID);
+}
+
+/* --- scenarios ------------------------------------------------------------------------------- */
+
+#define SH(script) "[\"sh\",\"-c\",\"" script "\"]"
+#define TEXT(...)  #__VA_ARGS__
+
+static int plain(struct rig *r)
+{
+	return life(r, &(struct rig_container){ .args = SH("echo hello; exit 7"), .root = r->rootfs },
+		    "hello\n", 7);
+}
+
+/* Each driver that needs no device, with and without a group; seen from inside. */
+static int storages(struct rig *r)
+{
+	static const char more[] = TEXT(
+		,{"driver":"ephemeral","source":"tmpfs","fstype":"tmpfs",
+		  "mount_point":"/run/kata-containers/sandbox/ephemeral/e","options":["size=1m"],
+		  "fs_group":{"group_id":1234}}
+		,{"driver":"local","source":"local","fstype":"local",
+		  "mount_point":"/run/kata-containers/shared/containers/l","options":["mode=0770","fsgid=7"]});
+	static const char mounts[] = TEXT(
+		,{"destination":"/e","type":"bind","source":"/run/kata-containers/sandbox/ephemeral/e",
+		  "options":["rbind","rprivate","nosuid"]}
+		,{"destination":"/l/deep","type":"bind",
+		  "source":"/run/kata-containers/shared/containers/l","options":["rbind","ro"]});
+
+	return life(r,
+		    &(struct rig_container){
+			    .args = SH("touch /e/f /x; stat -c '%g %a' /e /l/deep; touch /l/deep/f 2>/dev/null"),
+			    .storages = more,
+			    .mounts = mounts,
+		    },
+		    "1234 3777\n7 2770\n", 1);
+}
+
+#define FILTER                                                                                     \
+	"\"Seccomp\":{\"DefaultAction\":\"SCMP_ACT_ALLOW\",\"Architectures\":[\"SCMP_ARCH_X86_64\"],"  \
+	"\"Syscalls\":[{\"Names\":[\"mkdir\",\"mkdirat\"],\"Action\":\"SCMP_ACT_ERRNO\",\"errnoret\":38},"  \
+	"{\"Names\":[\"kill\"],\"Action\":\"SCMP_ACT_ERRNO\","                                         \
+	"\"Args\":[{\"Index\":1,\"Value\":\"64\",\"Op\":\"SCMP_CMP_EQ\"}]}]}"
+
+#define LOOK                                                                                       \
+	"mkdir /tmp/x 2>&1 | grep -o 'not impl'; id -u; id -G; ulimit -n; cat /proc/self/oom_score_adj; " \
+	"grep -E 'CapEff|CapBnd|CapAmb|NoNew' /proc/self/status | cut -f 2; "                 \
+	"cat /proc/sys/net/ipv4/ip_default_ttl; pwd; echo $HOME"
+
+#define USER                                                                                       \
+	",\"User\":{\"UID\":1000,\"GID\":1000,\"AdditionalGids\":[4,5]},\"Cwd\":\"/tmp/new\","         \
+	"\"Rlimits\":[{\"Type\":\"RLIMIT_NOFILE\",\"Soft\":\"64\",\"Hard\":\"128\"}],\"OOMScoreAdj\":\"77\","  \
+	"\"Capabilities\":{\"Bounding\":[\"CAP_CHOWN\",\"CAP_KILL\"],\"Permitted\":[\"CAP_CHOWN\",\"CAP_KILL\"]," \
+	"\"Effective\":[\"CAP_KILL\"],\"Inheritable\":[\"CAP_KILL\"],\"Ambient\":[\"CAP_KILL\"]}"
+
+#define LINUX FILTER ",\"Sysctl\":{\"net.ipv4.ip_default_ttl\":\"33\"}"
+
+/* The filter before the rights are dropped, … */
+static int rights(struct rig *r)
+{
+	return life(r,
+		    &(struct rig_container){
+			    .args = SH(LOOK),
+			    .process = USER,
+			    .linux = "," LINUX,
+		    },
+		    "not impl\n1000\n1000 4 5\n64\n77\n0000000000000020\n0000000000000021\n"
+		    "0000000000000020\n0\n33\n/tmp/new\n/home/user\n",
+		    0);
+}
+
+/* … and after. */
+static int no_new_rights(struct rig *r)
+{
+	return life(r,
+		    &(struct rig_container){
+			    .args = SH("grep -E 'NoNew|Seccomp:' /proc/self/status | cut -f 2"),
+			    .process = USER ",\"NoNewPrivileges\":true",
+			    .linux = "," LINUX,
+			    .readonly = true,
+		    },
+		    "1\n2\n", 0);
+}
+
+/* Hooks of the guest's are this machine's; those of the container see its /proc/self. */
+static int hooks(struct rig *r)
+{
+	static const char all[] = TEXT(
+		,"Annotations":{"a":"b"},"Hooks":{
+		"Prestart":[{"Path":"/bin/true"}],"CreateContainer":[{"Path":"/bin/true","Args":["true"]}],
+		"StartContainer":[{"Path":"/bin/true","Env":["A=b"],"Timeout":5}],
+		"Poststart":[{"Path":"/bin/true"}],"Poststop":[{"Path":"/bin/true"},{"Path":"/bin/false"}]});
+
+	return life(r, &(struct rig_container){ .args = SH("echo done"), .spec = all }, "done\n", 0);
+}
+
+/* A program that reads, one that is executed beside it, signals; removed while it runs. */
+static int execs(struct rig *r)
+{
+	int rc = rig_run(r, ID, &(struct rig_container){ .args = "[\"cat\"]" });
+
+	if (!rc)
+		rc = rig_exec(r, ID, "e1", "echo there; exit 3");
+	if (!rc)
+		rc = end_of(r, "e1", "there\n", 3);
+	if (!rc)
+		rc = rig_call(r, "WriteStdin",
+			      "{\"container_id\":\"" ID "\",\"exec_id\":\"" ID "\",\"data\":\"aGk=\"}");
+	if (!rc)
+		rc = rig_exec(r, ID, "e2", "sleep 1000");
+	if (!rc)
+		rc = rig_call(r, "SignalProcess",
+			      "{\"container_id\":\"" ID "\",\"exec_id\":\"e2\",\"signal\":15}");
+	if (!rc)
+		rc = end_of(r, "e2", "", 143);
+	return rc ? rc : rig_remove(r, ID);
+}
+
+static int stdin_ends(struct rig *r)
+{
+	int rc = rig_run(r, ID, &(struct rig_container){ .args = "[\"cat\"]" });
+
+	if (!rc)
+		rc = rig_call(r, "WriteStdin",
+			      "{\"container_id\":\"" ID "\",\"exec_id\":\"" ID "\",\"data\":\"aGkK\"}");
+	if (!rc)
+		rc = rig_call(r, "CloseStdin", "{\"container_id\":\"" ID "\",\"exec_id\":\"" ID "\"}");
+	if (!rc)
+		rc = end_of(r, ID, "hi\n", 0);
+	return rc ? rc : rig_remove(r, ID);
+}
+
+#define SIZE ",\"ConsoleSize\":{\"Height\":30,\"Width\":100}"
+
+static int terminal(struct rig *r)
+{
+	int rc = rig_run(r, ID,
+			 &(struct rig_container){ .args = SH("read x; stty size"),
+						  .process = ",\"Terminal\":true" SIZE });
+
+	if (!rc)
+		rc = rig_call(r, "TtyWinResize",
+			      "{\"container_id\":\"" ID "\",\"exec_id\":\"" ID "\",\"row\":40,\"column\":120}");
+	if (!rc)
+		rc = rig_call(r, "WriteStdin",
+			      "{\"container_id\":\"" ID "\",\"exec_id\":\"" ID "\",\"data\":\"Cg==\"}");
+	if (!rc)
+		rc = end_of(r, ID, "\r\n40 120\r\n", 0);
+	return rc ? rc : rig_remove(r, ID);
+}
+
+static int user_namespace(struct rig *r)
+{
+	static const char ns[] = TEXT(
+		,"Namespaces":[{"Type":"user"},{"Type":"ipc"},{"Type":"uts"},{"Type":"mount"},{"Type":"pid"},
+			       {"Type":"network"},{"Type":"cgroup"}],
+		"UIDMappings":[{"ContainerID":0,"HostID":0,"Size":65536}],
+		"GIDMappings":[{"ContainerID":0,"HostID":0,"Size":65536}]);
+
+	return life(r,
+		    &(struct rig_container){ .args = SH("cut -c -40 /proc/self/uid_map | tr -s ' '"),
+					     .linux = ns },
+		    " 0 0 65536\n", 0);
+}
+
+/* The second one lives in the first one's process namespace. */
+static int shared_pids(struct rig *r)
+{
+	struct rig_container sleeps = { .args = "[\"sleep\",\"1000\"]",
+					.request = ",\"sandbox_pidns\":true" };
+	struct rig_container looks = { .args = SH("cat /proc/1/comm"),
+				       .request = ",\"sandbox_pidns\":true",
+				       .linux = TEXT(
+					       ,"Namespaces":[{"Type":"ipc"},{"Type":"uts"},{"Type":"mount"}]) };
+	int rc = rig_run(r, OTHER_ID, &sleeps);
+
+	if (!rc)
+		rc = life(r, &looks, "sleep\n", 0);
+	if (!rc)
+		rc = rig_call(r, "SignalProcess",
+			      "{\"container_id\":\"" OTHER_ID "\",\"exec_id\":\"\",\"signal\":9}");
+	return rc ? rc : rig_remove(r, OTHER_ID);
+}
+
+static int sandbox(struct rig *r)
+{
+	return rig_call(r, "CreateSandbox", TEXT({
+		"hostname":"pod-host","sandbox_id":"pod","dns":["nameserver 192.0.2.1"],"storages":[
+		{"driver":"ephemeral","source":"shm","fstype":"tmpfs",
+		 "mount_point":"/run/kata-containers/sandbox/shm","options":["nosuid","mode=1777","size=1m"]}]}));
+}
+
+static int sandbox_with_container(struct rig *r)
+{
+	int rc = sandbox(r);
+
+	return rc ? rc : rig_run(r, ID, &(struct rig_container){ .args = "[\"sleep\",\"1000\"]" });
+}
+
+/* Only the agent's own end is the end. */
+static int destroy(struct rig *r)
+{
+	int rc = rig_call(r, "DestroySandbox", "{}");
+
+	while (!rc && r->agent.pid)
+		loop_once(r->loop, -1);
+	if (!rc && r->agent_status)
+		return fault_wrong(r, "the agent ended with status %d", r->agent_status);
+	return rc;
+}
+
+static const struct fault_scenario scenarios[] = {
+	{ "plain", plain, NULL, one_id, 0 },
+	{ "storages", storages, NULL, one_id, 0 },
+	{ "rights", rights, NULL, one_id, 0 },
+	{ "no_new_rights", no_new_rights, NULL, one_id, 0 },
+	{ "hooks", hooks, NULL, one_id, 0 },
+	{ "execs", execs, NULL, one_id, 0 },
+	{ "stdin_ends", stdin_ends, NULL, one_id, 0 },
+	{ "terminal", terminal, NULL, one_id, 0 },
+	{ "user_namespace", user_namespace, NULL, one_id, 0 },
+	{ "shared_pids", shared_pids, NULL, two_ids, 0 },
+	{ "sandbox", sandbox, NULL, NULL, FAULT_FRESH },
+	{ "destroy", destroy, sandbox_with_container, NULL, FAULT_FRESH | FAULT_ENDS },
+};
+
+static void walks(void **state)
+{
+	const struct fault_scenario *s = *state;
+
+	if (fault_walk(&walk, s))
+		fail_msg("%s: see above", s->name);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[COUNT_OF(scenarios)];
+	const char *missing = rig_missing(RIG_NAMESPACES), *which = getenv("MOTE_FAULT");
+	sigset_t none;
+	int failed;
+
+	if (missing) {
+		printf("%s\n", missing);
+		return 77;
+	}
+	for (size_t i = 0; i < COUNT_OF(scenarios); i++)
+		tests[i] = (struct CMUnitTest){ scenarios[i].name, walks, NULL, NULL,
+						(void *)(uintptr_t)&scenarios[i] };
+	walk.whole = which && !strcmp(which, "whole");
+	sigemptyset(&none);
+	reaper_block_signals(&none);
+	rig.loop = loop_new();
+	if (!rig.loop || reaper_start(rig.loop, &none, NULL) < 0 ||
+	    fault_init(&fault, &rig, "mote-agent-fault") < 0)
+		return 1;
+	if (getenv("MOTE_ONLY"))
+		cmocka_set_test_filter(getenv("MOTE_ONLY"));
+	failed = _cmocka_run_group_tests("faults on the create path", tests, COUNT_OF(tests), NULL,
+					 NULL);
+	if (rig.agent.pid && !rig.client)
+		rig.client = rig_connect(&rig);
+	if (rig_end_agent(&rig) != 0) {
+		printf("not ok - the agent ended with status %d\n", rig.agent_status);
+		failed++;
+	}
+	rig_stop(&rig);
+	fault_fini(&fault);
+	return failed ? 1 : 0;
+}
