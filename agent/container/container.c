@@ -35,7 +35,7 @@ static int fill(struct container *c, const struct container_host *h, const char 
 	c->spec = spec_new(&c->arena);
 	c->bundle = path_join(&c->arena, h->run_dir, id);
 	if (!c->id || !c->spec || !c->bundle)
-		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+		return err_sys(e, ENOMEM, "container %s", id);
 	c->init = process_new_first(c, e);
 	return c->init ? 0 : -1;
 }
@@ -50,7 +50,7 @@ struct container *container_new(const struct container_host *h, const char *id, 
 	}
 	c = mem_new(1, sizeof(*c));
 	if (!c) {
-		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+		err_sys(e, ENOMEM, "container %s", id);
 		return NULL;
 	}
 	if (fill(c, h, id, e) < 0) {
@@ -435,7 +435,7 @@ static struct update *update_start(struct container *c, const struct cgroup_limi
 	opts.keep_fds = &c->host->cgroups->fd;
 	u = update_new(c, l);
 	if (!u)
-		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+		err_sys(e, ENOMEM, "set limits");
 	else if (job_start(c->host->loop, &opts, update_job, u, update_done, u, e))
 		return u;
 	update_free(u);

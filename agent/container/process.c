@@ -58,7 +58,7 @@ struct process *process_new_first(struct container *c, struct err *e)
 	struct process *p = process_alloc(c, c->id);
 
 	if (!p)
-		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+		err_sys(e, ENOMEM, "container %s", c->id);
 	return p;
 }
 
@@ -85,7 +85,7 @@ struct process *process_new(struct container *c, const char *exec_id, struct err
 	}
 	p = process_alloc(c, exec_id);
 	if (!p)
-		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+		err_sys(e, ENOMEM, "exec_id '%s'", exec_id);
 	return p;
 }
 

@@ -4,7 +4,7 @@
 static void *no_memory(struct reader *r)
 {
 	err_set(r->e, RC_RESOURCE_EXHAUSTED,
-		"the request takes more memory than one container may");
+		"the request takes more memory than one container may, or than there is");
 	return NULL;
 }
 
