@@ -264,7 +264,8 @@ static void release(struct process *p, uint64_t deadline_ms)
 	struct err e = { 0 };
 
 	if (spawn_release(&p->spawn, deadline_ms, &e) < 0) {
-		p->failed = e;
+		if (!err_is_set(&p->failed))	/* what it died of says more */
+			p->failed = e;
 		process_kill(p);
 		return;
 	}
