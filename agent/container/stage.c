@@ -116,11 +116,16 @@ static void NORETURN die(const struct run *r, const struct err *e, int status)
 static void await(const struct run *r, enum stage_msg_kind kind)
 {
 	struct stage_msg m;
+	struct err e = { 0 };
 	ssize_t n;
 
 	do
 		n = read(r->sockfd, &m, sizeof(m));
 	while (n < 0 && errno == EINTR);
+	if (n < 0) {	/* to end without a word would count as a good start */
+		err_sys(&e, errno, "hear the agent");
+		die(r, &e, EXIT_SET_UP);
+	}
 	if (n != sizeof(m) || m.kind != kind)
 		_exit(EXIT_SET_UP);	/* the agent has given up */
 }
