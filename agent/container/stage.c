@@ -232,6 +232,8 @@ static int lift(int *fd, struct err *e)
 
 static int begin(struct run *r, int cgroup_err, struct err *e)
 {
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(e, errno, "hide from the container's processes");
 	if (lift(&r->sockfd, e) < 0)
 		return -1;
 	for (int i = 0; i < 3; i++)
@@ -458,7 +460,6 @@ void stage_main(const struct stage *st, int sockfd, int cgroup_err)
 
 	reaper_reset_in_child();
 	umask(0022);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	memcpy(r.stdio, st->stdio, sizeof(r.stdio));
 	for (int t = 0; t < NS_TYPES; t++)
 		r.ns_fds[t] = -1;
