@@ -189,7 +189,7 @@ static void on_message(struct spawn *s, struct stage_msg *m, int pidfd)
 	}
 }
 
-/* 1: a message; 0: the end of the conversation; -EAGAIN: nothing now. */
+/* 1: a message; 0: the end of the conversation; -EAGAIN: nothing now; another -errno. */
 static int receive(const struct spawn *s, struct stage_msg *m, int *pidfd)
 {
 	struct iovec iov = { .iov_base = m, .iov_len = sizeof(*m) };
@@ -209,7 +209,7 @@ static int receive(const struct spawn *s, struct stage_msg *m, int *pidfd)
 		n = recvmsg(s->sockfd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return errno == EAGAIN ? -EAGAIN : 0;
+		return errno == ECONNRESET ? 0 : -errno;
 	c = CMSG_FIRSTHDR(&h);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
 	    c->cmsg_len == CMSG_LEN(sizeof(int)))
@@ -229,6 +229,16 @@ static void on_hang_up(struct spawn *s)
 	watch_del(&s->watch);
 }
 
+/* Nobody can tell any more what becomes of the process. */
+static void on_deaf(struct spawn *s, int cause)
+{
+	struct err e = { 0 };
+
+	err_sys(&e, cause, "hear the process");
+	kill_all(s);
+	fail(s, &e);
+}
+
 /* true: another message may follow. */
 static bool listen_once(struct spawn *s)
 {
@@ -240,6 +250,10 @@ static bool listen_once(struct spawn *s)
 	r = receive(s, &m, &pidfd);
 	if (r == -EAGAIN)
 		return false;
+	if (r < 0) {
+		on_deaf(s, -r);
+		return false;
+	}
 	if (r == 0) {
 		auto_close(&pidfd);
 		on_hang_up(s);
