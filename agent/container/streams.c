@@ -183,12 +183,13 @@ static void end_watch(struct streams *s, struct streams_end *end)
 		watch_del(&end->watch);
 		return;
 	}
-	if (end->fd >= 0 && !end->eof) {
-		if (end->watch.loop ||
-		    watch_add(s->loop, &end->watch, end->fd, EPOLLIN, on_output) == 0)
+	if (end->fd >= 0 && !end->eof && !end->deaf) {
+		int r = end->watch.loop ? 0
+					: watch_add(s->loop, &end->watch, end->fd, EPOLLIN, on_output);
+
+		if (r == 0)
 			return;
-		log_warn("container", "output lost: no memory to watch a stream");
-		end->eof = true;
+		end->deaf = -r;
 	}
 	/* Nothing to watch: the answer is known, but must not come from inside a callback. */
 	watch_del(&end->watch);
@@ -205,6 +206,10 @@ static bool end_serve(struct streams *s, struct streams_end *end)
 	if (!r)
 		return false;
 	n = end_read(s, end, r->max);
+	if (n == -EAGAIN && end->deaf) {
+		n = -end->deaf;
+		end->deaf = 0;
+	}
 	if (n == -EAGAIN)
 		return false;
 	list_remove(&r->node);
@@ -226,7 +231,7 @@ static void on_output(struct watch *w, uint32_t events)
 static bool end_answerable(const struct streams *s, const struct streams_end *end)
 {
 	return !list_empty(&end->readers) &&
-	       (end->eof || end->fd < 0 || clock_ms() >= s->drained_at);
+	       (end->eof || end->deaf || end->fd < 0 || clock_ms() >= s->drained_at);
 }
 
 /* One reader a call: its callback may be the end of s. The others follow by the next deferred

@@ -59,6 +59,7 @@ struct streams_end {
 	struct streams *owner;
 	int fd;			/* -1: closed, or not there */
 	bool eof;
+	int deaf;	/* errno: it cannot be watched, which the first reader is told */
 	struct list readers;
 };
 
