@@ -220,6 +220,7 @@ static int check_namespaces(const struct spec *s, struct err *e)
 {
 	for (int t = 0; t < NS_TYPES; t++) {
 		const struct spec_namespace *ns = &s->linux.ns[t];
+		int r;
 
 		if (!ns->want)
 			continue;
@@ -227,7 +228,10 @@ static int check_namespaces(const struct spec *s, struct err *e)
 			return err_set(e, RC_INVALID_ARGUMENT,
 				       "linux.namespaces (%s): not an absolute path",
 				       ns_info(t)->oci);
-		if (!ns_supported(t))
+		r = ns_supported(t);
+		if (r < 0)
+			return err_sys(e, -r, "linux.namespaces (%s)", ns_info(t)->oci);
+		if (!r)
 			return err_set(e, RC_INVALID_ARGUMENT,
 				       "linux.namespaces (%s): the kernel has none",
 				       ns_info(t)->oci);

@@ -59,11 +59,13 @@ int ns_hold(pid_t pid, enum ns_type type)
 	return fd < 0 ? -errno : fd;
 }
 
-bool ns_supported(enum ns_type type)
+int ns_supported(enum ns_type type)
 {
 	AUTO_FD fd = ns_hold(0, type);
 
-	return fd >= 0;
+	if (fd >= 0)
+		return 1;
+	return fd == -ENOENT ? 0 : fd;
 }
 
 /* 0, or -EINVAL: not a namespace of this type. Kernels that cannot tell the type leave the check

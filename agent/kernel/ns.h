@@ -23,8 +23,8 @@ const struct ns_info *ns_info(enum ns_type type);
 /* The type of an OCI name; -EINVAL when there is none. */
 int ns_by_name(const char *oci);
 
-/* Does the running kernel have this type? */
-bool ns_supported(enum ns_type type);
+/* Does the running kernel have this type? 1, 0, or -errno. */
+int ns_supported(enum ns_type type);
 
 /* A descriptor (close-on-exec, the caller's) of the namespace of process `pid` (0: this
  * process). -errno (-ESRCH/-ENOENT: gone). */
