@@ -127,16 +127,16 @@ static const char *env_get(char *const *env, const char *name)
 	return NULL;
 }
 
-/* 0: can be executed; -EACCES: it is there but cannot; else not there. */
+/* 0: can be executed; -EACCES: it is there but cannot; -ENOENT: it is not there; another -errno. */
 static int executable(const char *path)
 {
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return -errno;
+		return errno == ENOTDIR ? -ENOENT : -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EACCES;
-	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -EACCES : 0;
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
 static int search(const char *name, const char *dirs, char *path, size_t cap)
@@ -157,7 +157,7 @@ static int search(const char *name, const char *dirs, char *path, size_t cap)
 		r = str_ok(&s) ? executable(path) : -ENAMETOOLONG;
 		if (r == 0)
 			return 0;
-		if (r == -EACCES)
+		if (r != -ENOENT)
 			found = r;
 	}
 	return found;
@@ -179,7 +179,7 @@ int stage_exec_find(const char *name, char *const *env, char *path, size_t cap, 
 	}
 	if (r == -EACCES)
 		return err_set(e, RC_PERMISSION_DENIED, "the file %s is not executable", name);
-	if (r < 0)
+	if (r == -ENOENT)
 		return err_set(e, RC_NOT_FOUND, "the file %s was not found", name);
-	return 0;
+	return r < 0 ? err_sys(e, -r, "look for the file %s", name) : 0;
 }
