@@ -118,9 +118,11 @@ int stage_root_prepare(const struct stage *st, struct err *e)
 
 int stage_root_switch(const struct stage *st, int rootfd, struct err *e)
 {
-	enum root_how how = mountinfo_root_is_rootfs() == 1 ? ROOT_MOVE : ROOT_PIVOT;
+	int r = mountinfo_root_is_rootfs();
 
-	if (root_switch(rootfd, how, e) < 0)
+	if (r < 0)
+		return err_sys(e, -r, "look what the root is");
+	if (root_switch(rootfd, r ? ROOT_MOVE : ROOT_PIVOT, e) < 0)
 		return -1;
 	if (!str_empty(st->spec->linux.rootfs_propagation) &&
 	    mount(NULL, "/", NULL, propagation_of(st), NULL) < 0)
