@@ -85,7 +85,7 @@ int caps_drop_bounding(uint64_t keep, struct err *e)
 	unsigned int last = caps_last();
 
 	for (unsigned int nr = 0; nr <= last; nr++) {
-		if (keep >> nr & 1 || prctl(PR_CAPBSET_READ, nr, 0, 0, 0) != 1)
+		if (keep >> nr & 1 || prctl(PR_CAPBSET_READ, nr, 0, 0, 0) == 0)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, nr, 0, 0, 0) < 0)
 			return err_sys(e, errno, "drop %s from the bounding set",
@@ -114,8 +114,11 @@ int caps_apply(const struct caps_sets *s, struct err *e)
 
 	if (r < 0)
 		return err_sys(e, -r, "set capabilities");
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-		return 0;	/* before Linux 4.3: no ambient set */
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) {
+		if (errno == EINVAL)	/* before Linux 4.3: no ambient set */
+			return 0;
+		return err_sys(e, errno, "clear the ambient capabilities");
+	}
 	for (unsigned int nr = 0; nr < 64; nr++)
 		if (s->ambient & known & (1ull << nr))
 			/* Refused when it is not permitted and inheritable: then it is not
