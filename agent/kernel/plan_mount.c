@@ -242,9 +242,10 @@ int plan_is_done(const struct plan_op *op, int rootfd)
 {
 	AUTO_FD fd = path_open_in(rootfd, op->target, O_PATH, 0);
 	char fstype[64];
+	int r = fd < 0 ? fd : mountinfo_is_mount(fd);
 
-	if (fd < 0 || mountinfo_is_mount(fd) != 1)
-		return 0;
+	if (r != 1)
+		return r == -ENOENT ? 0 : r;
 	if (op->kind == PLAN_BIND) {
 		AUTO_FD source = open_source(op, rootfd, O_PATH);
 
@@ -286,8 +287,9 @@ int plan_do_mount(const struct plan_op *op, int rootfd, struct err *e)
 	char path[32];
 	int r;
 
-	if ((op->flags & PLAN_SKIP_MOUNTED) && plan_is_done(op, rootfd))
-		return 0;
+	r = op->flags & PLAN_SKIP_MOUNTED ? plan_is_done(op, rootfd) : 0;
+	if (r)
+		return r < 0 ? fail(e, r, op) : 0;
 	target = path_target_in(rootfd, op->target, S_IFDIR);
 	if (target < 0)
 		return err_sys(e, -target, "target %s", op->target);
@@ -436,8 +438,9 @@ int plan_do_bind(const struct plan_op *op, int rootfd, struct err *e)
 			       op->target);
 	if (source < 0)
 		return fail(e, source, op);
-	if ((op->flags & PLAN_SKIP_MOUNTED) && plan_is_done(op, rootfd))
-		return 0;
+	r = op->flags & PLAN_SKIP_MOUNTED ? plan_is_done(op, rootfd) : 0;
+	if (r)
+		return r < 0 ? fail(e, r, op) : 0;
 	target = path_target_in(rootfd, op->target, is_dir(source) ? S_IFDIR : S_IFREG);
 	if (target < 0)
 		return err_sys(e, -target, "target %s", op->target);

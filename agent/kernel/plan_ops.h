@@ -15,7 +15,7 @@ int plan_do_mask(const struct plan_op *op, int rootfd, struct err *e);
 int plan_do_readonly(const struct plan_op *op, int rootfd, struct err *e);
 int plan_do_umount(const struct plan_op *op, int rootfd, struct err *e);
 
-/* Is what lies at the op's target a mount that this op makes? 1, 0; errors are 0. */
+/* Is what lies at the op's target a mount that this op makes? 1, 0, or -errno. */
 int plan_is_done(const struct plan_op *op, int rootfd);
 
 /* Refuses (PERMISSION_DENIED) what PLAN_PROC_GUARD forbids; targetfd: the resolved target,
