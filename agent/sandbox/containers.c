@@ -401,9 +401,15 @@ static const struct step remove_steps[REMOVE_STEPS + 1] = {
 	[REMOVE_STEPS] = { 0 },
 };
 
-/* Once its processes are gone a container is gone for its host, even if an unmount hangs: the
- * storage table keeps the mount point reserved until it ends. Only processes that do not die keep
- * it, to be removed again. */
+/* Is there nothing more to do for whoever asks again? A container whose processes are gone is gone
+ * for its host even if an unmount hangs: the storage table keeps the mount point reserved until it
+ * ends. */
+static bool is_removed(const struct steps *st)
+{
+	return !err_is_set(&st->err) ||
+	       (st->at != REMOVE_CONTAINER && st->err.rc == RC_DEADLINE_EXCEEDED);
+}
+
 static void remove_finished(struct steps *st)
 {
 	struct operation op = *operation_of(st);
@@ -412,10 +418,10 @@ static void remove_finished(struct steps *st)
 
 	free(operation_of(st));
 	list_take(&op.member->joined, &joined);
-	if (err_is_set(e) && op.steps.at == REMOVE_CONTAINER)
-		op.member->state = MEMBER_LIVE;
-	else
+	if (is_removed(&op.steps))
 		member_free(op.sandbox, op.member);
+	else
+		op.member->state = MEMBER_LIVE; /* to be removed again */
 	op.done(op.owner, e);
 	tell_joined(&joined, e);
 }

@@ -53,6 +53,7 @@ struct add {
 	struct storage_plan plan;
 	struct arena arena; /* of reqs[at] */
 	struct entry *entry; /* that this add is setting up */
+	struct err failed;   /* why, while what it made is taken back */
 };
 
 void storages_init(struct storages *t, struct loop *l, struct device_monitor *m,
@@ -159,6 +160,8 @@ struct release {
 	struct loop *loop;
 	storages_done_fn done;
 	void *owner;
+	struct storage_refs *from; /* with done: who has the refs back when it fails */
+	struct list taken;	   /* the refs, in the order of the entries */
 	size_t n;
 	struct deferred nothing; /* there was nothing to unmount */
 	struct entry *entries[]; /* LEAVING, in the order of unmounting */
@@ -180,9 +183,29 @@ static int unmount_job(void *arg, void *out, size_t out_cap, size_t *out_len, st
 
 static void release_drop(struct release *r)
 {
+	struct ref *ref;
+
 	for (size_t i = 0; i < r->n; i++)
 		entry_free(r->entries[i]);
+	LIST_EACH(ref, &r->taken, struct ref, node) {
+		list_remove(&ref->node);
+		free(ref);
+	}
 	free(r);
+}
+
+/* Nothing is forgotten that may be mounted still. The entries stay LEAVING: whether they can be
+ * used nobody knows. */
+static void release_give_back(struct release *r)
+{
+	while (!list_empty(&r->taken)) {
+		struct ref *ref = container_of(r->taken.prev, struct ref, node);
+
+		list_remove(&ref->node);
+		list_append(&r->from->refs, &ref->node);
+		ref->entry->refs++;
+	}
+	r->n = 0;
 }
 
 static void unmount_late(void *owner)
@@ -198,6 +221,8 @@ static void unmount_done(void *owner, const struct err *e, const void *out, size
 	(void)out, (void)out_len;
 	if (err_is_set(e) && !done)
 		log_warn("storage", "%s", e->msg);
+	else if (err_is_set(e) && e->rc != RC_DEADLINE_EXCEEDED)
+		release_give_back(r);
 	if (done) {
 		r->done = NULL;
 		done(r->owner, e);
@@ -234,8 +259,10 @@ static struct release *release_new(struct storages *t, size_t max, storages_done
 {
 	struct release *r = mem_new(1, sizeof(*r) + max * sizeof(r->entries[0]));
 
-	if (r)
-		*r = (struct release){ .loop = t->loop, .done = done, .owner = owner };
+	if (!r)
+		return NULL;
+	*r = (struct release){ .loop = t->loop, .done = done, .owner = owner };
+	list_init(&r->taken);
 	return r;
 }
 
@@ -262,22 +289,23 @@ void storages_release(struct storages *t, struct storage_refs *refs, uint64_t de
 		struct err e = { 0 };
 
 		err_sys(&e, ENOMEM, "release storages");
-		if (done)
-			done(owner, &e); /* refs are kept: the caller may try again */
+		done(owner, &e);
 		return;
 	}
+	r->from = refs;
 	while (!list_empty(&refs->refs)) {
 		struct ref *ref = container_of(refs->refs.prev, struct ref, node);
 		struct entry *en = ref->entry;
 
 		list_remove(&ref->node);
-		free(ref);
-		if (--en->refs || (en->flags & ENTRY_PINNED))
-			continue;
-		if (en->flags & ENTRY_KEEP)
-			entry_free(en);
-		else
+		if (--en->refs == 0 && !(en->flags & (ENTRY_PINNED | ENTRY_KEEP))) {
 			r->entries[r->n++] = en;
+			list_append(&r->taken, &ref->node);
+			continue;
+		}
+		free(ref);
+		if (!en->refs && !(en->flags & ENTRY_PINNED))
+			entry_free(en);
 	}
 	release_start(r, deadline_ms);
 }
@@ -286,23 +314,43 @@ void storages_release(struct storages *t, struct storage_refs *refs, uint64_t de
 
 static void add_next(struct add *a);
 
-static void add_finish(struct add *a, const struct err *e)
+static void add_end(struct add *a)
 {
 	storages_done_fn done = a->done;
 	void *owner = a->owner;
-	struct ref *r;
+	const struct err e = a->failed;
 
-	if (err_is_set(e)) {
-		storages_release(a->table, &a->mine, clock_after(RELEASE_MS), NULL, NULL);
-	} else {
-		LIST_EACH(r, &a->mine.refs, struct ref, node) {
-			list_remove(&r->node);
-			list_append(&a->refs->refs, &r->node);
-		}
-	}
 	arena_fini(&a->arena);
 	free(a);
-	done(owner, e);
+	done(owner, &e);
+}
+
+static void add_undone(void *owner, const struct err *e)
+{
+	struct add *a = owner;
+
+	if (err_is_set(e)) {
+		log_warn("storage", "take back what a failed request made: %s", e->msg);
+		storage_refs_fini(&a->mine); /* the mount points stay reserved */
+	}
+	add_end(a);
+}
+
+/* A failure is told when all of it is undone: what comes next removes the directories below. */
+static void add_finish(struct add *a, const struct err *e)
+{
+	struct ref *r;
+
+	a->failed = *e;
+	if (err_is_set(e)) {
+		storages_release(a->table, &a->mine, clock_after(RELEASE_MS), add_undone, a);
+		return;
+	}
+	LIST_EACH(r, &a->mine.refs, struct ref, node) {
+		list_remove(&r->node);
+		list_append(&a->refs->refs, &r->node);
+	}
+	add_end(a);
 }
 
 static void add_fail(struct add *a, struct err *e)
@@ -312,14 +360,16 @@ static void add_fail(struct add *a, struct err *e)
 }
 
 /* In the job: all or nothing, so that a failed mount leaves nothing behind even if PID 1 has given
- * up on us. */
+ * up on us. The byte says that this is so. */
 static int mount_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
 {
 	struct add *a = arg;
 	size_t done = 0;
 	struct err undo = { 0 };
 
-	(void)out, (void)out_cap, (void)out_len;
+	if (out_cap)
+		*(char *)out = 1;
+	*out_len = out_cap;
 	if (storage_execute(&a->plan, &a->reqs[a->at], &done, e) == 0)
 		return 0;
 	storage_undo(&a->plan, done, &undo);
@@ -333,20 +383,31 @@ struct mounting {
 	struct entry *entry;
 };
 
+/* A helper that died may have mounted: then the end of the add unmounts. */
+static void mount_failed(struct add *a, struct entry *en, bool undone)
+{
+	struct err none = { 0 };
+
+	if (undone || (a->plan.flags & STORAGE_KEEP))
+		entry_free(en);
+	else if (ref_add(&a->mine, en, &none) < 0)
+		entry_unmount(en);
+}
+
 static void mount_done(void *owner, const struct err *e, const void *out, size_t out_len)
 {
 	struct mounting *m = owner;
 	struct add *a = m->add;
 	struct err err = *e;
 
-	(void)out, (void)out_len;
+	(void)out;
 	if (err.rc == RC_DEADLINE_EXCEEDED) {
 		/* mount_late has m and the entry from here on */
 		add_fail(a, &err);
 		return;
 	}
 	if (err_is_set(&err)) {
-		entry_free(m->entry);
+		mount_failed(a, m->entry, out_len > 0);
 		free(m);
 		add_fail(a, &err);
 		return;
@@ -384,6 +445,7 @@ static void add_mount(struct add *a, const struct device_found *device, struct e
 		struct job_opts opts = {
 			.what = "mount",
 			.deadline_ms = a->deadline_ms,
+			.out_max = 1,
 			.late = mount_late,
 		};
 

@@ -46,8 +46,9 @@ void storages_add(struct storages *t, struct storage_refs *refs, const char *con
 		  const struct storage_req *reqs, size_t n, uint64_t deadline_ms,
 		  storages_done_fn done, void *owner);
 
-/* Gives everything in refs back, last first; unmounting goes on in the background where done is
- * NULL. */
+/* Gives everything in refs back, last first. After a failure what may still be mounted is in refs
+ * again, to be released once more; not after DEADLINE_EXCEEDED: then unmounting goes on. done may
+ * run inside this call; refs must live until then. */
 void storages_release(struct storages *t, struct storage_refs *refs, uint64_t deadline_ms,
 		      storages_done_fn done, void *owner);
 
