@@ -105,6 +105,16 @@ static void member_free(struct sandbox *s, struct member *m)
 	free(m);
 }
 
+void sandbox_containers_fini(struct sandbox *s)
+{
+	struct member *m;
+
+	LIST_EACH(m, &s->containers, struct member, node) {
+		storage_refs_fini(&m->storages);
+		member_free(s, m);
+	}
+}
+
 void sandbox_container_drop(struct sandbox *s, struct container *c)
 {
 	member_free(s, member_of(s, c));

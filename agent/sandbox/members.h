@@ -31,4 +31,7 @@ void member_join(struct member *m, sandbox_done_fn done, void *owner);
 /* Where the shared namespace is bound; NULL: not shared. */
 const char *sandbox_ns_path(const struct sandbox *s, enum sandbox_ns ns);
 
+/* Forgets those that could not be removed: the machine goes down. */
+void sandbox_containers_fini(struct sandbox *s);
+
 #endif

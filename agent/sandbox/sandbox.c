@@ -78,6 +78,7 @@ void sandbox_free(struct sandbox *s)
 {
 	if (!s)
 		return;
+	sandbox_containers_fini(s);
 	storage_refs_fini(&s->own);
 	storages_fini(&s->storages);
 	cgroup_root_fini(&s->cgroups);
