@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -130,14 +131,16 @@ static void undo_namespaces(struct steps *st)
 static int prepare_dirs(struct err *e)
 {
 	AUTO_FD root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	AUTO_FD run = root < 0 ? -1 : path_mkdirs_in(root, SANDBOX_RUN_DIR, 0755);
+	AUTO_FD run = root < 0 ? -errno : path_mkdirs_in(root, SANDBOX_RUN_DIR, 0755);
 	AUTO_FD shared = run < 0 ? -1 : path_mkdirs_in(run, "shared/containers", 0755);
 	AUTO_FD own = run < 0 ? -1 : path_mkdirs_in(run, "sandbox", 0755);
 	AUTO_FD ns = root < 0 ? -1 : path_mkdirs_in(root, SANDBOX_NS_DIR, 0755);
 
-	if (run < 0 || shared < 0 || own < 0 || ns < 0)
-		return err_sys(e, EIO, "make " SANDBOX_RUN_DIR " and " SANDBOX_NS_DIR);
-	return 0;
+	if (run < 0)
+		return err_sys(e, -run, "make " SANDBOX_RUN_DIR);
+	if (shared < 0 || own < 0)
+		return err_sys(e, shared < 0 ? -shared : -own, "make what is in " SANDBOX_RUN_DIR);
+	return ns < 0 ? err_sys(e, -ns, "make " SANDBOX_NS_DIR) : 0;
 }
 
 static int bind_namespaces(const struct sandbox *s, const char *hostname, struct err *e)
@@ -186,11 +189,24 @@ static int prepare_job(void *arg, void *out, size_t out_cap, size_t *out_len, st
 	struct creating *c = arg;
 
 	(void)out, (void)out_cap, (void)out_len;
-	if (prepare_dirs(e) == 0 && bind_namespaces(c->sandbox, c->spec->hostname, e) == 0 &&
-	    write_resolv_conf(c->spec, e) == 0)
-		return 0;
+	if (prepare_dirs(e) < 0 || bind_namespaces(c->sandbox, c->spec->hostname, e) < 0)
+		return -1;
+	return write_resolv_conf(c->spec, e);
+}
+
+/* Whatever part of it was done, also by a helper that died. The directories stay. */
+static void undo_prepare(struct steps *st)
+{
+	struct stat ours, used;
+
+	(void)st;
 	unbind_namespaces();
-	return -1;
+	if (stat(RESOLV_CONF, &ours) < 0)
+		return;
+	if (stat("/etc/resolv.conf", &used) == 0 && used.st_dev == ours.st_dev &&
+	    used.st_ino == ours.st_ino)
+		umount2("/etc/resolv.conf", MNT_DETACH);
+	unlink(RESOLV_CONF);
 }
 
 static void prepare_done(void *owner, const struct err *e, const void *out, size_t out_len)
@@ -198,6 +214,8 @@ static void prepare_done(void *owner, const struct err *e, const void *out, size
 	struct creating *c = owner;
 
 	(void)out, (void)out_len;
+	if (err_is_set(e))
+		undo_prepare(&c->steps);
 	steps_resume(&c->steps, e);
 }
 
@@ -213,14 +231,6 @@ static enum step_result prepare(struct steps *st, struct err *e)
 
 	return job_start(c->sandbox->loop, &opts, prepare_job, c, prepare_done, c, e) ? STEP_PARK
 										      : STEP_FAIL;
-}
-
-/* Of files on the run directory's tmpfs: nothing to wait for. */
-static void undo_prepare(struct steps *st)
-{
-	if (creating_of(st)->spec->n_dns)
-		umount2("/etc/resolv.conf", MNT_DETACH);
-	unbind_namespaces();
 }
 
 static void storages_done(void *owner, const struct err *e)
