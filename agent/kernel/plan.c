@@ -241,10 +241,19 @@ static int undo_op(const struct plan_op *op, int rootfd, struct err *e)
 	return r < 0 ? err_sys(e, -r, "rmdir %s", op->target) : 0;
 }
 
+static bool makes_directory(const struct plan_op *op)
+{
+	return !(op->flags & (PLAN_NO_UNDO | PLAN_SKIP_MOUNTED)) &&
+	       (op->kind == PLAN_MKDIR || op->kind == PLAN_MOUNT);
+}
+
 int plan_undo(const struct plan *p, int rootfd, size_t done, struct err *e)
 {
 	int result = 0;
 
+	/* the one that failed may have made its directory */
+	if (done < p->n && makes_directory(&p->ops[done]))
+		remove_empty(&p->ops[done], rootfd);
 	for (size_t i = MIN(done, p->n); i-- > 0;) {
 		struct err one = { 0 };
 

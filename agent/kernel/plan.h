@@ -92,7 +92,7 @@ struct plan_op *plan_add(struct plan *p, enum plan_kind kind, const char *target
 int plan_run(const struct plan *p, int rootfd, size_t *done, struct err *e);
 
 /* Undoes ops[0..done) in reverse: unmounts what was mounted, removes the directories that are
- * empty again. Best effort; the first failure in e. */
+ * empty again, that of the op which failed too. Best effort; the first failure in e. */
 int plan_undo(const struct plan *p, int rootfd, size_t done, struct err *e);
 
 /* The plan as text, one line an op, for golden tests and debug logs. In the arena; NULL: no
