@@ -20,50 +20,60 @@ static const char *const harmless[] = {
 	"/proc/uptime",	 "/proc/loadavg",   "/proc/slabinfo", "/proc/net/dev",
 };
 
-static bool on_proc(int fd)
+/* The questions of this file: 1, 0, or -errno, which nothing is allowed for. */
+static int on_proc(int fd)
 {
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 && (long)fs.f_type == SYS_PROC_MAGIC;
+	return fstatfs(fd, &fs) < 0 ? -errno : (long)fs.f_type == SYS_PROC_MAGIC;
 }
 
-static bool same_place(int a, int b)
+static int same_place(int a, int b)
 {
 	struct stat sa, sb;
 
-	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
-	       sa.st_ino == sb.st_ino;
+	if (fstat(a, &sa) < 0 || fstat(b, &sb) < 0)
+		return -errno;
+	return sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
-static bool is_path(int rootfd, int fd, const char *path)
+static int is_path(int rootfd, int fd, const char *path)
 {
 	AUTO_FD other = path_open_in(rootfd, path, O_PATH, 0);
 
-	return other >= 0 && same_place(fd, other);
+	if (other < 0)
+		return other == -ENOENT ? 0 : other;
+	return same_place(fd, other);
 }
 
 /* By name where the name says it: a second look-up of /proc/net/dev makes the kernel drop the
  * entry of the first, and nothing can be mounted on that any more. */
-static bool is_harmless(const struct plan_op *op, int rootfd, int targetfd)
+static int is_harmless(const struct plan_op *op, int rootfd, int targetfd)
 {
 	for (size_t i = 0; i < COUNT_OF(harmless); i++)
 		if (str_eq(op->target, harmless[i]))
-			return true;
-	for (size_t i = 0; i < COUNT_OF(harmless); i++)
-		if (is_path(rootfd, targetfd, harmless[i]))
-			return true;
-	return false;
+			return 1;
+	for (size_t i = 0; i < COUNT_OF(harmless); i++) {
+		int r = is_path(rootfd, targetfd, harmless[i]);
+
+		if (r)
+			return r;
+	}
+	return 0;
 }
 
 /* Only the whole of a procfs may lie on /proc. */
-static bool may_cover_proc(const struct plan_op *op, int sourcefd)
+static int may_cover_proc(const struct plan_op *op, int sourcefd)
 {
 	struct stat st;
+	int r;
 
 	if (op->kind == PLAN_MOUNT)
 		return op->fstype && str_eq(op->fstype, "proc");
-	return sourcefd >= 0 && on_proc(sourcefd) && fstat(sourcefd, &st) == 0 &&
-	       st.st_ino == PROC_ROOT_INO;
+	r = sourcefd < 0 ? 0 : on_proc(sourcefd);
+	if (r != 1)
+		return r;
+	return fstat(sourcefd, &st) < 0 ? -errno : st.st_ino == PROC_ROOT_INO;
 }
 
 /* Is the name itself below /proc? Where no procfs is mounted yet the descriptor does not show
@@ -75,18 +85,27 @@ static bool named_below_proc(const char *path)
 	return str_starts(path, "proc/");
 }
 
+static int is_allowed(const struct plan_op *op, int rootfd, int targetfd, int sourcefd)
+{
+	int r = is_path(rootfd, targetfd, "/proc");
+
+	if (r)
+		return r < 0 ? r : may_cover_proc(op, sourcefd);
+	r = on_proc(targetfd);
+	if (r < 0)
+		return r;
+	if (!r && !named_below_proc(op->target))
+		return 1;
+	return op->kind == PLAN_BIND ? is_harmless(op, rootfd, targetfd) : 0;
+}
+
 int plan_proc_guard(const struct plan_op *op, int rootfd, int targetfd, int sourcefd, struct err *e)
 {
-	if (!(op->flags & PLAN_PROC_GUARD))
+	int r = op->flags & PLAN_PROC_GUARD ? is_allowed(op, rootfd, targetfd, sourcefd) : 1;
+
+	if (r < 0)
+		return err_sys(e, -r, "look whether %s is inside /proc", op->target);
+	if (r)
 		return 0;
-	if (is_path(rootfd, targetfd, "/proc")) {
-		if (may_cover_proc(op, sourcefd))
-			return 0;
-	} else {
-		if (!on_proc(targetfd) && !named_below_proc(op->target))
-			return 0;
-		if (op->kind == PLAN_BIND && is_harmless(op, rootfd, targetfd))
-			return 0;
-	}
 	return err_set(e, RC_PERMISSION_DENIED, "mount on %s: it is inside /proc", op->target);
 }
