@@ -132,7 +132,9 @@ static int refuse_link(int dirfd, const char *name, const char *target, struct e
 {
 	struct stat st;
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode))
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "%.160s", target);
+	if (!S_ISLNK(st.st_mode))
 		return 0;
 	return err_set(e, RC_PERMISSION_DENIED, "%.160s: a symbolic link", target);
 }

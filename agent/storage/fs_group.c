@@ -55,6 +55,7 @@ static int change_entry(const struct change *c, int dirfd, const char *name, uns
 {
 	AUTO_FD fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
+	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;	/* deleted meanwhile */
@@ -62,7 +63,10 @@ static int change_entry(const struct change *c, int dirfd, const char *name, uns
 		return 0;
 	if (!S_ISDIR(st.st_mode))
 		return change_one(c, fd, &st);
-	return mountinfo_is_mount(fd) == 1 ? 0 : change_tree(c, fd, &st, depth + 1);
+	r = mountinfo_is_mount(fd);	/* what is mounted there is not of this storage */
+	if (r)
+		return r < 0 ? r : 0;
+	return change_tree(c, fd, &st, depth + 1);
 }
 
 /* A directory is changed after what it holds, so that a walk that was cut off shows at the root and
@@ -79,9 +83,11 @@ static int change_tree(const struct change *c, int fd, const struct stat *st, un
 		auto_close(&readable);
 		return r;
 	}
-	while (r == 0 && (d = readdir(dir)))
+	while (r == 0 && (errno = 0, d = readdir(dir)))
 		if (!str_eq(d->d_name, ".") && !str_eq(d->d_name, ".."))
 			r = change_entry(c, readable, d->d_name, depth);
+	if (r == 0)
+		r = -errno;
 	closedir(dir);
 	return r < 0 ? r : change_one(c, fd, st);
 }
