@@ -31,14 +31,16 @@ static int each_open_fd(void (*fn)(int fd, void *arg), void *arg)
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *de;
 	uint64_t fd;
+	int r;
 
 	if (!dir)
 		return -errno;
-	while ((de = readdir(dir)))
+	while ((errno = 0, de = readdir(dir)))
 		if (num_u64(de->d_name, INT_MAX, &fd) == 0 && (int)fd != dirfd(dir))
 			fn((int)fd, arg);
+	r = -errno;
 	closedir(dir);
-	return 0;
+	return r;
 }
 
 struct kept {

@@ -107,9 +107,11 @@ int device_each(int dirfd, const char *path, device_entry_fn fn, void *arg)
 			close(fd);
 		return error;
 	}
-	while (r == 0 && (d = readdir(dir)))
+	while (r == 0 && (errno = 0, d = readdir(dir)))
 		if (d->d_name[0] != '.')
 			r = fn(arg, fd, d->d_name);
+	if (!d && r == 0)
+		r = -errno;
 	closedir(dir);
 	return r;
 }

@@ -30,7 +30,7 @@ static int visit_below(DIR *dir, visit_fn fn, void *arg, unsigned int depth)
 	const struct dirent *d;
 	int r = 0;
 
-	while (r == 0 && (d = readdir(dir))) {
+	while (r == 0 && (errno = 0, d = readdir(dir))) {
 		AUTO_FD sub = -1;
 
 		if (d->d_type != DT_DIR || d->d_name[0] == '.')
@@ -41,6 +41,8 @@ static int visit_below(DIR *dir, visit_fn fn, void *arg, unsigned int depth)
 		else if (errno != ENOENT)
 			r = -errno;
 	}
+	if (!d && errno != ENODEV)	/* ENODEV: the group was removed meanwhile */
+		r = -errno;
 	return r;
 }
 
