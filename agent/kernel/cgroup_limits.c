@@ -155,17 +155,18 @@ static bool is_systemd_form(const char *path)
 char *cgroup_path_of_spec(struct arena *a, const char *cgroups_path, const char *id, struct err *e)
 {
 	char *path = arena_printf(a, "/%s", str_empty(cgroups_path) ? id : cgroups_path);
+	bool plain = path && path_is_plain(path);
 
+	if (path && !str_empty(cgroups_path) && is_systemd_form(cgroups_path))
+		for (char *at = path; *at; at++)
+			if (*at == ':')
+				*at = '/';
+	path = plain ? path_clean(a, path) : path;
 	if (!path) {
 		err_set(e, RC_RESOURCE_EXHAUSTED, "cgroup path: out of memory");
 		return NULL;
 	}
-	if (!str_empty(cgroups_path) && is_systemd_form(cgroups_path))
-		for (char *at = path; *at; at++)
-			if (*at == ':')
-				*at = '/';
-	path = path_is_plain(path) ? path_clean(a, path) : NULL;
-	if (!path || !cgroup_relative(path)) {
+	if (!plain || !cgroup_relative(path)) {
 		err_set(e, RC_INVALID_ARGUMENT, "the cgroup path is not usable");
 		return NULL;
 	}
