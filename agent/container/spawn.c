@@ -361,10 +361,14 @@ int spawn_start(struct spawn *s, struct loop *l, const struct stage *st, uint64_
 
 void spawn_hooks_done(struct spawn *s)
 {
-	struct err gone = { 0 };	/* then its exit tells */
+	struct err e = { 0 };
 
 	if (s->state == SETTING_UP)
-		say(s, STAGE_MSG_HOOKS, &gone);
+		say(s, STAGE_MSG_HOOKS, &e);
+	if (!err_is_set(&e) || e.sys == EPIPE)	/* it is gone: its exit tells */
+		return;
+	kill_all(s);
+	fail(s, &e);
 }
 
 int spawn_release(struct spawn *s, uint64_t deadline_ms, struct err *e)
