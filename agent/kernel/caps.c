@@ -119,11 +119,13 @@ int caps_apply(const struct caps_sets *s, struct err *e)
 			return 0;
 		return err_sys(e, errno, "clear the ambient capabilities");
 	}
-	for (unsigned int nr = 0; nr < 64; nr++)
-		if (s->ambient & known & (1ull << nr))
-			/* Refused when it is not permitted and inheritable: then it is not
-			 * there, as runc has it. */
-			(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, nr, 0, 0);
+	for (unsigned int nr = 0; nr < 64; nr++) {
+		if (!(s->ambient & known & (1ull << nr)))
+			continue;
+		/* EPERM: it is not permitted and inheritable, and so not there, as runc has it. */
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, nr, 0, 0) < 0 && errno != EPERM)
+			return err_sys(e, errno, "raise the ambient capability %u", nr);
+	}
 	return 0;
 }
 
