@@ -207,6 +207,9 @@ test: $(UNIT) $(FAULT) $(H)/mote-agent-fault $(NS) $(VM) $(FUZZ) $(H)/mote-agent
 fuzz: $(FUZZ) ## long fuzzing: RUNS executions of each target (10 million by default)
 	@tests/run --only fuzz --runs $${RUNS:-10000000} --limit 14400 --fuzz $(F)
 
+fault: $(FAULT) $(H)/mote-agent-fault ## each system call and allocation of every scenario of the create path failing
+	@MOTE_FAULT=whole tests/run --only fault --limit 14400 --build $(B) --host $(H) -v
+
 bench: all ## sizes of what was built (so far: times and memory beside their floors come next)
 	@for f in mote-agent initrd.img vmlinuz motectl; do printf '%-12s %9d bytes\n' $$f $$(stat -Lc %s $(B)/$$f); done
 	@echo "bench: memory, boot, round trips, container lives and streams are not measured yet" >&2; exit 1
@@ -223,4 +226,4 @@ install: agent tools initrd kernel ## install agent, tools and guest artefacts (
 clean: ## remove build/ (the cache outside stays)
 	rm -rf build
 
-.PHONY: help all setup deps agent tools initrd kernel rootfs run check test fuzz bench install clean
+.PHONY: help all setup deps agent tools initrd kernel rootfs run check test fuzz fault bench install clean

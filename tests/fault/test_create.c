@@ -259,18 +259,19 @@ static int destroy(struct rig *r)
 }
 
 static const struct fault_scenario scenarios[] = {
-	{ "plain", plain, NULL, one_id, 0 },
-	{ "storages", storages, NULL, one_id, 0 },
-	{ "rights", rights, NULL, one_id, 0 },
-	{ "no_new_rights", no_new_rights, NULL, one_id, 0 },
-	{ "hooks", hooks, NULL, one_id, 0 },
-	{ "execs", execs, NULL, one_id, 0 },
-	{ "stdin_ends", stdin_ends, NULL, one_id, 0 },
-	{ "terminal", terminal, NULL, one_id, 0 },
-	{ "user_namespace", user_namespace, NULL, one_id, 0 },
-	{ "shared_pids", shared_pids, NULL, two_ids, 0 },
-	{ "sandbox", sandbox, NULL, NULL, FAULT_FRESH },
-	{ "destroy", destroy, sandbox_with_container, NULL, FAULT_FRESH | FAULT_ENDS },
+	{ "plain", plain, NULL, one_id, 0, NULL },
+	{ "storages", storages, NULL, one_id, 0, NULL },
+	{ "rights", rights, NULL, one_id, 0, NULL },
+	{ "no_new_rights", no_new_rights, NULL, one_id, 0, NULL },
+	{ "hooks", hooks, NULL, one_id, 0, NULL },
+	{ "execs", execs, NULL, one_id, 0, NULL },
+	{ "stdin_ends", stdin_ends, NULL, one_id, 0, NULL },
+	{ "terminal", terminal, NULL, one_id, 0, NULL },
+	{ "user_namespace", user_namespace, NULL, one_id, 0, NULL },
+	{ "shared_pids", shared_pids, NULL, two_ids, 0, NULL },
+	{ "sandbox", sandbox, NULL, NULL, FAULT_FRESH | FAULT_ONCE,
+	  "/run/kata-containers/sandbox/shm" },
+	{ "destroy", destroy, sandbox_with_container, one_id, FAULT_FRESH | FAULT_ENDS | FAULT_ONCE, NULL },
 };
 
 static void walks(void **state)
@@ -306,9 +307,8 @@ int main(void)
 		cmocka_set_test_filter(getenv("MOTE_ONLY"));
 	failed = _cmocka_run_group_tests("faults on the create path", tests, COUNT_OF(tests), NULL,
 					 NULL);
-	if (rig.agent.pid && !rig.client)
-		rig.client = rig_connect(&rig);
-	if (rig_end_agent(&rig) != 0) {
+	/* the last scenario's agent ends in it; after another one the sanitizer is asked */
+	if (rig.client && rig_end_agent(&rig) != 0) {
 		printf("not ok - the agent ended with status %d\n", rig.agent_status);
 		failed++;
 	}

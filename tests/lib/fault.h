@@ -18,7 +18,7 @@
 #include "lib/fault_stack.h"
 #include "lib/rig.h"
 
-#define FAULT_FRAMES 24
+#define FAULT_FRAMES 40
 #define FAULT_SITES  4096
 
 struct fault_site {

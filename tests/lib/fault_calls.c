@@ -119,7 +119,7 @@ static const struct fault_call calls[] = {
 	ROW(pipe2, EMFILE),
 	ROW(pivot_root, EIO),
 	ROW(poll, EINTR),
-	ROW(prctl, EPERM),
+	ROW(prctl, ENOMEM),
 	ROW(pread64, EIO),
 	ROW(prlimit64, EPERM),
 	ROW(pwrite64, EIO),

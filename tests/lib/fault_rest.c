@@ -10,6 +10,34 @@
 #include "base/io.h"
 #include "base/str.h"
 
+/* Elsewhere others are at work: who removes a mount point takes the mount away in every namespace. */
+static bool is_watched(const char *target)
+{
+	static const char *const where[] = { "/run", "/etc", "/proc", "/sys", "/dev" };
+
+	for (size_t i = 0; i < COUNT_OF(where); i++)
+		if (str_starts(target, where[i]))
+			return true;
+	return str_eq(target, "/");
+}
+
+/* The agent's own places, made for the first sandbox: they stay for the next try. */
+static bool is_place(const char *path)
+{
+	static const char *const places[] = {
+		"/run/sandbox-ns",
+		"/run/kata-containers",
+		"/run/kata-containers/sandbox",
+		"/run/kata-containers/shared",
+		"/run/kata-containers/shared/containers",
+	};
+
+	for (size_t i = 0; i < COUNT_OF(places); i++)
+		if (str_eq(path, places[i]))
+			return true;
+	return false;
+}
+
 static void list_mounts(pid_t pid, char *out, size_t cap)
 {
 	char path[64], line[4096], target[1024];
@@ -20,7 +48,7 @@ static void list_mounts(pid_t pid, char *out, size_t cap)
 	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)pid);
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%*d %*d %*s %*s %1023s", target) == 1)
+		if (sscanf(line, "%*d %*d %*s %*s %1023s", target) == 1 && is_watched(target))
 			str_addf(&s, "mount %s\n", target);
 	if (f)
 		fclose(f);
@@ -37,7 +65,8 @@ static void list_files(int dirfd, const char *name, const char *shown, struct st
 		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
 			continue;
 		snprintf(below, sizeof(below), "%s/%s", shown, de->d_name);
-		str_addf(s, "%s\n", below);
+		if (!is_place(below))
+			str_addf(s, "%s\n", below);
 		if (de->d_type == DT_DIR)
 			list_files(fd, de->d_name, below, s);
 	}
@@ -47,14 +76,30 @@ static void list_files(int dirfd, const char *name, const char *shown, struct st
 		auto_close(&fd);
 }
 
+/* In the machine's own tree, which others may use too. */
+static const char *group_of(const struct rig *r, const char *id, char *path, size_t cap)
+{
+	snprintf(path, cap, "/proc/%d/root/sys/fs/cgroup/mote-test/%s", (int)r->agent_pid, id);
+	return path;
+}
+
+void fault_rest_sweep(struct rig *r, const char *const *ids)
+{
+	char path[128];
+
+	for (size_t i = 0; ids && ids[i]; i++)
+		rmdir(group_of(r, ids[i], path, sizeof(path)));
+}
+
 int fault_rest_take(struct fault *f, const char *const *ids, struct fault_rest *out)
 {
 	struct rig *r = f->rig;
-	char path[64];
+	char path[128];
 	struct str s = STR_OVER(out->files);
 
 	memset(out, 0, sizeof(*out));
-	if (rig_status(r, &out->status) < 0)
+	/* before: a connection that is not accepted yet is none */
+	if (rig_call(r, "grpc.Health/Check", "{}") || rig_status(r, &out->status) < 0)
 		return -1;
 	if (rig_call(r, "grpc.Health/Check", "{}"))
 		return -1;
@@ -62,13 +107,9 @@ int fault_rest_take(struct fault *f, const char *const *ids, struct fault_rest *
 	list_mounts(r->agent_pid, out->mounts, sizeof(out->mounts));
 	snprintf(path, sizeof(path), "/proc/%d/root/run", (int)r->agent_pid);
 	list_files(AT_FDCWD, path, "/run", &s);
-	/* the machine's own tree, which others may use too */
-	for (size_t i = 0; ids && ids[i]; i++) {
-		snprintf(path, sizeof(path), "/proc/%d/root/sys/fs/cgroup/mote-test/%s",
-			 (int)r->agent_pid, ids[i]);
-		if (access(path, F_OK) == 0)
+	for (size_t i = 0; ids && ids[i]; i++)
+		if (access(group_of(r, ids[i], path, sizeof(path)), F_OK) == 0)
 			str_addf(&s, "cgroup %s\n", ids[i]);
-	}
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)r->agent_pid,
 		 (int)r->agent_pid);
 	io_read_file(AT_FDCWD, path, out->children, sizeof(out->children));

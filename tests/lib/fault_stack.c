@@ -233,13 +233,20 @@ static bool is_rooted(const struct fault_image *im, bool child, const uint64_t *
 	       fault_image_passes(im, FAULT_ROOT_STAGE, frames, n);
 }
 
-/* The function that the call in front of a return address calls; NULL: not said there. */
+/* Does the call in front of a return address say what it calls? The bytes of one through a pointer
+ * may look so: but they do not end like a distance within the program. */
+static bool is_direct(const unsigned char *p)
+{
+	return p[-5] == 0xe8 && (p[-1] == 0x00 || p[-1] == 0xff);
+}
+
+/* The function that is called there; NULL: not said. */
 static const struct fault_symbol *callee(const struct fault_image *im, uint64_t ret)
 {
 	const unsigned char *p = im->file + im->text_offset + (ret - im->text_at);
 	int32_t by;
 
-	if (p[-5] != 0xe8)
+	if (!is_direct(p))
 		return NULL;
 	memcpy(&by, p - 4, sizeof(by));
 	return symbol_at(im, ret + (uint64_t)(int64_t)by);
@@ -247,7 +254,7 @@ static const struct fault_symbol *callee(const struct fault_image *im, uint64_t 
 
 static bool is_library_call(const struct fault_image *im, uint64_t ret)
 {
-	return im->file[im->text_offset + (ret - im->text_at) - 5] == 0xe8 && !callee(im, ret);
+	return is_direct(im->file + im->text_offset + (ret - im->text_at)) && !callee(im, ret);
 }
 
 /* Where the innermost function calls the library: below its frame record (at words[i], with its own
@@ -318,6 +325,15 @@ static int stack_pointer(pid_t pid, uint64_t *sp)
 	return -1;
 }
 
+/* Up to the loop: the chain of a child too, since it is a copy of PID 1's. */
+static size_t up_to_loop(const struct fault_image *im, const uint64_t *frames, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fault_image_passes(im, FAULT_ROOT_LOOP, &frames[i], 1))
+			return i + 1;
+	return 0;
+}
+
 static size_t read_some(const struct fault_image *im, pid_t pid, uint64_t sp, size_t bytes,
 			bool child, uint64_t *frames, size_t max)
 {
@@ -344,6 +360,8 @@ size_t fault_stack_read(struct fault_image *im, pid_t pid, bool child, uint64_t 
 
 	if (find_load(im, pid) < 0 || stack_pointer(pid, &sp) < 0)
 		return 0;
-	n = read_some(im, pid, sp, STACK_FIRST, child, frames, max);
-	return n ? n : read_some(im, pid, sp, STACK_BYTES, child, frames, max);
+	n = up_to_loop(im, frames, read_some(im, pid, sp, STACK_FIRST, child, frames, max));
+	if (!n)
+		n = up_to_loop(im, frames, read_some(im, pid, sp, STACK_BYTES, child, frames, max));
+	return n;
 }

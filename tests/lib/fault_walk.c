@@ -9,7 +9,7 @@
 #include "lib/fault_rest.h"
 
 #define CALL_MS 15000 /* then a call counts as hung */
-#define REST_MS 10000 /* for what ends by itself: jobs, timers of 5 s */
+#define REST_MS 8000 /* for what ends by itself: jobs, timers of 5 s */
 #define BAD_MAX 100
 #define FOREIGN_MAX 12 /* times that a call of a library is made to fail, unless all are */
 
@@ -95,6 +95,7 @@ static int make_ready(struct fault_walk *w, const struct fault_scenario *s)
 		return 0;
 	if (start(w) < 0 || (!fresh && rig_call(r, "CreateSandbox", "{}")))
 		return -1;
+	fault_rest_sweep(r, s->ids);
 	if (s->before && s->before(r)) {
 		printf("# %s: before: %s\n", s->name, r->err.msg);
 		return -1;
@@ -124,6 +125,30 @@ static bool is_told(const struct err *e)
 	       !strstr(e->msg, "Success");
 }
 
+/* A failure of the machine is not the caller's. Libraries of others say what they will. */
+static bool blames_the_caller(const struct fault *f, const struct err *e)
+{
+	if (fault_site_is_foreign(f, f->target.site))
+		return false;
+	return e->rc == RC_INVALID_ARGUMENT || e->rc == RC_ALREADY_EXISTS ||
+	       (e->rc == RC_NOT_FOUND && f->target.errnum != ENOENT) ||
+	       (e->rc == RC_PERMISSION_DENIED && f->target.errnum != EPERM);
+}
+
+static bool answer_was_lost(const struct err *e)
+{
+	return strstr(e->msg, "no memory for a reply") || strstr(e->msg, "ttrpc: closed");
+}
+
+/* It was never begun, or all of it is there. */
+static bool has_an_outcome(struct rig *r, const struct fault_scenario *s)
+{
+	int rc = r->agent.pid && r->client ? s->run(r) : 0;
+
+	return !rc || rc == RC_FAILED_PRECONDITION ||
+	       ((s->flags & FAULT_ENDS) && (rc == RC_UNAVAILABLE || !r->agent.pid));
+}
+
 /* NULL, or what is wrong with how the fault was borne. */
 static const char *borne_badly(struct fault_walk *w, const struct fault_scenario *s, int rc,
 			       bool hit, struct err *told, char *why, size_t cap)
@@ -142,9 +167,15 @@ static const char *borne_badly(struct fault_walk *w, const struct fault_scenario
 		return "hung";
 	if (rc && !is_told(told))
 		return "no reason told";
+	if (rc && hit && blames_the_caller(w->f, told))
+		return "the wrong reason told";
 	if (over)
 		return NULL;
 	clear(r, s);
+	if ((s->flags & FAULT_ONCE) && answer_was_lost(told))
+		return has_an_outcome(r, s) ? NULL : "half done";
+	if (s->kept && strstr(told->msg, "gave no answer"))
+		return s->run(r) ? "does not work any more" : NULL;
 	if (!(s->flags & FAULT_ENDS) && !is_at_rest(w->f, s->ids, why, cap))
 		return "left over";
 	if (!rc || !s->run(r)) /* one that was borne has just shown it */

@@ -19,11 +19,13 @@ struct fault_scenario {
 	int (*before)(struct rig *r); /* once for each agent, without a fault; or NULL */
 	const char *const *ids; /* of its containers: those that are left after a failure are removed */
 	unsigned int flags;
+	const char *kept; /* a storage for the pod's life: a helper that died may have mounted it */
 };
 
 enum fault_flags {
 	FAULT_FRESH = 0x1, /* each run needs an agent of its own */
 	FAULT_ENDS = 0x2,  /* and a good one is the end of it */
+	FAULT_ONCE = 0x4,  /* it cannot be undone: an answer that is lost does not mean that it failed */
 };
 
 /* Sets r->err to what is wrong; FAULT_WRONG. */
