@@ -173,6 +173,28 @@ $(B)/vmlinuz: kernel-config/build $(wildcard kernel-config/*.config kernel-confi
 	@mkdir -p $(@D)
 	@cp "$$(kernel-config/build --arch $(ARCH) | tail -n 1)" $@.tmp && mv $@.tmp $@
 
+# --- benchmark: release builds, for nothing else would be measured right -----------------------
+
+BENCH_SRC := $(wildcard tests/bench/*.c) tests/lib/rig.c tests/lib/rig_call.c tests/lib/samples.c
+BENCH_O	:= $(BENCH_SRC:%.c=$(B)/obj/%.o)
+
+bench-programs: $(B)/mote-bench $(B)/bench/tools.erofs $(B)/bench/initrd.img
+
+$(B)/obj/tests/%.o: tests/%.c Makefile | $(B)/deps $(PB_H)
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	@$(RCC) $(filter-out -Wwrite-strings -Wmissing-prototypes,$(RCFLAGS)) -Itests/bench/plain -Itests -MMD -MP -c $< -o $@
+$(B)/mote-bench: $(BENCH_O) $(VMLIB_SRC:%.c=$(B)/obj/%.o) $(B)/libmote.a | $(B)/deps
+	@$(RCC) $(RLDFLAGS) $^ $(RLIBS) -o $@
+$(B)/bench/%: tests/bench/guest/%.c Makefile | $(B)/deps
+	@mkdir -p $(@D)
+	@$(RCC) $(RCFLAGS) $(RLDFLAGS) -s $< -o $@
+$(B)/bench/tools.erofs: tests/bench/make-tools tests/bench/config.json $(B)/bench/tool
+	@rm -rf $(B)/bench/root && tests/bench/make-tools $(B)/bench/root $@ $(B)/bench/tool
+$(B)/bench/initrd.img: tests/bench/manifest $(B)/bench/start $(B)/bench/bare $(B)/mkinitrd $(B)/initrd.img
+	@$(B)/mkinitrd -D START=$(B)/bench/start -D BARE=$(B)/bench/bare tests/bench/manifest $@.cpio
+	@{ cat $(B)/initrd.img; zstd -q -c -19 -T1 $@.cpio; } >$@.tmp && mv $@.tmp $@
+
 # --- tests ---------------------------------------------------------------------------
 
 UNIT	:= $(patsubst tests/unit/%.c,$(H)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -210,9 +232,8 @@ fuzz: $(FUZZ) ## long fuzzing: RUNS executions of each target (10 million by def
 fault: $(FAULT) $(H)/mote-agent-fault ## each system call and allocation of every scenario of the create path failing
 	@MOTE_FAULT=whole tests/run --only fault --limit 14400 --build $(B) --host $(H) -v
 
-bench: all ## sizes of what was built (so far: times and memory beside their floors come next)
-	@for f in mote-agent initrd.img vmlinuz motectl; do printf '%-12s %9d bytes\n' $$f $$(stat -Lc %s $(B)/$$f); done
-	@echo "bench: memory, boot, round trips, container lives and streams are not measured yet" >&2; exit 1
+bench: bench-programs all ## measure the agent beside its floors (BENCH="--verbose", "--json", "--help")
+	@MOTE_BUILD=$(CURDIR)/$(B) $(B)/mote-bench $(BENCH)
 
 PREFIX	?= /usr/local
 install: agent tools initrd kernel ## install agent, tools and guest artefacts (DESTDIR, PREFIX)
@@ -226,4 +247,4 @@ install: agent tools initrd kernel ## install agent, tools and guest artefacts (
 clean: ## remove build/ (the cache outside stays)
 	rm -rf build
 
-.PHONY: help all setup deps agent tools initrd kernel rootfs run check test fuzz fault bench install clean
+.PHONY: help all setup deps agent tools initrd kernel rootfs run check test fuzz fault bench bench-programs install clean

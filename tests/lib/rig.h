@@ -107,6 +107,10 @@ struct rig_container {
 /* The storages, as JSON without brackets, that put a writable busybox root on `at`. */
 void rig_root_storages(const struct rig *r, const char *at, char *out, size_t cap);
 
+/* The request of rig_create() in JSON; in a, NULL when there is no room. */
+char *rig_create_text(const struct rig *r, struct arena *a, const char *id,
+		      const struct rig_container *what);
+
 /* CreateContainer with a writable busybox root. The code. */
 int rig_create(struct rig *r, const char *id, const struct rig_container *what);
 

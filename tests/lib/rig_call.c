@@ -187,16 +187,16 @@ void rig_root_storages(const struct rig *r, const char *at, char *out, size_t ca
 		 r->kind == RIG_VM ? "/run/kata-containers/sandbox/storage/rootfs" : r->rootfs);
 }
 
-void rig_create_send(struct rig *r, struct client *c, struct rig_pending *p, const char *id,
-		     const struct rig_container *what)
+char *rig_create_text(const struct rig *r, struct arena *a, const char *id,
+		      const struct rig_container *what)
 {
 	char storages[1024] = "", at[256];
 
 	snprintf(at, sizeof(at), "/run/kata-containers/%s/rootfs", id);
 	if (!what->root)
 		rig_root_storages(r, at, storages, sizeof(storages));
-	rig_send(
-		r, c, RIG_CALL_MS, p, "CreateContainer",
+	return arena_printf(
+		a,
 		"{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"storages\":[%s%s],\"OCI\":{\"Version\":\"1.1.0\","
 		"\"Hostname\":\"%s\",\"Mounts\":[%s%s],\"Root\":{\"Path\":\"%s\"%s},"
 		"\"Process\":{\"Args\":%s%s%s%s%s%s},"
@@ -215,6 +215,19 @@ void rig_create_send(struct rig *r, struct client *c, struct rig_pending *p, con
 		unless(what->linux, "\"CgroupsPath\"", "\""),
 		unless(what->linux, "\"Namespaces\"", default_namespaces), or_empty(what->spec),
 		or_empty(what->request));
+}
+
+void rig_create_send(struct rig *r, struct client *c, struct rig_pending *p, const char *id,
+		     const struct rig_container *what)
+{
+	struct arena a;
+	char *text;
+
+	arena_init(&a, 32 << 20);
+	text = rig_create_text(r, &a, id, what);
+	assert_non_null(text);
+	rig_send(r, c, RIG_CALL_MS, p, "CreateContainer", "%s", text);
+	arena_fini(&a);
 }
 
 int rig_create(struct rig *r, const char *id, const struct rig_container *what)

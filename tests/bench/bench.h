@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The benchmark: what the agent takes, beside floors that are measured in the same run and, where
+ * there is a guest, in the same guest, one sample of each in turn, so that a busy machine slows
+ * both.
+ */
+#ifndef MOTE_BENCH_BENCH_H
+#define MOTE_BENCH_BENCH_H
+
+#include <stdio.h>
+
+#include "bench/rows.h"
+#include "bench/wire.h"
+#include "lib/rig.h"
+
+#define BENCH_TOOL_PORT 5000
+
+/* How much of everything. */
+struct counts {
+	size_t boots, health, lives, execs, bulk, created;
+	size_t containers, execs_each; /* whose memory is counted */
+	unsigned long long bulk_bytes;
+};
+
+struct bench {
+	struct rows rows;
+	const struct counts *counts;
+	bool interrupted; /* by a signal */
+	struct arena arena;
+	struct rig rig; /* the guest; runs once bench_guest() was called */
+	struct wire agent, tool;
+	enum { GUEST_NONE, GUEST_UP, GUEST_FAILED } guest;
+};
+
+/* Progress, on stderr. */
+void bench_say(const char *fmt, ...) PRINTF(1, 2);
+
+/* The guest with its privileged container of floors, which is started when it is not there yet. */
+int bench_guest(struct bench *b, struct err *e);
+
+/* Between samples: lets the VM's console drain. -1 with e when a signal has come. */
+int bench_turn(struct bench *b, struct err *e);
+
+/* A command of the tool that must end with status 0; its text in text. */
+int bench_tool(struct bench *b, const char *command, char *text, size_t cap, struct err *e);
+
+/* A root of the busybox image or of the tools' one, read-only, mounted once by bench_guest(). */
+#define BENCH_ROOT  "/run/kata-containers/sandbox/storage/rootfs"
+#define BENCH_TOOLS "/run/kata-containers/sandbox/storage/tools"
+
+/* A container of the busybox image that is there when it returns. */
+int bench_hold(struct bench *b, const char *id, const char *args, struct err *e);
+
+/* The groups of rows. Each fills its rows, or fails with e. */
+int bench_sizes(struct bench *b, struct err *e);
+int bench_boot(struct bench *b, struct err *e);
+int bench_memory(struct bench *b, struct err *e);
+int bench_health(struct bench *b, struct err *e);
+int bench_life(struct bench *b, struct err *e);
+int bench_exec(struct bench *b, struct err *e);
+int bench_bulk(struct bench *b, struct err *e);
+int bench_many(struct bench *b, struct err *e);
+
+#endif

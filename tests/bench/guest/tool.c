@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guest's half of the benchmark: the floors, served on a vsock port to the host, in a
+ * privileged container of the same guest.
+ *
+ *   tool serve PORT    commands, a line each; a process per connection:
+ *                        echo          every byte that follows comes back
+ *                        send N        N bytes
+ *                        run ARG...    a program to its end: its exit status, and what it said
+ *                        read FILE     a file
+ *                      the answers of run and read: "STATUS LENGTH\n" and LENGTH bytes
+ *   tool write N       N bytes to standard output
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/vm_sockets.h>
+
+#define PIECE    32768 /* the agent's own limit of one send */
+#define SAID     "/run/said"
+#define ARGS_MAX 32
+
+extern char **environ;
+
+static char buffer[65536];
+
+static int write_all(int fd, const char *data, size_t n)
+{
+	while (n) {
+		ssize_t did = write(fd, data, n < PIECE ? n : PIECE);
+
+		if (did < 0 && errno == EINTR)
+			continue;
+		if (did < 0)
+			return -1;
+		data += did;
+		n -= (size_t)did;
+	}
+	return 0;
+}
+
+static int write_many(int fd, unsigned long long n, size_t piece)
+{
+	while (n) {
+		size_t now = n < piece ? (size_t)n : piece;
+
+		if (write_all(fd, buffer, now) < 0)
+			return -1;
+		n -= now;
+	}
+	return 0;
+}
+
+static void echo(int fd)
+{
+	ssize_t n;
+
+	while ((n = read(fd, buffer, PIECE)) > 0)
+		if (write_all(fd, buffer, (size_t)n) < 0)
+			return;
+}
+
+static int answer(int fd, int status, const char *file)
+{
+	char head[64];
+	int from = open(file, O_RDONLY | O_CLOEXEC), n;
+	ssize_t len = from < 0 ? 0 : read(from, buffer, sizeof(buffer));
+
+	close(from);
+	n = snprintf(head, sizeof(head), "%d %zd\n", from < 0 ? errno : status, len < 0 ? 0 : len);
+	return write_all(fd, head, (size_t)n) < 0 ||
+	       write_all(fd, buffer, len < 0 ? 0 : (size_t)len);
+}
+
+/* argv[0] by the PATH; standard output and error into a file. */
+static int run(char *argv[])
+{
+	posix_spawn_file_actions_t fds;
+	int status = 127;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&fds);
+	posix_spawn_file_actions_addopen(&fds, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&fds, 1, SAID, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	posix_spawn_file_actions_adddup2(&fds, 1, 2);
+	if (posix_spawnp(&pid, argv[0], &fds, NULL, argv, environ) == 0)
+		waitpid(pid, &status, 0);
+	posix_spawn_file_actions_destroy(&fds);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int command(int fd, char *line)
+{
+	char *argv[ARGS_MAX + 1] = { 0 }, *rest;
+	size_t n = 0;
+
+	for (char *word = strtok_r(line, " \n", &rest); word && n < ARGS_MAX;
+	     word = strtok_r(NULL, " \n", &rest))
+		argv[n++] = word;
+	if (n == 1 && !strcmp(argv[0], "echo"))
+		echo(fd);
+	else if (n == 2 && !strcmp(argv[0], "send"))
+		return write_many(fd, strtoull(argv[1], NULL, 10), PIECE);
+	else if (n >= 2 && !strcmp(argv[0], "run"))
+		return answer(fd, run(argv + 1), SAID);
+	else if (n == 2 && !strcmp(argv[0], "read"))
+		return answer(fd, 0, argv[1]);
+	return -1;
+}
+
+/* A line has come when its end has: the host sends the next one only after the answer, and the
+ * bytes of an echo only after its line was taken; so nothing may be read ahead. */
+static void serve(int fd)
+{
+	char line[1024];
+	size_t n = 0;
+
+	while (n < sizeof(line) - 1 && read(fd, line + n, 1) == 1) {
+		if (line[n++] != '\n')
+			continue;
+		line[n] = '\0';
+		n = 0;
+		if (command(fd, line) != 0)
+			break;
+	}
+	_exit(0);
+}
+
+static int listen_on(unsigned int port)
+{
+	struct sockaddr_vm at = { .svm_family = AF_VSOCK,
+				  .svm_cid = VMADDR_CID_ANY,
+				  .svm_port = port };
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 8) < 0)
+		return -1;
+	return fd;
+}
+
+/* crun makes its groups in the whole guest's tree, as the agent does; the namespace that every
+ * container gets would keep it below its own (nsdelegate). */
+static int leave_cgroup_namespace(void)
+{
+	int fd = open("/guest-proc/1/ns/cgroup", O_RDONLY | O_CLOEXEC);
+	int r = setns(fd, CLONE_NEWCGROUP);
+
+	close(fd);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	int listener;
+
+	if (argc == 3 && !strcmp(argv[1], "write"))
+		return write_many(STDOUT_FILENO, strtoull(argv[2], NULL, 10), sizeof(buffer)) != 0;
+	if (argc != 3 || strcmp(argv[1], "serve") != 0)
+		return 2;
+	if (leave_cgroup_namespace() < 0)
+		return 1;
+	listener = listen_on((unsigned int)strtoul(argv[2], NULL, 10));
+	if (listener < 0)
+		return 1;
+	if (write_all(STDOUT_FILENO, "listens\n", 8) < 0)
+		return 1;
+	for (;;) {
+		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (fd >= 0 && fork() == 0)
+			serve(fd);
+		close(fd);
+	}
+}
