@@ -5,8 +5,12 @@
  * block gets a block of its own behind the first, which stays in use. Blocks come zeroed from
  * calloc and their bytes are handed out once, so nothing is cleared twice.
  *
+ * A few smallest blocks are kept when their arenas end: every call takes two, and the allocator
+ * would take a page from the kernel and give it back for each.
+ *
  * Under AddressSanitizer the bytes that were not handed out are poisoned, so that an overrun
- * inside a block is found as if each allocation came from malloc.
+ * inside a block is found as if each allocation came from malloc, and no block is kept, so that a
+ * use after the end is found too.
  */
 #include "base/mem.h"
 
@@ -19,11 +23,20 @@
 #define MEM_ASAN 1
 #endif
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(MEM_ASAN)
+#if defined(__SANITIZE_ADDRESS__) && !defined(MEM_ASAN)
+#define MEM_ASAN 1
+#endif
+#ifdef MEM_ASAN
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(p, n)		((void)0)
 #define ASAN_UNPOISON_MEMORY_REGION(p, n)	((void)0)
+#endif
+
+#ifdef MEM_ASAN
+#define KEEP		0
+#else
+#define KEEP		4	/* blocks; two calls at once */
 #endif
 
 #define BLOCK_MIN	1024
@@ -39,10 +52,55 @@ struct arena_block {
 };
 
 static size_t bytes_in_use;
+static struct {
+	struct arena_block *first;
+	size_t n, most;
+} kept = { .most = KEEP };
 
 void arena_init(struct arena *a, size_t budget_bytes)
 {
 	*a = (struct arena){ .budget = budget_bytes };
+}
+
+/* What is kept is zeroed first: nobody's data outlives its arena. */
+static void give_back(struct arena_block *b)
+{
+	if (b->room != BLOCK_MIN - sizeof(*b) || kept.n >= kept.most) {
+		ASAN_UNPOISON_MEMORY_REGION(b->data, b->room);
+		free(b);
+		return;
+	}
+	ASAN_UNPOISON_MEMORY_REGION(b->data, b->room);
+	memset(b->data, 0, b->used);
+	ASAN_POISON_MEMORY_REGION(b->data, b->room);
+	b->used = 0;
+	b->next = kept.first;
+	kept.first = b;
+	kept.n++;
+}
+
+static struct arena_block *take(size_t size)
+{
+	struct arena_block *b = kept.first;
+
+	if (size != BLOCK_MIN || !b)
+		return calloc(1, size);
+	kept.first = b->next;
+	kept.n--;
+	return b;
+}
+
+void arena_keep_blocks(size_t n)
+{
+	kept.most = n;
+	while (kept.n > n) {
+		struct arena_block *b = kept.first;
+
+		kept.first = b->next;
+		kept.n--;
+		ASAN_UNPOISON_MEMORY_REGION(b->data, b->room);
+		free(b);
+	}
 }
 
 void arena_fini(struct arena *a)
@@ -51,8 +109,7 @@ void arena_fini(struct arena *a)
 		struct arena_block *b = a->head;
 
 		a->head = b->next;
-		ASAN_UNPOISON_MEMORY_REGION(b->data, b->room);
-		free(b);
+		give_back(b);
 	}
 	bytes_in_use -= a->total;
 	a->total = 0;
@@ -72,7 +129,7 @@ static struct arena_block *add_block(struct arena *a, size_t need)
 
 	if (ordinary)
 		size = MIN(grow, left);
-	b = calloc(1, size);
+	b = take(size);
 	if (!b)
 		return NULL;
 	b->room = size - sizeof(*b);

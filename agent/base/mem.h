@@ -47,6 +47,10 @@ char *arena_vprintf(struct arena *a, const char *fmt, va_list ap);
  * (metrics, and the leak tests). */
 size_t arena_bytes_in_use(void);
 
+/* How many of the smallest blocks are kept for the next arena when one ends (none under
+ * AddressSanitizer). For tests. */
+void arena_keep_blocks(size_t n);
+
 /* Heap, for what has its own lifetime: zeroed, the multiplication checked. Freed with free(). */
 void *mem_new(size_t n, size_t size);
 

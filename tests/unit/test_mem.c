@@ -158,6 +158,32 @@ static void the_process_knows_its_bytes(void **state UNUSED)
 	assert_int_equal(arena_bytes_in_use(), 0);
 }
 
+static void kept_blocks_come_back_zeroed(void **state UNUSED)
+{
+	static const char zeros[900];
+	struct arena a;
+	void *first, *second;
+
+	arena_keep_blocks(1);
+	arena_init(&a, 1 << 20);
+	first = arena_alloc(&a, sizeof(zeros));
+	memset(first, 'x', sizeof(zeros));
+	arena_fini(&a);
+	assert_int_equal(arena_bytes_in_use(), 0);
+	second = arena_alloc(&a, sizeof(zeros));
+	assert_ptr_equal(second, first);
+	assert_memory_equal(second, zeros, sizeof(zeros));
+	assert_non_null(arena_alloc(&a, 5000)); /* no block of the kept size */
+	arena_fini(&a);
+
+	/* A budget that makes another size finds nothing kept. */
+	arena_init(&a, 600);
+	assert_non_null(arena_alloc(&a, 16));
+	assert_int_equal(a.total, 600);
+	arena_fini(&a);
+	arena_keep_blocks(0);
+}
+
 static void copies(void **state UNUSED)
 {
 	static const char bytes[] = { 'a', 0, 'b' };
@@ -219,6 +245,7 @@ int main(void)
 		TEST(the_budget_is_hard),
 		TEST(sizes_do_not_overflow),
 		TEST(the_process_knows_its_bytes),
+		TEST(kept_blocks_come_back_zeroed),
 		TEST(copies),
 		TEST(the_heap_gives_zeros),
 		TEST(overruns_are_seen_by_the_sanitizer),
