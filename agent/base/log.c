@@ -53,8 +53,10 @@ static struct {
 	void *sink_arg;
 	const volatile bool *owner;	/* true in the process that called log_init() only */
 	volatile size_t start, end;	/* bytes ever dropped from and added to the ring */
-	char ring[LOG_RING_BYTES];
 } lg = { .level = LOG_INFO, .consolefd = -1, .version = "" };
+
+/* Apart, since what has an initial value lies in the program's file, zeros and all. */
+static char ring[LOG_RING_BYTES];
 
 /* Without the page every process counts as a child and has the console only. */
 static const bool *owner_page(void)
@@ -132,7 +134,7 @@ void log_set_sink(log_sink_fn fn, void *arg)
 /* Moves the ring's start behind the next newline. */
 static size_t skip_line(size_t pos, size_t end)
 {
-	while (pos != end && lg.ring[pos % LOG_RING_BYTES] != '\n')
+	while (pos != end && ring[pos % LOG_RING_BYTES] != '\n')
 		pos++;
 	return pos == end ? end : pos + 1;
 }
@@ -148,8 +150,8 @@ static void ring_add(const char *line, size_t len)
 		start = skip_line(start, end);
 	lg.start = start;
 	barrier();
-	memcpy(lg.ring + at, line, first);
-	memcpy(lg.ring, line + first, len - first);
+	memcpy(ring + at, line, first);
+	memcpy(ring, line + first, len - first);
 	barrier();
 	lg.end = end + len;
 }
@@ -164,8 +166,8 @@ size_t log_ring_copy(char *buf, size_t cap)
 	at = start % LOG_RING_BYTES;
 	len = end - start;
 	first = MIN(len, LOG_RING_BYTES - at);
-	memcpy(buf, lg.ring + at, first);
-	memcpy(buf + first, lg.ring, len - first);
+	memcpy(buf, ring + at, first);
+	memcpy(buf + first, ring, len - first);
 	return len;
 }
 

@@ -20,10 +20,12 @@ static struct {
 	struct loop *loop;
 	struct watch accepting, reader;
 	int fd;            /* -1: nobody reads */
-	size_t start, len; /* of what waits in buf, from start on */
+	size_t start, len; /* of what waits in buffer, from start on */
 	size_t dropped;    /* lines since the reader was last told */
-	char buf[BUFFER_BYTES];
 } port = { .fd = -1 };
+
+/* Apart, since what has an initial value lies in the program's file, zeros and all. */
+static char buffer[BUFFER_BYTES];
 
 static void port_close(void)
 {
@@ -36,7 +38,7 @@ static void port_close(void)
 static void port_flush(void)
 {
 	while (port.len) {
-		ssize_t n = send(port.fd, port.buf + port.start, MIN(port.len, (size_t)SEND_BYTES),
+		ssize_t n = send(port.fd, buffer + port.start, MIN(port.len, (size_t)SEND_BYTES),
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
@@ -65,10 +67,10 @@ static void port_flush(void)
 static void port_add(const char *data, size_t n)
 {
 	if (port.start + port.len + n > BUFFER_BYTES) {
-		memmove(port.buf, port.buf + port.start, port.len);
+		memmove(buffer, buffer + port.start, port.len);
 		port.start = 0;
 	}
-	memcpy(port.buf + port.start + port.len, data, n);
+	memcpy(buffer + port.start + port.len, data, n);
 	port.len += n;
 }
 
@@ -133,8 +135,8 @@ static void port_accept(struct watch *w, uint32_t events)
 	if (watch_add(port.loop, &port.reader, fd, EPOLLIN, port_event) < 0)
 		return;
 	port.fd = TAKE_FD(fd);
-	port.len = log_ring_copy(port.buf, BUFFER_BYTES / 2);
-	if (port.len && port.buf[port.len - 1] != '\n')
+	port.len = log_ring_copy(buffer, BUFFER_BYTES / 2);
+	if (port.len && buffer[port.len - 1] != '\n')
 		port_add("\n", 1);
 	port_flush();
 }
