@@ -40,6 +40,8 @@ int main(int argc, char **argv)
 		tell(fd, now);
 	if (pid < 0)
 		return 1;
+	/* Until the child sleeps, and what the kernel still had to do after its boot is done. */
+	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
 	clock_gettime(CLOCK_REALTIME, now);
 	execl(argv[1], argv[1], (char *)NULL);
 	return 1;
