@@ -18,27 +18,14 @@
 
 #include "base/num.h"
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define MEM_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) && !defined(MEM_ASAN)
-#define MEM_ASAN 1
-#endif
-#ifdef MEM_ASAN
+#if MEM_WATCHED
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(p, n)		((void)0)
 #define ASAN_UNPOISON_MEMORY_REGION(p, n)	((void)0)
 #endif
 
-#ifdef MEM_ASAN
-#define KEEP		0
-#else
-#define KEEP		4	/* blocks; two calls at once */
-#endif
-
+#define KEEP		(MEM_WATCHED ? 0 : 4)	/* blocks; two calls at once */
 #define BLOCK_MIN	1024
 #define BLOCK_MAX	65536
 #define ALIGN		16

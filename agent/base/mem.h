@@ -12,6 +12,20 @@
 
 #include "base/defs.h"
 
+/* 1 when AddressSanitizer watches: then nothing that was freed is kept for the next one, so that a use
+ * after the end and an overrun are found. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define MEM_WATCHED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) && !defined(MEM_WATCHED)
+#define MEM_WATCHED 1
+#endif
+#ifndef MEM_WATCHED
+#define MEM_WATCHED 0
+#endif
+
 struct arena_block;
 
 struct arena {

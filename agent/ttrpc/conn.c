@@ -26,14 +26,20 @@
 
 #define READ_TURN	65536
 #define SENDS_PER_TURN	8
+#define KEEP_MIN	512	/* bytes of a frame: smaller ones are made this large */
+#define KEEP_MAX	69632	/* of the frame that is kept: the largest read of a stream */
 #define RECV_FIRST	4096	/* a payload's first buffer, kept between frames */
 #define SKIP_CHUNK	16384
 
 struct out {
 	struct list node;
-	size_t len;
+	size_t len, cap;
 	uint8_t data[];
 };
+
+/* One frame's memory is kept for the next: a stream of large replies would otherwise have the kernel
+ * map, clear and unmap theirs each time. */
+static struct out *kept;
 
 struct conn {
 	struct loop *loop;
@@ -61,13 +67,36 @@ struct conn {
 	struct conn_stats stats;
 };
 
+static struct out *out_new(size_t len)
+{
+	struct out *o = kept && len <= kept->cap ? TAKE_PTR(kept) : NULL;
+	size_t cap = MEM_WATCHED ? len : MAX(len, (size_t)KEEP_MIN);
+
+	if (o)
+		return o;
+	o = malloc(sizeof(*o) + cap);
+	if (o)
+		o->cap = cap;
+	return o;
+}
+
+static void out_free(struct out *o)
+{
+	if (MEM_WATCHED || o->cap > KEEP_MAX || (kept && kept->cap >= o->cap)) {
+		free(o);
+		return;
+	}
+	free(kept);
+	kept = o;
+}
+
 static void drop_queue(struct conn *c)
 {
 	while (!list_empty(&c->queue)) {
 		struct out *o = LIST_FIRST(&c->queue, struct out, node);
 
 		list_remove(&o->node);
-		free(o);
+		out_free(o);
 	}
 	c->queued = c->head_sent = 0;
 }
@@ -242,7 +271,7 @@ static void sent_bytes(struct conn *c, struct out *o, size_t n)
 	if (c->head_sent < o->len)
 		return;
 	list_remove(&o->node);
-	free(o);
+	out_free(o);
 	c->head_sent = 0;
 }
 
@@ -274,7 +303,7 @@ int conn_prepare(struct conn *c, const struct frame *f, struct out **out, uint8_
 		return -EPIPE;
 	if (len > OUT_MAX - MIN(c->queued, (size_t)OUT_MAX))
 		return -ENOBUFS;
-	o = malloc(sizeof(*o) + len);
+	o = out_new(len);
 	if (!o)
 		return -ENOMEM;
 	o->len = len;
@@ -289,7 +318,7 @@ void conn_send(struct conn *c, struct out *o)
 	bool was_idle = c->queued == 0;
 
 	if (c->is_lost || c->freed) {
-		free(o);
+		out_free(o);
 		return;
 	}
 	list_append(&c->queue, &o->node);
