@@ -223,7 +223,7 @@ run: agent tools initrd kernel ## boot a VM and show a real container's output
 check: $(UNIT) $(B)/mote-agent ## static checks and unit tests: under a minute once built
 	@tests/run --only static,unit --build $(B) --host $(H)
 
-test: $(UNIT) $(FAULT) $(H)/mote-agent-fault $(NS) $(VM) $(FUZZ) $(H)/mote-agent agent tools initrd kernel ## every layer but the long runs
+test: $(UNIT) $(FAULT) $(H)/mote-agent-fault $(NS) $(VM) $(FUZZ) $(H)/mote-agent agent tools initrd kernel bench-programs ## every layer but the long runs
 	@tests/run --build $(B) --host $(H) --fuzz $(F)
 
 fuzz: $(FUZZ) ## long fuzzing: RUNS executions of each target (10 million by default)

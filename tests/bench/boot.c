@@ -12,8 +12,7 @@
 
 #define BOOT_MS    120000
 #define SILENT_MS  10000 /* a line on the console may be lost: then the log port is asked anyway */
-#define LOG_MS	   10000
-#define START_PORT 1026 /* guest/start.c */
+#define START_PORT 1026  /* guest/start.c */
 #define LOG_PORT   1025
 
 struct boot {
@@ -69,29 +68,15 @@ static double time_of(const char *ts)
 	return (double)timegm(&t) * 1e6 + (double)ns / 1e3;
 }
 
-/* The log port opens a little after the line that is looked for was written. */
-static int open_log(struct bench *b, struct wire *w, const struct vm *vm, struct err *e)
-{
-	uint64_t deadline = clock_after(LOG_MS);
-
-	while (wire_open(w, vm_address(vm), LOG_PORT, e) < 0) {
-		if (clock_ms() > deadline || !vm_is_alive(vm))
-			return err_ctx(e, "log port");
-		err_clear(e);
-		loop_once(b->rig.loop, 10);
-	}
-	return 0;
-}
-
 /* The log port gives the log from its first line on. */
-static int serve_time(struct bench *b, const struct vm *vm, double *us, struct err *e)
+static int serve_time(const struct vm *vm, double *us, struct err *e)
 {
 	static struct wire w;
 	char line[2048];
 	const char *ts;
 
-	if (open_log(b, &w, vm, e) < 0)
-		return -1;
+	if (wire_open(&w, vm_address(vm), LOG_PORT, e) < 0)
+		return err_ctx(e, "log port");
 	while (wire_read_line(&w, line, sizeof(line), e) == 0 && !strstr(line, " serves on "))
 		;
 	wire_close(&w);
@@ -113,7 +98,7 @@ static int boot_times(struct bench *b, struct vm *vm, struct boot *boot, double 
 				       vm_console(vm));
 		loop_once(b->rig.loop, 100);
 	}
-	if (boot->agent && serve_time(b, vm, &boot->end_us, e) < 0)
+	if (boot->agent && serve_time(vm, &boot->end_us, e) < 0)
 		return -1;
 	if (start_time(vm, &start, e) < 0)
 		return -1;

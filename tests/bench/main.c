@@ -20,7 +20,7 @@ static const struct counts full = { .boots = 9,
 				    .created = 1000,
 				    .containers = 50,
 				    .execs_each = 4,
-				    .bulk_bytes = 64ull << 20 };
+				    .bulk_bytes = 32ull << 20 };
 static const struct counts smoke = { .boots = 1,
 				     .health = 20,
 				     .lives = 1,
