@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "kernel/clone.h"
+#include "kernel/rlimit.h"
 
 #define STATE_ARENA_MAX	(1u << 20)
 #define POLL_MS		10	/* for kernels without pidfds */
@@ -86,6 +87,7 @@ static void NORETURN execute(const struct spec_hook *h, int statefd)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* a job that is cancelled takes its hook along */
 	if (fd_install(statefd, 0) < 0)
 		_exit(126);
+	rlimit_restore_files();
 	execve(h->path, h->args.n ? h->args.v : only_path, h->env.n ? h->env.v : no_env);
 	_exit(errno == ENOENT ? 127 : 126);
 }

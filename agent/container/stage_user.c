@@ -24,6 +24,10 @@ static const struct caps_sets *caps_of(const struct stage *st)
 
 int stage_user_limits(const struct spec_process *p, struct err *e)
 {
+	int r = rlimit_restore_files();
+
+	if (r < 0)
+		return err_sys(e, -r, "restore the limit of open files");
 	for (size_t i = 0; i < p->n_rlimits; i++)
 		if (rlimit_apply(p->rlimits[i].type, p->rlimits[i].soft, p->rlimits[i].hard, e) < 0)
 			return err_ctx(e, "process.rlimits[%zu]", i);

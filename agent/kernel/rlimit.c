@@ -28,6 +28,8 @@ static const struct {
 _Static_assert(sizeof(rlim_t) == 8 && RLIM_INFINITY == (rlim_t)RLIMIT_NONE,
 	       "limits are 64 bits wide");
 
+static struct rlimit files;	/* before it was raised */
+
 int rlimit_number(const char *name)
 {
 	for (size_t i = 0; i < COUNT_OF(table); i++)
@@ -49,5 +51,32 @@ int rlimit_apply(const char *name, uint64_t soft, uint64_t hard, struct err *e)
 			       name);
 	if (prlimit(0, nr, &limit, NULL) < 0)
 		return err_sys(e, errno, "set %s", name);
+	return 0;
+}
+
+int rlimit_raise_files(void)
+{
+	struct rlimit more = { .rlim_cur = RLIMIT_FILES, .rlim_max = RLIMIT_FILES }, old;
+
+	if (getrlimit(RLIMIT_NOFILE, &old) < 0)
+		return -errno;
+	more.rlim_cur = MAX(more.rlim_cur, old.rlim_cur);
+	more.rlim_max = MAX(more.rlim_max, old.rlim_max);
+	if (setrlimit(RLIMIT_NOFILE, &more) < 0) {
+		if (errno != EPERM)
+			return -errno;
+		more.rlim_cur = more.rlim_max = old.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &more) < 0)
+			return -errno;
+	}
+	if (!files.rlim_max)
+		files = old;
+	return 0;
+}
+
+int rlimit_restore_files(void)
+{
+	if (files.rlim_max && setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
 	return 0;
 }

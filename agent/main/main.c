@@ -23,6 +23,7 @@
 #include "kernel/cgroup.h"
 #include "kernel/netlink.h"
 #include "kernel/power.h"
+#include "kernel/rlimit.h"
 #include "main/boot.h"
 #include "main/config.h"
 #include "main/crash.h"
@@ -304,6 +305,9 @@ static int start(const sigset_t *signals, struct err *e)
 	agent.loop = loop_new();
 	if (!agent.loop)
 		return err_sys(e, ENOMEM, "event loop");
+	r = rlimit_raise_files();
+	if (r < 0)
+		log_warn("main", "limit of open files: %s", strerror(-r));
 	r = reaper_start(agent.loop, signals, on_signal);
 	if (r < 0)
 		return err_sys(e, -r, "signalfd");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a container's process finds: its root, devices, identity, limits, and nothing of the
  * agent's. */
+#include <sys/resource.h>
+
 #include "lib/cases.h"
 
 /* The output of one command line in a container made for it. */
@@ -83,6 +85,29 @@ static void limits(void **state)
 	assert_string_equal(cases_rig->reply, "64\n128\n77\n");
 }
 
+/* The agent may hold many descriptors; what it runs gets the limits that the agent was given. */
+static void limits_of_the_agent_are_its_own(void **state)
+{
+	struct rig_container what = {
+		.mounts =
+			",{\"destination\":\"/guest\",\"type\":\"bind\",\"source\":\"/proc\",\"options\":[\"rbind\",\"ro\"]}"
+	};
+	/* the kernel's own start for PID 1 */
+	struct rlimit given = { .rlim_cur = 1024, .rlim_max = 4096 };
+	char expect[64];
+
+	(void)state;
+	if (cases_rig->kind == RIG_NAMESPACES)
+		assert_int_equal(getrlimit(RLIMIT_NOFILE, &given), 0);
+	snprintf(expect, sizeof(expect), "%llu\n%llu\n", (unsigned long long)given.rlim_cur,
+		 (unsigned long long)given.rlim_max);
+	shell("ulimit -Sn; ulimit -Hn", &usual, 0);
+	assert_string_equal(cases_rig->reply, expect);
+	shell("grep 'open files' /guest/1/limits", &what, 0);
+	if (cases_rig->kind == RIG_VM)
+		assert_output(cases_rig, "262144");
+}
+
 static void devices(void **state)
 {
 	(void)state;
@@ -159,6 +184,7 @@ const struct CMUnitTest cases_process[] = {
 	cmocka_unit_test(identity),
 	cmocka_unit_test(capabilities),
 	cmocka_unit_test(limits),
+	cmocka_unit_test(limits_of_the_agent_are_its_own),
 	cmocka_unit_test(devices),
 	cmocka_unit_test(masked_and_readonly),
 	cmocka_unit_test(readonly_root),
