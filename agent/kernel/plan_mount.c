@@ -47,11 +47,14 @@ const char *plan_fd_path(int fd, char buf[32])
 	return dirfd >= 0 && is_fs(dirfd, SYS_PROC_MAGIC) ? path_of_fd(fd, buf) : NULL;
 }
 
-static bool is_dir(int fd)
+/* S_IFDIR, S_IFREG for all else, or -errno. */
+static int place_kind(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? S_IFDIR : S_IFREG;
 }
 
 /* Goes into the directory, and back when the caller closes what comes back with leave(). */
@@ -78,9 +81,11 @@ int plan_mount_on(int fd, const char *source, const char *fstype, unsigned long 
 {
 	char path[32];
 	AUTO_FD cwd = -1;
-	int r;
+	int r = place_kind(fd);
 
-	if (!is_dir(fd)) {
+	if (r < 0)
+		return r;
+	if (r != S_IFDIR) {
 		if (!plan_fd_path(fd, path))
 			return -ENOSYS;
 		return sys_result(mount(source, path, fstype, flags, data));
@@ -97,9 +102,11 @@ static int umount_fd(int fd)
 {
 	char path[32];
 	AUTO_FD cwd = -1;
-	int r;
+	int r = place_kind(fd);
 
-	if (!is_dir(fd))
+	if (r < 0)
+		return r;
+	if (r != S_IFDIR)
 		return plan_fd_path(fd, path) ? sys_result(umount2(path, MNT_DETACH)) : -ENOSYS;
 	r = enter(fd, &cwd);
 	if (r < 0)
@@ -441,7 +448,10 @@ int plan_do_bind(const struct plan_op *op, int rootfd, struct err *e)
 	r = op->flags & PLAN_SKIP_MOUNTED ? plan_is_done(op, rootfd) : 0;
 	if (r)
 		return r < 0 ? fail(e, r, op) : 0;
-	target = path_target_in(rootfd, op->target, is_dir(source) ? S_IFDIR : S_IFREG);
+	r = place_kind(source);
+	if (r < 0)
+		return fail(e, r, op);
+	target = path_target_in(rootfd, op->target, (mode_t)r);
 	if (target < 0)
 		return err_sys(e, -target, "target %s", op->target);
 	if (plan_proc_guard(op, rootfd, target, source, e) < 0)
@@ -493,9 +503,12 @@ static int open_null(void)
 static int mask(const struct plan_op *op, int rootfd, int target)
 {
 	struct plan_op over = *op;
+	int kind = place_kind(target);
 	AUTO_FD null = -1;
 
-	if (is_dir(target))
+	if (kind < 0)
+		return kind;
+	if (kind == S_IFDIR)
 		return plan_mount_on(target, "tmpfs", "tmpfs",
 				     MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 				     "nr_blocks=1,nr_inodes=1");
