@@ -117,6 +117,7 @@ static void tell(const struct fault_walk *w, const struct fault_scenario *s,
 	printf("# %s: %s: time %u of %s with %s in %s: %s\n", s->name, verdict, t->occurrence,
 	       fault_site_name(w->f, t->site), strerrorname_np(t->errnum),
 	       fault_site_process(w->f, t->site), text);
+	fflush(stdout);
 }
 
 static bool is_told(const struct err *e)
@@ -128,8 +129,8 @@ static bool is_told(const struct err *e)
 /* A failure of the machine is not the caller's. Libraries of others say what they will. */
 static bool blames_the_caller(const struct fault *f, const struct err *e)
 {
-	if (fault_site_is_foreign(f, f->target.site))
-		return false;
+	if (fault_site_is_foreign(f, f->target.site) || f->target.errnum == ENOSYS)
+		return false; /* nor is there a kernel that has a call in one place only */
 	return e->rc == RC_INVALID_ARGUMENT || e->rc == RC_ALREADY_EXISTS ||
 	       (e->rc == RC_NOT_FOUND && f->target.errnum != ENOENT) ||
 	       (e->rc == RC_PERMISSION_DENIED && f->target.errnum != EPERM);
