@@ -21,7 +21,7 @@ int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *co
 	cases_rig = r;
 	if (getenv("MOTE_ONLY"))
 		cmocka_set_test_filter(getenv("MOTE_ONLY"));
-	if (rig_start(r, kind, NULL) < 0) {
+	if (rig_start(r, kind) < 0) {
 		rig_stop(r);
 		return 1;
 	}

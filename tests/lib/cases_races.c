@@ -171,7 +171,7 @@ static void cut_in_a_create(void **state)
 		int rc;
 
 		assert_non_null(c);
-		rig_create_send(r, c, &p, id, &what);
+		rig_send_create(r, c, RIG_CALL_MS, &p, id, &what);
 		for (int turns = 0; turns < i; turns++)
 			loop_once(r->loop, 1);
 		client_free(c);

@@ -54,7 +54,7 @@ static void errand_ended(struct child *c, int status)
 	container_of(c, struct errand, child)->status = status;
 }
 
-static int run_program(struct rig *r, char *const argv[])
+int rig_program(struct rig *r, char *const argv[])
 {
 	struct errand er = { .status = -1 };
 	posix_spawnattr_t attr;
@@ -83,7 +83,7 @@ static int make_rootfs(struct rig *r)
 
 	snprintf(r->rootfs, sizeof(r->rootfs), "%s/rootfs", r->dir);
 	snprintf(r->image, sizeof(r->image), "%s/rootfs.erofs", r->dir);
-	if (run_program(r, argv) != 0) {
+	if (rig_program(r, argv) != 0) {
 		fprintf(stderr, "rig: tests/lib/make-rootfs failed\n");
 		return -1;
 	}
@@ -175,7 +175,7 @@ static void console_line(void *arg, const char *line)
 		fprintf(stderr, "console: %s\n", line);
 }
 
-static int start_vm(struct rig *r, const char *cmdline)
+static int start_vm(struct rig *r)
 {
 	static char kernel[256], initrd[256];
 
@@ -186,10 +186,11 @@ static int start_vm(struct rig *r, const char *cmdline)
 					  .flags = VM_DRIVE_READONLY };
 	r->vm_opts.kernel = kernel;
 	r->vm_opts.initrd = initrd;
-	r->vm_opts.cmdline = cmdline;
 	r->vm_opts.drives = r->drives;
 	if (!r->vm_opts.n_drives)
 		r->vm_opts.n_drives = 1;
+	r->share = (struct vm_share){ .dir = r->rootfs, .tag = "rootfs" };
+	r->vm_opts.shares = &r->share;
 	r->vm_opts.console = console_line;
 	r->vm = vm_start(r->loop, &r->vm_opts, &r->err);
 	if (!r->vm || vm_wait_ready(r->vm, 120000, &r->err) < 0) {
@@ -230,7 +231,7 @@ static int wait_for_agent(struct rig *r)
 	return -1;
 }
 
-int rig_start(struct rig *r, enum rig_kind kind, const char *cmdline)
+int rig_start(struct rig *r, enum rig_kind kind)
 {
 	static char tmpl[] = "/tmp/mote-rig-XXXXXX";
 	sigset_t none;
@@ -245,10 +246,10 @@ int rig_start(struct rig *r, enum rig_kind kind, const char *cmdline)
 			return -1;
 	}
 	snprintf(r->dir, sizeof(r->dir), "%s", tmpl);
-	if (!mkdtemp(r->dir) || make_rootfs(r) < 0)
+	if (!mkdtemp(r->dir) || make_rootfs(r) < 0 || (r->prepare && r->prepare(r) < 0))
 		return -1;
 	if (kind == RIG_VM)
-		return start_vm(r, cmdline) < 0 || !(r->client = rig_connect(r)) ? -1 : 0;
+		return start_vm(r) < 0 || !(r->client = rig_connect(r)) ? -1 : 0;
 	return start_namespaces(r) < 0 || wait_for_agent(r) < 0 ? -1 : 0;
 }
 

@@ -26,8 +26,13 @@ struct rig {
 	char image[96];  /* the same as an erofs image */
 	char address[128];
 	struct vm *vm;
+	/* VM: what the test wants beside the usual, set before rig_start(). drives[0] is the rig's own:
+	 * the image of the root file system. With n_shares 1 the directory of it is shared too, by
+	 * the tag "rootfs". */
 	struct vm_opts vm_opts;
 	struct vm_drive drives[4];
+	struct vm_share share;
+	int (*prepare)(struct rig *r); /* makes files in dir before the VM starts; may be NULL */
 	struct child agent; /* the namespaces' keeper; pid 0 once it has ended */
 	int agent_status;
 	pid_t agent_pid;     /* as this machine sees it (namespaces) */
@@ -43,9 +48,8 @@ struct rig {
 	void *before_exec_arg;
 };
 
-/* Boots or starts. 0, or -1 with what is wrong on stderr. cmdline: more kernel parameters (VM) or
- * NULL. */
-int rig_start(struct rig *r, enum rig_kind kind, const char *cmdline);
+/* Boots or starts. 0, or -1 with what is wrong on stderr. */
+int rig_start(struct rig *r, enum rig_kind kind);
 void rig_stop(struct rig *r);
 
 /* A new agent in the place of this one, which is killed (namespaces only). */
@@ -64,6 +68,9 @@ int rig_status(struct rig *r, struct rig_status *out);
 /* DestroySandbox, unless the agent is ending already, and its exit status (namespaces only): 0 unless
  * the sanitizers found something, leaks included. */
 int rig_end_agent(struct rig *r);
+
+/* A program of this machine to its end; its exit status. The loop turns meanwhile. */
+int rig_program(struct rig *r, char *const argv[]);
 
 /* Can this machine do it? NULL, or the reason why not. */
 const char *rig_missing(enum rig_kind kind);
@@ -115,8 +122,8 @@ char *rig_create_text(const struct rig *r, struct arena *a, const char *id,
 int rig_create(struct rig *r, const char *id, const struct rig_container *what);
 
 /* The same, not waited for. */
-void rig_create_send(struct rig *r, struct client *c, struct rig_pending *p, const char *id,
-		     const struct rig_container *what);
+void rig_send_create(struct rig *r, struct client *c, uint64_t timeout_ms, struct rig_pending *p,
+		     const char *id, const struct rig_container *what);
 
 /* create + start. */
 int rig_run(struct rig *r, const char *id, const struct rig_container *what);
@@ -135,6 +142,10 @@ int rig_remove(struct rig *r, const char *id);
 /* create, start, read stdout to the end, wait, remove. The exit status; the output is in r->reply.
  * Fails the test on any failure. */
 int rig_shell(struct rig *r, const char *script);
+
+/* The same in a container that sees the guest: all capabilities, the guest's /proc on /guest, its
+ * control groups on /groups. */
+int rig_guest(struct rig *r, const char *script);
 
 /* A container id that was not used before; in a buffer of the rig's (four live at a time). */
 const char *rig_id(struct rig *r);

@@ -190,11 +190,14 @@ void rig_root_storages(const struct rig *r, const char *at, char *out, size_t ca
 char *rig_create_text(const struct rig *r, struct arena *a, const char *id,
 		      const struct rig_container *what)
 {
+	const char *more = or_empty(what->storages);
 	char storages[1024] = "", at[256];
 
 	snprintf(at, sizeof(at), "/run/kata-containers/%s/rootfs", id);
 	if (!what->root)
 		rig_root_storages(r, at, storages, sizeof(storages));
+	else
+		more += *more == ',';
 	return arena_printf(
 		a,
 		"{\"container_id\":\"%s\",\"exec_id\":\"%s\",\"storages\":[%s%s],\"OCI\":{\"Version\":\"1.1.0\","
@@ -202,7 +205,7 @@ char *rig_create_text(const struct rig *r, struct arena *a, const char *id,
 		"\"Process\":{\"Args\":%s%s%s%s%s%s},"
 		"\"Linux\":{\"MaskedPaths\":[\"/proc/kcore\",\"/proc/keys\",\"/proc/scsi\",\"/sys/firmware\"],"
 		"\"ReadonlyPaths\":[\"/proc/sys\",\"/proc/sysrq-trigger\"]%s%s%s%s%s}%s}%s}",
-		id, id, storages, or_empty(what->storages), id, default_mounts,
+		id, id, storages, more, id, default_mounts,
 		or_empty(what->mounts), what->root ? what->root : "/run/kata-containers/none",
 		what->readonly ? ",\"Readonly\":true" : "",
 		what->args ? what->args : "[\"/bin/sh\"]", or_empty(what->process),
@@ -217,8 +220,8 @@ char *rig_create_text(const struct rig *r, struct arena *a, const char *id,
 		or_empty(what->request));
 }
 
-void rig_create_send(struct rig *r, struct client *c, struct rig_pending *p, const char *id,
-		     const struct rig_container *what)
+void rig_send_create(struct rig *r, struct client *c, uint64_t timeout_ms, struct rig_pending *p,
+		     const char *id, const struct rig_container *what)
 {
 	struct arena a;
 	char *text;
@@ -226,7 +229,7 @@ void rig_create_send(struct rig *r, struct client *c, struct rig_pending *p, con
 	arena_init(&a, 32 << 20);
 	text = rig_create_text(r, &a, id, what);
 	assert_non_null(text);
-	rig_send(r, c, RIG_CALL_MS, p, "CreateContainer", "%s", text);
+	rig_send(r, c, timeout_ms, p, "CreateContainer", "%s", text);
 	arena_fini(&a);
 }
 
@@ -234,7 +237,7 @@ int rig_create(struct rig *r, const char *id, const struct rig_container *what)
 {
 	static struct rig_pending p;
 
-	rig_create_send(r, r->client, &p, id, what);
+	rig_send_create(r, r->client, RIG_CALL_MS, &p, id, what);
 	rig_await(r, &p);
 	r->err = p.err;
 	return r->err.rc;
@@ -321,16 +324,17 @@ const char *rig_id(struct rig *r)
 	return id;
 }
 
-int rig_shell(struct rig *r, const char *script)
+/* What `what` says, but the args. */
+static int shell(struct rig *r, struct rig_container *what, const char *script)
 {
 	static char output[sizeof(r->reply)];
 	const char *id = rig_id(r);
 	char args[4096];
-	struct rig_container what = { .args = args };
 	int status;
 
 	snprintf(args, sizeof(args), "[\"/bin/sh\",\"-c\",\"%s\"]", script);
-	if (rig_run(r, id, &what))
+	what->args = args;
+	if (rig_run(r, id, what))
 		fail_msg("run: %s", r->err.msg);
 	if (rig_read(r, "ReadStdout", id, id) < 0)
 		fail_msg("ReadStdout: %s", r->err.msg);
@@ -342,4 +346,25 @@ int rig_shell(struct rig *r, const char *script)
 		fail_msg("RemoveContainer: %s", r->err.msg);
 	memcpy(r->reply, output, sizeof(output));
 	return status;
+}
+
+int rig_shell(struct rig *r, const char *script)
+{
+	struct rig_container what = { 0 };
+
+	return shell(r, &what, script);
+}
+
+#define ALL "[\"CAP_SYS_ADMIN\",\"CAP_SYS_PTRACE\",\"CAP_DAC_OVERRIDE\",\"CAP_KILL\",\"CAP_MKNOD\"]"
+
+int rig_guest(struct rig *r, const char *script)
+{
+	struct rig_container what = {
+		.process = ",\"Capabilities\":{\"Bounding\":" ALL ",\"Effective\":" ALL
+			   ",\"Permitted\":" ALL "}",
+		.mounts = ",{\"destination\":\"/guest\",\"type\":\"bind\",\"source\":\"/proc\",\"options\":[\"rbind\"]}"
+			  ",{\"destination\":\"/groups\",\"type\":\"bind\",\"source\":\"/sys/fs/cgroup\",\"options\":[\"rbind\"]}",
+	};
+
+	return shell(r, &what, script);
 }

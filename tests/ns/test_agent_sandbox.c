@@ -66,7 +66,7 @@ static void send_create(struct rig_pending *p, const char *id, const char *stora
 	struct rig_container what = { .args = "[\"sleep\",\"1000\"]", .storages = storages };
 
 	snprintf(storages, sizeof(storages), "%s", storage);
-	rig_create_send(&rig, rig.client, p, id, &what);
+	rig_send_create(&rig, rig.client, RIG_CALL_MS, p, id, &what);
 }
 
 /* A create is at its mounts, at its process, and at a device that never comes. */

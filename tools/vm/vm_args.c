@@ -17,13 +17,15 @@
 #define SLOT_SHARES	0x08
 #define SLOT_DRIVES	0x10
 
-/* Quiet and quick to boot; cgroup v2 whichever agent is inside; a panic ends the VM (-no-reboot).
- */
+/* Quiet and quick to boot; a panic ends the VM (-no-reboot). */
 #define CMDLINE \
 	"console=ttyS0 quiet panic=1 reboot=t no_timer_check tsc=reliable noreplace-smp " \
 	"rcupdate.rcu_expedited=1 " \
-	"i8042.noaux cryptomgr.notests net.ifnames=0 selinux=0 pci=lastbus=0 8250.nr_uarts=1 " \
-	"cgroup_no_v1=all systemd.unified_cgroup_hierarchy=1"
+	"i8042.noaux cryptomgr.notests net.ifnames=0 selinux=0 pci=lastbus=0 8250.nr_uarts=1"
+
+/* Cgroup v2 whichever agent is inside, unless the caller says what he wants. */
+#define HIERARCHY	"systemd.unified_cgroup_hierarchy"
+#define CMDLINE_V2	" cgroup_no_v1=all " HIERARCHY "=1"
 
 struct args {
 	struct arena *arena;
@@ -97,7 +99,8 @@ static void add_boot(struct args *a, const struct vm_plan *p)
 	addf(a, "-kernel", "%s", p->kernel);
 	if (p->initrd)
 		addf(a, "-initrd", "%s", p->initrd);
-	addf(a, "-append", "%s%s%s", CMDLINE, *more ? " " : "", more);
+	addf(a, "-append", "%s%s%s%s", CMDLINE, strstr(more, HIERARCHY "=") ? "" : CMDLINE_V2,
+	     *more ? " " : "", more);
 }
 
 static void add_channels(struct args *a, const struct vm_plan *p)
