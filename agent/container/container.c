@@ -263,6 +263,13 @@ static void create_late(struct timer *t)
 	steps_resume(&c->steps, &e);
 }
 
+const struct err *container_failure(const struct container *c)
+{
+	if (err_is_set(&c->failed))
+		return &c->failed;
+	return err_is_set(&c->init->failed) ? &c->init->failed : NULL;
+}
+
 static void create_begin(struct deferred *d)
 {
 	struct container *c = container_of(d, struct container, kick);

@@ -102,6 +102,10 @@ void container_free(struct container *c);
  * object is then good for container_free only. */
 void container_create(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
 
+/* Why a create that is still under way will fail, once that is certain; else NULL. For a caller who
+ * cannot wait until it is cleared away. */
+const struct err *container_failure(const struct container *c);
+
 /* Lets the first process go; done when execve has succeeded or failed (then it exits with 126 or
  * 127). FAILED_PRECONDITION in any state but created. */
 void container_start(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);

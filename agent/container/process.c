@@ -16,6 +16,7 @@
 #include "kernel/proc.h"
 
 #define STATUS_NEVER_RAN	255
+#define DEATH_MS		50	/* that a killed process may take before it counts as hanging */
 
 static const struct spawn_events events;
 
@@ -110,6 +111,7 @@ void process_free(struct process *p)
 		return;
 	list_remove(&p->node);
 	deferred_cancel(&p->kick);
+	timer_cancel(&p->hangs);
 	spawn_drop(&p->spawn);
 	if (p->state != PROCESS_EXITED)
 		p->status = STATUS_NEVER_RAN;
@@ -328,10 +330,22 @@ static void on_exec(struct spawn *s)
 	tell_done(p, &none);
 }
 
-/* The answer waits for the exit: only then nothing is left of it. */
+static void on_hangs(struct timer *t)
+{
+	struct process *p = container_of(t, struct process, hangs);
+
+	tell_done(p, &p->failed);
+}
+
+/* The answer waits for the exit: only then nothing is left of it. But a process that was killed at
+ * its deadline may hang in a file system, and who asked was promised an answer by then. */
 static void on_fail(struct spawn *s, const struct err *e)
 {
-	process_of(s)->failed = *e;
+	struct process *p = process_of(s);
+
+	p->failed = *e;
+	if (e->rc == RC_DEADLINE_EXCEEDED)
+		timer_arm(p->container->host->loop, &p->hangs, clock_after(DEATH_MS), on_hangs);
 }
 
 /* What had begun to run has a status to be asked for, also when its start failed; what was never
@@ -348,6 +362,7 @@ static void on_gone(struct spawn *s, int status)
 	p->exited_ms = now_ms();
 	p->spawn.pid = 0;
 	auto_close(&p->pidfd);
+	timer_cancel(&p->hangs);
 	container_process_gone(c);
 	streams_process_exited(&p->streams);
 	if (!made || (failed && !is_first(p))) {

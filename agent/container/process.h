@@ -66,6 +66,7 @@ struct process {
 	struct err failed;		/* why it could not be made; told once it is reaped */
 	bool forgotten;			/* a first process that process_find hides */
 	struct deferred kick;
+	struct timer hangs;		/* killed at its deadline, and not reaped yet */
 	uint64_t deadline_ms;
 	process_done_fn done;		/* of the create, exec or start that is under way */
 	void *done_owner;
@@ -82,7 +83,8 @@ bool process_id_is_good(const char *id);
 struct process *process_new(struct container *c, const char *exec_id, struct err *e);
 
 /* Starts an exec in the container's namespaces; done (once, from the loop) when execve has
- * succeeded. On failure the process is gone from the table and freed before done runs. NOT_FOUND
+ * succeeded. On failure the process is gone from the table and freed before done runs; only one that
+ * is past its deadline and does not die of SIGKILL stays, with its id, until it is reaped. NOT_FOUND
  * when the container's first process died meanwhile. deadline_ms: clock_ms() value or
  * CLOCK_NEVER. */
 void process_exec(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner);
@@ -106,7 +108,8 @@ void process_forget(struct process *p);
 struct process *process_new_first(struct container *c, struct err *e);
 void process_free(struct process *p);
 
-/* Makes the process up to READY; done then, or when it failed and is reaped. For container.c;
+/* Makes the process up to READY; done then, or when it failed and is reaped, or hangs beyond
+ * its deadline. For container.c;
  * rootfs as in struct stage. */
 void process_create(struct process *p, const struct plan *rootfs, const char *bundle_rootfs,
 		    uint64_t deadline_ms, process_done_fn done, void *owner);

@@ -89,8 +89,8 @@ static void on_deadline(struct timer *t)
 	struct spawn *s = container_of(t, struct spawn, timer);
 	struct err e = { 0 };
 
-	err_set(&e, RC_DEADLINE_EXCEEDED, "the process was not %s in time",
-		s->state == STARTING ? "started" : "set up");
+	err_set(&e, RC_DEADLINE_EXCEEDED, "the process was not %s in time (root %s)",
+		s->state == STARTING ? "started" : "set up", s->stage->spec->root.path);
 	kill_all(s);
 	fail(s, &e);
 }

@@ -122,26 +122,55 @@ void sandbox_container_drop(struct sandbox *s, struct container *c)
 
 /* --- create ------------------------------------------------------------------------------- */
 
-#define CLEAR_MS 5000 /* to take away what a failed create left */
+#define CLEAR_MS 5000 /* to take away what a failed create left, or what a removal has not time for */
+#define LATE_MS	 100  /* after the deadline: by then whatever hangs below has said so */
 
 enum { REMOVE_CONTAINER, REMOVE_STORAGES, REMOVE_BUNDLE, REMOVE_STEPS };
-static const struct step remove_steps[REMOVE_STEPS + 1];
+static const struct step create_steps[], remove_steps[REMOVE_STEPS + 1];
 
 struct operation {
 	struct steps steps;
-	struct err failed; /* why the create failed, while what it left is cleared away */
+	struct err failed; /* what went wrong, while what is left is cleared away */
 	struct sandbox *sandbox;
 	struct member *member;
 	struct sandbox_container what;
 	uint64_t deadline_ms;
-	sandbox_done_fn done;
+	sandbox_done_fn done; /* NULL: answered */
 	void *owner;
 	struct deferred start;
+	struct timer limit;
 };
 
 static struct operation *operation_of(struct steps *st)
 {
 	return container_of(st, struct operation, steps);
+}
+
+static void operation_tell(struct operation *op, const struct err *e)
+{
+	sandbox_done_fn done = TAKE_PTR(op->done);
+
+	if (done)
+		done(op->owner, e);
+}
+
+/* Something hangs: who asked gets his answer in time, and the operation goes on by itself. */
+static void operation_late(struct timer *t)
+{
+	struct operation *op = container_of(t, struct operation, limit);
+	const struct err *why = op->steps.table == create_steps ?
+					container_failure(op->member->container) :
+					NULL;
+	struct err e = { 0 };
+
+	if (err_is_set(&op->failed))
+		e = op->failed;
+	else if (why)
+		e = *why;
+	else
+		err_set(&e, RC_DEADLINE_EXCEEDED, "%s: not done in time",
+			op->steps.table[op->steps.at].name);
+	operation_tell(op, &e);
 }
 
 static void operation_step_done(void *owner, const struct err *e)
@@ -271,25 +300,30 @@ static void tell_joined(struct list *joined, const struct err *e)
 	}
 }
 
+static void operation_free(struct operation *op)
+{
+	timer_cancel(&op->limit);
+	free(op);
+}
+
 static void clear_finished(struct steps *st)
 {
-	struct operation op = *operation_of(st);
+	struct operation *op = operation_of(st);
 	struct list joined;
 
-	if (err_is_set(&op.steps.err))
-		log_warn("sandbox", "clear away what a failed create left: %s", op.steps.err.msg);
-	free(operation_of(st));
-	list_take(&op.member->joined, &joined); /* who waits is told when the member is gone */
-	member_free(op.sandbox, op.member);
-	op.done(op.owner, &op.failed);
-	tell_joined(&joined, &op.steps.err);
+	if (err_is_set(&st->err))
+		log_warn("sandbox", "clear away what a failed create left: %s", st->err.msg);
+	list_take(&op->member->joined, &joined); /* who waits is told when the member is gone */
+	member_free(op->sandbox, op->member);
+	operation_tell(op, &op->failed);
+	tell_joined(&joined, &st->err);
+	operation_free(op);
 }
 
 /* The id is free again only when everything below it is gone. */
 static void create_finished(struct steps *st)
 {
 	struct operation *op = operation_of(st);
-	struct operation copy = *op;
 	bool made = !err_is_set(&st->err);
 
 	if (made && op->sandbox->state == SANDBOX_DESTROYED)
@@ -301,11 +335,17 @@ static void create_finished(struct steps *st)
 			    clear_finished);
 		return;
 	}
+	if (!op->done) { /* too late: its host was told that there is none */
+		err_set(&op->failed, RC_DEADLINE_EXCEEDED, "created too late");
+		op->deadline_ms = clock_after(CLEAR_MS);
+		steps_start(st, remove_steps, clear_finished);
+		return;
+	}
 	op->member->state = MEMBER_LIVE;
 	if (!op->sandbox->pid_owner)
 		op->sandbox->pid_owner = op->member->container;
-	free(op);
-	copy.done(copy.owner, &copy.steps.err);
+	operation_tell(op, &st->err);
+	operation_free(op);
 }
 
 static void create_start(struct deferred *d)
@@ -330,6 +370,9 @@ static struct operation *operation_new(struct sandbox *s, struct member *m, uint
 		.owner = owner,
 	};
 	list_init(&op->start.node);
+	timer_arm(s->loop, &op->limit,
+		  deadline_ms > CLOCK_NEVER - LATE_MS ? CLOCK_NEVER : deadline_ms + LATE_MS,
+		  operation_late);
 	return op;
 }
 
@@ -362,13 +405,31 @@ static enum step_result remove_container(struct steps *st, struct err *e)
 	return STEP_PARK;
 }
 
+/* The storage table keeps what hangs; the rest of the removal has nothing to do with it. What has
+ * failed is still the container's, to be removed again. */
+static void remove_storages_done(void *owner, const struct err *e)
+{
+	struct operation *op = owner;
+	struct err none = { 0 };
+
+	if (err_is_set(e) && e->rc != RC_DEADLINE_EXCEEDED) {
+		steps_resume(&op->steps, e);
+		return;
+	}
+	if (err_is_set(e) && !err_is_set(&op->failed))
+		op->failed = *e;
+	else if (err_is_set(e))
+		log_warn("sandbox", "%s", e->msg);
+	steps_resume(&op->steps, &none);
+}
+
 static enum step_result remove_storages(struct steps *st, struct err *e)
 {
 	struct operation *op = operation_of(st);
 
 	(void)e;
 	storages_release(&op->sandbox->storages, &op->member->storages, op->deadline_ms,
-			 operation_step_done, op);
+			 remove_storages_done, op);
 	return STEP_PARK;
 }
 
@@ -397,7 +458,8 @@ static void remove_bundle_done(void *owner, const struct err *e, const void *out
 static enum step_result remove_bundle(struct steps *st, struct err *e)
 {
 	struct operation *op = operation_of(st);
-	struct job_opts opts = { .what = "remove the bundle", .deadline_ms = op->deadline_ms };
+	struct job_opts opts = { .what = "remove the bundle",
+				 .deadline_ms = MAX(op->deadline_ms, clock_after(CLEAR_MS)) };
 
 	return job_start(op->sandbox->loop, &opts, remove_bundle_job, op, remove_bundle_done, op, e)
 		       ? STEP_PARK
@@ -422,18 +484,18 @@ static bool is_removed(const struct steps *st)
 
 static void remove_finished(struct steps *st)
 {
-	struct operation op = *operation_of(st);
-	const struct err *e = &op.steps.err;
+	struct operation *op = operation_of(st);
+	const struct err *e = err_is_set(&st->err) ? &st->err : &op->failed;
 	struct list joined;
 
-	free(operation_of(st));
-	list_take(&op.member->joined, &joined);
-	if (is_removed(&op.steps))
-		member_free(op.sandbox, op.member);
+	list_take(&op->member->joined, &joined);
+	if (is_removed(st))
+		member_free(op->sandbox, op->member);
 	else
-		op.member->state = MEMBER_LIVE; /* to be removed again */
-	op.done(op.owner, e);
+		op->member->state = MEMBER_LIVE; /* to be removed again */
+	operation_tell(op, e);
 	tell_joined(&joined, e);
+	operation_free(op);
 }
 
 static void remove_start(struct deferred *d)

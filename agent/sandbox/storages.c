@@ -9,9 +9,12 @@
  */
 #include "sandbox/storages.h"
 
+#include <fcntl.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "event/job.h"
 
 #define RELEASE_MS 10000 /* for an unmount that nobody waits for */
@@ -164,18 +167,23 @@ struct release {
 	struct list taken;	   /* the refs, in the order of the entries */
 	size_t n;
 	struct deferred nothing; /* there was nothing to unmount */
+	char what[160];		 /* of the job */
 	struct entry *entries[]; /* LEAVING, in the order of unmounting */
 };
 
+/* Each file system is held until the job's own end, where letting go of one may wait for its host's
+ * server: all are out of the guest's tree by then. */
 static int unmount_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
 {
 	struct release *r = arg;
 
 	(void)out, (void)out_cap, (void)out_len;
 	for (size_t i = 0; i < r->n; i++) {
+		const char *path = r->entries[i]->mount_point;
+		int held UNUSED = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		struct err one = { 0 };
 
-		if (storage_unmount(r->entries[i]->mount_point, &one) < 0 && !err_is_set(e))
+		if (storage_unmount(path, &one) < 0 && !err_is_set(e))
 			*e = one;
 	}
 	return err_is_set(e) ? -1 : 0;
@@ -240,14 +248,18 @@ static void release_nothing(struct deferred *d)
 
 static void release_start(struct release *r, uint64_t deadline_ms)
 {
-	struct job_opts opts = { .what = "unmount",
+	struct job_opts opts = { .what = r->what,
 				 .deadline_ms = deadline_ms,
 				 .late = unmount_late };
+	struct str what = STR_OVER(r->what);
 	struct err e = { 0 };
 
 	list_init(&r->nothing.node);
 	for (size_t i = 0; i < r->n; i++)
 		r->entries[i]->state = ENTRY_LEAVING;
+	if (r->n)
+		str_addf(&what, "unmount %.120s%s", r->entries[0]->mount_point,
+			 r->n > 1 ? " and others" : "");
 	if (!r->n)
 		loop_defer(r->loop, &r->nothing, release_nothing);
 	else if (!job_start(r->loop, &opts, unmount_job, r, unmount_done, r, &e))
@@ -355,7 +367,8 @@ static void add_finish(struct add *a, const struct err *e)
 
 static void add_fail(struct add *a, struct err *e)
 {
-	err_ctx(e, "storage %zu (%s)", a->at, a->reqs[a->at].driver);
+	err_ctx(e, "storage %zu (%s on %.128s)", a->at, a->reqs[a->at].driver,
+		a->reqs[a->at].mount_point);
 	add_finish(a, e);
 }
 

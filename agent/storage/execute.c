@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Carrying a storage plan out, in a job: huge pages, a new filesystem, what is on the disk, the
- * mounts, the group. All of it may wait on hardware, on other programs, or on a filesystem of
+ * mounts, a first question, the group. All of it may wait on hardware, on other programs, or on a filesystem of
  * somebody else's (check-code: job).
  */
 #include <fcntl.h>
@@ -222,6 +222,15 @@ static int run_detected(const struct storage_plan *sp, size_t *done, struct err 
 	return r;
 }
 
+static int ask(const char *path, struct err *e)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_MODE, &st) == 0)
+		return 0;
+	return err_sys(e, errno, "the file system on %s", path);
+}
+
 int storage_execute(const struct storage_plan *sp, const struct storage_req *r, size_t *done,
 		    struct err *e)
 {
@@ -231,6 +240,8 @@ int storage_execute(const struct storage_plan *sp, const struct storage_req *r, 
 	if (sp->mkfs_device && make_filesystem(sp->mkfs_device, e) < 0)
 		return -1;
 	if ((sp->detect_device ? run_detected(sp, done, e) : run_plan(&sp->plan, done, e)) < 0)
+		return -1;
+	if (sp->ask_path && ask(sp->ask_path, e) < 0)
 		return -1;
 	return sp->group_path ? storage_apply_fs_group(sp->group_path, r, e) : 0;
 }

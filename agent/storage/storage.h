@@ -38,7 +38,7 @@ struct storage_ctx {
 };
 
 /* What has to be done besides the plan; run in the same job, in this order: huge pages, mkfs,
- * detection, plan, fs group. */
+ * detection, plan, a first question, fs group. */
 struct storage_plan {
 	struct plan plan;
 	const char *mkfs_device; /* not NULL: make an ext4 there first */
@@ -47,6 +47,7 @@ struct storage_plan {
 	size_t detect_op;
 	const char *hugepages_dir; /* not NULL: DIR/nr_hugepages shall be hugepages_count at least */
 	uint64_t hugepages_count;
+	const char *ask_path; /* not NULL: the mount is only good if the file system answers here */
 	const char *group_path;		/* not NULL: apply the request's fs group here at the end */
 	unsigned int flags;		/* enum storage_plan_flags */
 };

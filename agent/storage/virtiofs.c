@@ -19,6 +19,8 @@ static int plan(const struct storage_req *r, const struct storage_ctx *ctx,
 	op = storage_add_mount(out, r, r->source, "virtiofs", r->options, r->n_options, e);
 	if (!op)
 		return -1;
+	/* mount(2) does not wait for the host's server: whoever comes first would hang in its place. */
+	out->ask_path = r->mount_point;
 	if (str_eq(r->source, PREMOUNT_TAG))
 		op->flags |= PLAN_SKIP_MOUNTED;
 	return 0;

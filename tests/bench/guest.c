@@ -75,7 +75,7 @@ static int start_guest(struct bench *b, struct err *e)
 	b->rig.vm_opts.n_drives = 2;
 	b->rig.vm_opts.memory_mb = GUEST_MB;
 	b->rig.vm_opts.cancel = &b->interrupted;
-	if (rig_start(&b->rig, RIG_VM, NULL) < 0)
+	if (rig_start(&b->rig, RIG_VM) < 0)
 		return err_set(e, RC_UNAVAILABLE, "the guest does not start");
 	if (rig_call(&b->rig, "CreateSandbox", "{\"sandbox_id\":\"bench\"}")) {
 		*e = b->rig.err;

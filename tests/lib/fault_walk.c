@@ -80,7 +80,7 @@ static int start(struct fault_walk *w)
 	r->call_ms = CALL_MS;
 	if (!started) {
 		started = true;
-		return rig_start(r, RIG_NAMESPACES, NULL);
+		return rig_start(r, RIG_NAMESPACES);
 	}
 	return fault_renew(w->f) < 0 ? -1 : rig_restart(r);
 }

@@ -16,7 +16,7 @@ static int start(void **state)
 {
 	(void)state;
 	memset(&rig, 0, sizeof(rig));
-	return rig_start(&rig, RIG_NAMESPACES, NULL);
+	return rig_start(&rig, RIG_NAMESPACES);
 }
 
 static int stop(void **state)

@@ -118,7 +118,7 @@ static int start(void **state)
 		no_fuse = "no FUSE in this kernel";
 		return 0;
 	}
-	return rig_start(&rig, RIG_NAMESPACES, NULL);
+	return rig_start(&rig, RIG_NAMESPACES);
 }
 
 static int stop(void **state)

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Disks and shared directories, as a host gives them to a VM: one boot for all cases. */
+#include "lib/cases.h"
+
+int main(void)
+{
+	static const struct CMUnitTest *const tables[] = { cases_stall, NULL };
+	static struct rig r = { .vm_opts = { .n_shares = 1 } };
+
+	return cases_main(RIG_VM, "storages in a VM", tables, &r);
+}
