@@ -6,14 +6,19 @@
  */
 #include "main/crash.h"
 
+#include <elf.h>
+#include <link.h>
 #include <signal.h>
-#include <sys/reboot.h>
 #include <ucontext.h>
 
 #include "base/log.h"
 #include "base/str.h"
+#include "kernel/power.h"
+
+#define SYNC_MS 2000
 
 static const char *crash_version;
+static char crash_build[2 * 20 + 1] = "unknown"; /* the linker's build id */
 static unsigned int crash_flags;
 static char crash_stack[16384], crash_tail[4096];
 
@@ -54,7 +59,9 @@ static void on_crash(int signo, siginfo_t *info, void *context)
 
 	str_add(&s, "\nmote-agent ");
 	str_add(&s, crash_version);
-	str_add(&s, ": fatal signal ");
+	str_add(&s, " (build ");
+	str_add(&s, crash_build);
+	str_add(&s, "): fatal signal ");
 	add_hex(&s, (uint64_t)signo);
 	str_add(&s, " at ");
 	add_hex(&s, crash_pc(context));
@@ -66,10 +73,46 @@ static void on_crash(int signo, siginfo_t *info, void *context)
 	say(crash_tail, n);
 	say("\n--- end ---\n", 13);
 	if (crash_flags & CRASH_POWER_OFF) {
-		sync();
-		reboot(RB_POWER_OFF);
+		power_sync(SYNC_MS);
+		power_end(POWER_OFF);
 	}
 	raise(signo); /* SA_RESETHAND: the default action */
+}
+
+/* The description of the note NT_GNU_BUILD_ID in a segment of notes. */
+static void find_build(const char *at, size_t left)
+{
+	while (left >= sizeof(ElfW(Nhdr))) {
+		const ElfW(Nhdr) *n = (const void *)at;
+		size_t name = (n->n_namesz + 3) & ~(size_t)3;
+		size_t size = sizeof(*n) + name + ((n->n_descsz + 3) & ~(size_t)3);
+		const unsigned char *id = (const unsigned char *)at + sizeof(*n) + name;
+
+		if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 && n->n_descsz &&
+		    2 * n->n_descsz < sizeof(crash_build)) {
+			struct str s = STR_OVER(crash_build);
+
+			str_reset(&s);
+			for (size_t i = 0; i < n->n_descsz; i++)
+				str_addf(&s, "%02x", id[i]);
+			return;
+		}
+		if (size > left)
+			return;
+		at += size;
+		left -= size;
+	}
+}
+
+static int see_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size;
+	(void)arg;
+	for (size_t i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_NOTE)
+			find_build((const char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr),
+				   info->dlpi_phdr[i].p_memsz);
+	return 1; /* the first one is this program */
 }
 
 void crash_install(const char *version, unsigned int flags)
@@ -79,6 +122,7 @@ void crash_install(const char *version, unsigned int flags)
 				.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND };
 
 	crash_version = version;
+	dl_iterate_phdr(see_object, NULL);
 	crash_flags = flags;
 	sigfillset(&sa.sa_mask);
 	sigaltstack(&stack, NULL);

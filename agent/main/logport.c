@@ -112,6 +112,12 @@ static void port_event(struct watch *w, uint32_t events)
 		port_flush();
 }
 
+void logport_flush(void)
+{
+	if (port.fd >= 0)
+		port_flush();
+}
+
 static bool is_host(const struct sockaddr_storage *from)
 {
 	return from->ss_family != AF_VSOCK ||

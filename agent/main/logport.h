@@ -10,6 +10,9 @@
 #include "ttrpc/address.h"
 
 /* Becomes the log's sink. One per process. */
+/* What waits goes to the reader as far as it takes it now: before the machine's end. */
+void logport_flush(void);
+
 int logport_start(struct loop *l, const struct address *a, struct err *e);
 
 #endif

@@ -32,6 +32,7 @@
 #include "service/kata/kata.h"
 #include "ttrpc/server.h"
 
+#define SYNC_MS	   5000  /* for disks to take what is written */
 #define DRAIN_MS   2000  /* for the last replies to leave */
 #define DESTROY_MS 10000 /* for containers to end when a signal asks us to */
 
@@ -173,12 +174,23 @@ static void read_config(const char *file)
 
 /* --- shutdown ------------------------------------------------------------------------------ */
 
+static void end_machine(void)
+{
+	int r;
+
+	log_info("main", "power off");
+	logport_flush();
+	r = power_sync(SYNC_MS);
+	if (r < 0)
+		log_error("main", "the last sync: %s", strerror(-r));
+	power_end(POWER_OFF);
+}
+
 static void drained(void *arg)
 {
 	(void)arg;
 	if (agent.flags & AGENT_INIT) {
-		log_info("main", "power off");
-		power_end(POWER_OFF);
+		end_machine();
 		log_error("main", "the machine does not power off");
 		return; /* and PID 1 goes on reaping */
 	}
