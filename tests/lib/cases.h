@@ -18,7 +18,10 @@ extern struct rig *cases_rig;
 /* Ends of the tables are rows without a name. */
 extern const struct CMUnitTest cases_life[], cases_streams[], cases_errors[], cases_hostile[],
 	cases_process[], cases_many[], cases_guest[], cases_bounds[], cases_races[],
-	cases_host[], cases_stall[], cases_limits[];
+	cases_host[], cases_stall[], cases_limits[], cases_inside_v1[], cases_inside_v2[];
+
+/* For rigs of the tables cases_inside_*: rig.programs. */
+extern const char *const cases_inside_programs[];
 
 /* Starts a rig, runs the tables one after another, stops it. The exit status for main. */
 int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *const *tables,

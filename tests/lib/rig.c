@@ -76,13 +76,21 @@ int rig_program(struct rig *r, char *const argv[])
 	return er.status;
 }
 
+#define PROGRAMS 4
+
 static int make_rootfs(struct rig *r)
 {
-	char *argv[] = { (char *)"tests/lib/make-rootfs", r->rootfs,
-			 r->kind == RIG_VM ? r->image : NULL, NULL };
+	char paths[PROGRAMS][256];
+	char *argv[3 + PROGRAMS + 1] = { (char *)"tests/lib/make-rootfs", r->rootfs,
+					 r->kind == RIG_VM ? r->image : NULL };
 
 	snprintf(r->rootfs, sizeof(r->rootfs), "%s/rootfs", r->dir);
 	snprintf(r->image, sizeof(r->image), "%s/rootfs.erofs", r->dir);
+	for (size_t i = 0; r->programs && r->programs[i] && i < PROGRAMS; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "%s/tests/ns/%s",
+			 env_or("MOTE_HOST", "build/host"), r->programs[i]);
+		argv[3 + i] = paths[i];
+	}
 	if (rig_program(r, argv) != 0) {
 		fprintf(stderr, "rig: tests/lib/make-rootfs failed\n");
 		return -1;

@@ -32,6 +32,7 @@ struct rig {
 	struct vm_opts vm_opts;
 	struct vm_drive drives[4];
 	struct vm_share share;
+	const char *const *programs; /* of tests/ns, for the root file system; NULL-terminated */
 	int (*prepare)(struct rig *r); /* makes files in dir before the VM starts; may be NULL */
 	struct child agent; /* the namespaces' keeper; pid 0 once it has ended */
 	int agent_status;

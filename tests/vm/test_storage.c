@@ -4,8 +4,9 @@
 
 int main(void)
 {
-	static const struct CMUnitTest *const tables[] = { cases_stall, NULL };
+	static const struct CMUnitTest *const tables[] = { cases_inside_v2, cases_stall, NULL };
 	static struct rig r = { .vm_opts = { .n_shares = 1 } };
 
+	r.programs = cases_inside_programs;
 	return cases_main(RIG_VM, "storages in a VM", tables, &r);
 }

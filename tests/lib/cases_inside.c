@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Programs of tests/ns inside the guest, whose kernel has what the host may lack: every controller,
+ * of either version. They run with the sanitizers, as a privileged container. They leave
+ * a case out on a machine that has not what it needs; those that are named here must run.
+ */
+#include "lib/cases.h"
+
+#define CAPS                                                                                      \
+	"[\"CAP_CHOWN\",\"CAP_DAC_OVERRIDE\",\"CAP_FOWNER\",\"CAP_FSETID\",\"CAP_KILL\",\"CAP_SETGID\"," \
+	"\"CAP_SETUID\",\"CAP_SETPCAP\",\"CAP_NET_BIND_SERVICE\",\"CAP_NET_RAW\",\"CAP_SYS_CHROOT\","    \
+	"\"CAP_MKNOD\",\"CAP_AUDIT_WRITE\",\"CAP_SETFCAP\",\"CAP_SYS_ADMIN\",\"CAP_SYS_PTRACE\","        \
+	"\"CAP_SYS_RESOURCE\",\"CAP_NET_ADMIN\"]"
+
+/* The cgroup namespace is the guest's: version 2 moves no process across the edge of one. */
+static const struct rig_container privileged = {
+	.process = ",\"Capabilities\":{\"Bounding\":" CAPS ",\"Effective\":" CAPS ",\"Permitted\":" CAPS "},"
+		   "\"Env\":[\"PATH=/bin\",\"CMOCKA_MESSAGE_OUTPUT=TAP\",\"ASAN_OPTIONS=detect_leaks=1\"]",
+	.mounts = ",{\"destination\":\"/sys/fs/cgroup\",\"type\":\"bind\",\"source\":\"/sys/fs/cgroup\","
+		  "\"options\":[\"rbind\"]}",
+	.linux = ",\"Namespaces\":[{\"Type\":\"ipc\"},{\"Type\":\"uts\"},{\"Type\":\"mount\"},"
+		 "{\"Type\":\"cgroup\",\"Path\":\"/proc/1/ns/cgroup\"}]",
+};
+
+/* Each of the names (NULL-terminated) must have run and passed. only: the program's cases to run. */
+static void run_inside(const char *program, const char *only, const char *const *names)
+{
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+	struct rig_container what = privileged;
+	char args[256];
+
+	snprintf(args, sizeof(args), "[\"sh\",\"-c\",\"cd / && MOTE_ONLY='%s' exec tests/ns/%s 2>&1\"]",
+		 only, program);
+	what.args = args;
+	assert_done(r, rig_run(r, id, &what));
+	assert_true(rig_read(r, "ReadStdout", id, id) >= 0);
+	for (size_t i = 0; names[i]; i++) {
+		const char *at = strstr(r->reply, names[i]);
+
+		/* "ok 3 - NAME"; cmocka says "not ok" of what failed or was skipped */
+		while (at && at > r->reply && at[-1] != '\n')
+			at--;
+		if (!at || strncmp(at, "ok ", 3) != 0)
+			fail_msg("%s did not pass in the guest:\n%s", names[i], r->reply);
+	}
+	if (strstr(r->reply, "not ok"))
+		fail_msg("%s", r->reply);
+	assert_int_equal(rig_wait(r, id, ""), 0);
+	assert_done(r, rig_remove(r, id));
+}
+
+static void control_groups_v2(void **state)
+{
+	static const char *const names[] = { "test_v2", "test_v2_limits", "test_join_on_old_kernels",
+					     "test_freeze", NULL };
+
+	(void)state;
+	run_inside("test_cgroup", "*", names);
+}
+
+static void control_groups_v1(void **state)
+{
+	static const char *const names[] = { "test_v1", "test_v1_limits", NULL };
+
+	(void)state;
+	run_inside("test_cgroup", "*", names);
+}
+
+static void pause_and_limits(void **state)
+{
+	static const char *const pause[] = { "pause_and_resume", NULL };
+	static const char *const limits[] = { "limits_are_set", NULL };
+
+	(void)state;
+	run_inside("test_container_process", pause[0], pause);
+	run_inside("test_container_process", limits[0], limits);
+}
+
+const char *const cases_inside_programs[] = { "test_cgroup", "test_container_process", NULL };
+
+const struct CMUnitTest cases_inside_v2[] = {
+	cmocka_unit_test(control_groups_v2),
+	cmocka_unit_test(pause_and_limits),
+	{ 0 },
+};
+
+const struct CMUnitTest cases_inside_v1[] = {
+	cmocka_unit_test(control_groups_v1),
+	cmocka_unit_test(pause_and_limits),
+	{ 0 },
+};
