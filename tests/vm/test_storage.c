@@ -4,9 +4,12 @@
 
 int main(void)
 {
-	static const struct CMUnitTest *const tables[] = { cases_inside_v2, cases_stall, NULL };
-	static struct rig r = { .vm_opts = { .n_shares = 1 } };
+	static const struct CMUnitTest *const tables[] = { cases_disk, cases_peer, cases_inside_v2, cases_stall, NULL };
+	static struct rig r = {
+		.vm_opts = { .n_shares = 1, .cmdline = "agent.hotplug_timeout=20" },
+	};
 
+	disks_of(&r);
 	r.programs = cases_inside_programs;
 	return cases_main(RIG_VM, "storages in a VM", tables, &r);
 }

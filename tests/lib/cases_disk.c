@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Disks: there at boot, behind a bridge, plugged while the machine runs. VM only; see disks_of(). */
+#include "lib/cases.h"
+
+#define MOUNT_POINT "/run/kata-containers/sandbox/storage/disk"
+#define PORT_PATH   "05/00" /* the disk in the root port of disks_of() */
+
+static const char *const root_port[] = { "-device", "pcie-root-port,id=rootport,bus=pcie.0,addr=0x05,chassis=5,slot=5",
+					 NULL };
+
+static char disk_file[128];
+
+/* An ext4 disk without anything in it; and motectl for cases_peer, in the shared directory. */
+static int make_disk(struct rig *r)
+{
+	char *argv[] = { (char *)"sh", (char *)"-c",
+			 (char *)"mke2fs -q -t ext4 \"$1\" 8M >&2 && cp \"$MOTE_BUILD/motectl\" \"$2/bin/\"",
+			 (char *)"sh", disk_file, r->rootfs, NULL };
+
+	snprintf(disk_file, sizeof(disk_file), "%s/disk", r->dir);
+	return rig_program(r, argv) == 0 ? 0 : -1;
+}
+
+void disks_of(struct rig *r)
+{
+	r->prepare = make_disk;
+	r->vm_opts.extra = root_port;
+	r->vm_opts.n_drives = 3;
+	r->drives[1] = (struct vm_drive){ .file = r->image,
+					  .serial = "bridged",
+					  .flags = VM_DRIVE_READONLY | VM_DRIVE_BRIDGE };
+	r->drives[2] = (struct vm_drive){ .file = disk_file, .serial = "writable" };
+}
+
+struct disk {
+	const char *source, *fstype, *options;
+};
+
+static const char *storage_of(const struct disk *d)
+{
+	static char text[512];
+
+	snprintf(text, sizeof(text),
+		 ",{\"driver\":\"blk\",\"source\":\"%s\",\"fstype\":\"%s\",\"options\":[%s],\"mount_point\":\"" MOUNT_POINT
+		 "\"}",
+		 d->source, d->fstype, d->options);
+	return text;
+}
+
+static const char bind[] = ",{\"destination\":\"/mnt\",\"type\":\"bind\",\"source\":\"" MOUNT_POINT
+			   "\",\"options\":[\"rbind\"]}";
+
+static struct rig_container with_disk(const struct disk *d, const char *args)
+{
+	return (struct rig_container){ .args = args, .storages = storage_of(d), .mounts = bind };
+}
+
+static int script_on_disk(struct rig *r, const struct disk *d, const char *script)
+{
+	char args[256];
+	struct rig_container what = with_disk(d, args);
+	const char *id = rig_id(r);
+	int status;
+
+	snprintf(args, sizeof(args), "[\"sh\",\"-c\",\"%s\"]", script);
+	assert_done(r, rig_run(r, id, &what));
+	status = rig_wait(r, id, "");
+	assert_done(r, rig_remove(r, id));
+	return status;
+}
+
+static void nothing_is_mounted(struct rig *r)
+{
+	assert_int_equal(rig_guest(r, "grep storage/disk /guest/1/mountinfo"), 1);
+}
+
+/* How the guest calls the disk with a serial number: "/dev/vdb". */
+static const char *node_of(struct rig *r, const char *serial)
+{
+	static char node[32];
+	char script[128];
+
+	snprintf(script, sizeof(script),
+		 "cd /sys/block; for d in vd*; do grep -q %s $d/serial && echo /dev/$d; done; true", serial);
+	assert_int_equal(rig_guest(r, script), 0);
+	snprintf(node, sizeof(node), "%.*s", (int)strcspn(r->reply, "\n"), r->reply);
+	return node;
+}
+
+static void behind_a_bridge(void **state)
+{
+	struct rig *r = cases_rig;
+	char pci[VM_PCI_PATH];
+	struct disk d = { vm_drive_pci_path(&r->vm_opts, 1, pci), "erofs", "\"ro\"" };
+
+	(void)state;
+	assert_string_equal(pci, "02/01");
+	assert_int_equal(script_on_disk(r, &d, "grep -q program /mnt/bin/plain"), 0);
+	nothing_is_mounted(r);
+}
+
+static void by_its_node(void **state)
+{
+	struct rig *r = cases_rig;
+	struct disk d = { node_of(r, "bridged"), "erofs", "\"ro\"" };
+
+	(void)state;
+	assert_int_equal(script_on_disk(r, &d, "grep -q program /mnt/bin/plain"), 0);
+	nothing_is_mounted(r);
+}
+
+/* The type is what is on the disk; what one container has written the next one finds. */
+static void written_and_found(void **state)
+{
+	struct rig *r = cases_rig;
+	char pci[VM_PCI_PATH];
+	struct disk d = { vm_drive_pci_path(&r->vm_opts, 2, pci), "", "" };
+	struct disk readonly = { pci, "ext4", "\"ro\"" };
+
+	(void)state;
+	assert_int_equal(script_on_disk(r, &d, "echo kept >/mnt/note"), 0);
+	assert_int_equal(script_on_disk(r, &readonly, "grep -q kept /mnt/note"), 0);
+	assert_int_equal(script_on_disk(r, &readonly, "echo lost >/mnt/note"), 1);
+	assert_int_equal(script_on_disk(r, &d, "grep -q kept /mnt/note"), 0);
+	nothing_is_mounted(r);
+}
+
+/* Mounted once for both, and until the second one goes. */
+static void shared_by_two(void **state)
+{
+	struct rig *r = cases_rig;
+	char pci[VM_PCI_PATH];
+	struct disk d = { vm_drive_pci_path(&r->vm_opts, 2, pci), "ext4", "" };
+	struct rig_container what = with_disk(&d, "[\"cat\"]");
+
+	(void)state;
+	assert_done(r, rig_run(r, "disk-1", &what));
+	assert_done(r, rig_run(r, "disk-2", &what));
+	assert_done(r, rig_exec(r, "disk-1", "e", "echo both >/mnt/both"));
+	assert_int_equal(rig_wait(r, "disk-1", "e"), 0);
+	assert_int_equal(rig_guest(r, "grep -c storage/disk /guest/1/mountinfo"), 0);
+	assert_string_equal(r->reply, "1\n");
+	assert_done(r, rig_remove(r, "disk-1"));
+	assert_done(r, rig_exec(r, "disk-2", "e", "grep -q both /mnt/both"));
+	assert_int_equal(rig_wait(r, "disk-2", "e"), 0);
+	assert_done(r, rig_remove(r, "disk-2"));
+	nothing_is_mounted(r);
+}
+
+/* The guest's image has no mkfs: said, and nothing is mounted instead. */
+static void no_new_filesystem(void **state)
+{
+	struct rig *r = cases_rig;
+	char pci[VM_PCI_PATH];
+	struct disk d = { vm_drive_pci_path(&r->vm_opts, 2, pci),
+			  "ext4", "],\"driver_options\":[\"create_filesystem\"" };
+	struct rig_container what = with_disk(&d, "[\"true\"]");
+
+	(void)state;
+	assert_rc(r, rig_create(r, "disk-3", &what), RC_FAILED_PRECONDITION, "no mkfs.ext4");
+	nothing_is_mounted(r);
+}
+
+/* --- plugged while the machine runs ------------------------------------------------------------ */
+
+static void qmp(struct rig *r, const char *command, const char *arguments)
+{
+	if (vm_qmp(r->vm, command, arguments, NULL, 0, &r->err) < 0)
+		fail_msg("%s", r->err.msg);
+}
+
+static void plug(struct rig *r)
+{
+	qmp(r, "device_add",
+	    "{\"driver\":\"virtio-blk-pci\",\"id\":\"hot\",\"drive\":\"hotfile\",\"bus\":\"rootport\",\"addr\":\"0\",\"serial\":\"hot\"}");
+}
+
+/* The host's word and the guest's consent: until the disk is out of sight. */
+static void unplug(struct rig *r)
+{
+	int gone = 1;
+
+	qmp(r, "device_del", "{\"id\":\"hot\"}");
+	for (int i = 0; i < 200 && gone; i++)
+		gone = rig_guest(r, "! grep -q hot /sys/block/vd*/serial");
+	assert_int_equal(gone, 0);
+}
+
+static void plugged_before_and_after(void **state)
+{
+	struct rig *r = cases_rig;
+	static struct rig_pending p;
+	struct disk d = { PORT_PATH, "erofs", "\"ro\"" };
+	struct rig_container what = with_disk(&d, "[\"grep\",\"-q\",\"program\",\"/mnt/bin/plain\"]");
+	char arguments[256];
+
+	(void)state;
+	snprintf(arguments, sizeof(arguments),
+		 "{\"driver\":\"raw\",\"node-name\":\"hotfile\",\"read-only\":true,"
+		 "\"file\":{\"driver\":\"file\",\"filename\":\"%s\",\"locking\":\"off\"}}",
+		 r->image);
+	qmp(r, "blockdev-add", arguments);
+	plug(r);
+	assert_int_equal(script_on_disk(r, &d, "grep -q program /mnt/bin/plain"), 0);
+	unplug(r);
+
+	rig_send_create(r, r->client, RIG_CALL_MS, &p, "disk-4", &what);
+	assert_done(r, rig_call(r, "grpc.Health/Check", "{}")); /* it waits for the disk by now */
+	assert_false(p.done);
+	plug(r);
+	r->err.rc = (uint16_t)rig_await(r, &p);
+	r->err = p.err;
+	assert_done(r, p.err.rc);
+	assert_done(r, rig_call(r, "StartContainer", "{\"container_id\":\"disk-4\"}"));
+	assert_int_equal(rig_wait(r, "disk-4", ""), 0);
+	assert_done(r, rig_remove(r, "disk-4"));
+	unplug(r);
+	nothing_is_mounted(r);
+}
+
+/* What was there and was pulled is not there any more: told with what is seen instead. */
+static void unplugged_is_not_found(void **state)
+{
+	struct rig *r = cases_rig;
+	struct disk d = { PORT_PATH, "erofs", "\"ro\"" };
+	struct rig_container what = with_disk(&d, "[\"true\"]");
+
+	(void)state;
+	assert_int_equal(rig_call_on(r, r->client, 2000, "grpc.Health/Check", "{}"), 0);
+	{
+		static struct rig_pending p;
+
+		rig_send_create(r, r->client, 2000, &p, "disk-5", &what);
+		rig_await(r, &p);
+		r->err = p.err;
+		assert_rc(r, p.err.rc, RC_DEADLINE_EXCEEDED, "device " PORT_PATH " (virtio-blk)");
+		assert_non_null(strstr(r->err.msg, "saw: "));
+		assert_non_null(strstr(r->err.msg, " at 02/01"));
+	}
+	nothing_is_mounted(r);
+}
+
+const struct CMUnitTest cases_disk[] = {
+	cmocka_unit_test(behind_a_bridge),
+	cmocka_unit_test(by_its_node),
+	cmocka_unit_test(written_and_found),
+	cmocka_unit_test(shared_by_two),
+	cmocka_unit_test(no_new_filesystem),
+	cmocka_unit_test(plugged_before_and_after),
+	cmocka_unit_test(unplugged_is_not_found),
+	{ 0 },
+};
