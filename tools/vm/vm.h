@@ -84,7 +84,8 @@ int vm_qmp(struct vm *vm, const char *command, const char *arguments, char *repl
 bool vm_is_alive(const struct vm *vm);
 pid_t vm_pid(const struct vm *vm);
 
-/* virtiofsd of share i, for tests that stop it. 0 when there is none. */
+/* virtiofsd of share i, for tests that stop it: the leader of its group, which is what has to be
+ * signalled (one of its children serves). 0 when there is none. */
 pid_t vm_share_pid(const struct vm *vm, size_t i);
 
 /* The end of what the console said; text belongs to the VM and changes as the loop turns. */
