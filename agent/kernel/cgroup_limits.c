@@ -155,13 +155,15 @@ static bool is_systemd_form(const char *path)
 char *cgroup_path_of_spec(struct arena *a, const char *cgroups_path, const char *id, struct err *e)
 {
 	char *path = arena_printf(a, "/%s", str_empty(cgroups_path) ? id : cgroups_path);
-	bool plain = path && path_is_plain(path);
+	bool plain;
 
 	if (path && !str_empty(cgroups_path) && is_systemd_form(cgroups_path))
 		for (char *at = path; *at; at++)
 			if (*at == ':')
 				*at = '/';
-	path = plain ? path_clean(a, path) : path;
+	plain = path && path_is_plain(path);
+	if (plain)
+		path = path_clean(a, path);
 	if (!path) {
 		err_set(e, RC_RESOURCE_EXHAUSTED, "cgroup path: out of memory");
 		return NULL;
