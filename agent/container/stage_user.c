@@ -65,10 +65,12 @@ int stage_user_ids(const struct stage *st, struct err *e)
 /* What the change of the user took from the effective set comes back for the filter's sake. */
 static int load_privileged_filter(const struct stage *st, struct caps_sets now, struct err *e)
 {
+	int listener;
+
 	now.effective = now.permitted;
 	if (caps_apply(&now, e) < 0)
 		return -1;
-	return seccomp_filter_load(st->spec->linux.seccomp, e);
+	return seccomp_filter_load(st->spec->linux.seccomp, &listener, e);
 }
 
 /* Nobody gives what he has not: where the agent itself runs with less (in tests, as a service),
@@ -89,7 +91,7 @@ int stage_user_rights(const struct stage *st, struct err *e)
 	bool filter = st->spec->linux.seccomp;
 	bool nnp = st->process->no_new_privs;
 	struct caps_sets now, give;
-	int r = caps_get(&now);
+	int listener, r = caps_get(&now);
 
 	if (r < 0)
 		return err_sys(e, -r, "read capabilities");
@@ -102,7 +104,7 @@ int stage_user_rights(const struct stage *st, struct err *e)
 		return -1;
 	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
 		return err_sys(e, errno, "keep capabilities no more");
-	if (filter && nnp && seccomp_filter_load(st->spec->linux.seccomp, e) < 0)
+	if (filter && nnp && seccomp_filter_load(st->spec->linux.seccomp, &listener, e) < 0)
 		return -1;
 	return 0;
 }

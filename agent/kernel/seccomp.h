@@ -19,7 +19,8 @@ struct seccomp_rule {
 	char *const *names;
 	size_t n_names;
 	const char *action;		/* "SCMP_ACT_ERRNO" */
-	const unsigned int *errno_ret;	/* NULL: EPERM */
+	/* of SCMP_ACT_ERRNO and SCMP_ACT_TRACE; NULL: EPERM */
+	const unsigned int *errno_ret;
 	/* all of them hold; where two are about the same argument, any one of them */
 	const struct seccomp_arg *args;
 	size_t n_args;
@@ -32,14 +33,26 @@ struct seccomp_spec {
 	size_t n_arches, n_flags;
 	const struct seccomp_rule *rules;
 	size_t n_rules;
+	/* SCMP_ACT_NOTIFY: a Unix socket of the guest that gets the listener, and words for it.
+	 * NULL: not said. Connecting and sending are the caller's. */
+	const char *listener_path, *listener_metadata;
 };
 
 /* Does the kernel filter system calls? */
 bool seccomp_filter_supported(void);
 
-/* Compiles and loads the filter on the calling thread (NO_NEW_PRIVS is not set by it).
- * INVALID_ARGUMENT names the unknown action, operator or architecture; system calls that
- * libseccomp does not know are skipped; SCMP_ACT_NOTIFY is UNIMPLEMENTED. */
-int seccomp_filter_load(const struct seccomp_spec *s, struct err *e);
+/* Looks every word up and finds what contradicts itself, without the library: pure, for PID 1.
+ * INVALID_ARGUMENT begins with the field: "linux.seccomp.syscalls[3].args[0].op: unknown
+ * \"SCMP_CMP_NEAR\"". A system call that libseccomp does not know is no error. */
+int seccomp_check(const struct seccomp_spec *s, struct err *e);
+
+/* Does some rule say SCMP_ACT_NOTIFY? */
+bool seccomp_notifies(const struct seccomp_spec *s);
+
+/* Checks, compiles and loads the filter on the calling thread (NO_NEW_PRIVS is not set by it).
+ * *listener: the descriptor of SCMP_ACT_NOTIFY, close-on-exec, the caller's; -1 when no rule
+ * notifies. System calls that libseccomp does not know are skipped, as in other runtimes.
+ * UNIMPLEMENTED: the library or the kernel lacks a flag or an architecture. */
+int seccomp_filter_load(const struct seccomp_spec *s, int *listener, struct err *e);
 
 #endif
