@@ -84,3 +84,77 @@ int num_bool(const char *s, bool *out)
 	*out = v != 0;
 	return 0;
 }
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* The number at *s, which is moved behind it and the blanks that follow. */
+static int list_number(const char **s, size_t n_bits, size_t *out)
+{
+	bool fits = true;
+	size_t v = 0;
+
+	while (is_blank(**s))
+		++*s;
+	if (digit_value(**s) > 9)
+		return -EINVAL;
+	for (; digit_value(**s) <= 9; ++*s) {
+		v = v * 10 + digit_value(**s);
+		fits = fits && v < n_bits;
+		v = fits ? v : 0;
+	}
+	while (is_blank(**s))
+		++*s;
+	*out = v;
+	return fits ? 0 : -ERANGE;
+}
+
+static int list_range(const char **s, size_t n_bits, size_t *first, size_t *last)
+{
+	int r = list_number(s, n_bits, first), r2 = 0;
+
+	*last = *first;
+	if (r != -EINVAL && **s == '-') {
+		++*s;
+		r2 = list_number(s, n_bits, last);
+	}
+	if (r == -EINVAL || r2 == -EINVAL || (**s && **s != ','))
+		return -EINVAL;
+	if (r < 0 || r2 < 0)
+		return -ERANGE;
+	return *first > *last ? -EINVAL : 0;
+}
+
+/* Whole words at once: a long list of long ranges must not take long. */
+static void set_bits(uint64_t *bits, size_t first, size_t last)
+{
+	for (size_t i = first; i <= last;) {
+		bool whole = i % 64 == 0 && last - i >= 63;
+
+		bits[i / 64] |= whole ? UINT64_MAX : UINT64_C(1) << i % 64;
+		i += whole ? 64 : 1;
+	}
+}
+
+int num_list(const char *s, uint64_t *bits, size_t n_bits)
+{
+	int result = 0;
+
+	memset(bits, 0, n_bits / 8);
+	if (!s)
+		return -EINVAL;
+	for (;;) {
+		size_t first, last;
+		int r = list_range(&s, n_bits, &first, &last);
+
+		if (r == -EINVAL)
+			return r;
+		result = r < 0 ? r : result;
+		if (r == 0)
+			set_bits(bits, first, last);
+		if (!*s++)
+			return result;
+	}
+}

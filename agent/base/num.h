@@ -25,6 +25,11 @@ int num_oct(const char *s, uint64_t max, uint64_t *out);
  * -EINVAL else. */
 int num_bool(const char *s, bool *out);
 
+/* The kernel's lists, "0-3,7": the bits of the numbers are set, the others cleared. Blanks around a
+ * number or a range are fine, an empty list or an upside-down range is not (-EINVAL); a number of
+ * n_bits or more is -ERANGE. n_bits: a multiple of 64. */
+int num_list(const char *s, uint64_t *bits, size_t n_bits);
+
 /* a*b and a+b for sizes; false on overflow. */
 static inline MUST_CHECK bool num_mul(size_t a, size_t b, size_t *out)
 {

@@ -54,7 +54,7 @@ static void signed_number(const char *s, int64_t a, int64_t b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint64_t limits[2];
+	uint64_t limits[2], bits[2];
 	char *text;
 	bool flag;
 
@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, data + 1 + sizeof(limits), size);
 	text[size] = '\0';
-	switch (data[0] % 5) {
+	switch (data[0] % 6) {
 	case 0:
 		unsigned_number(text, 10, limits[0]);
 		break;
@@ -82,6 +82,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 4:
 		num_bool(text, &flag);
+		break;
+	case 5:
+		num_list(text, bits, 64 * COUNT_OF(bits));
 		break;
 	}
 	free(text);

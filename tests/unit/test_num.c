@@ -111,6 +111,51 @@ static void truth(void **state UNUSED)
 	}
 }
 
+static void lists(void **state UNUSED)
+{
+	static const struct {
+		const char *text;
+		int r;
+		uint64_t low, high;
+	} rows[] = {
+		{ "0", 0, 1, 0 },
+		{ "0-3,7", 0, 0x8f, 0 },
+		{ "127", 0, 0, UINT64_C(1) << 63 },
+		{ "63-64", 0, UINT64_C(1) << 63, 1 },
+		{ " 1 , 2 - 4\t,2", 0, 0x1e, 0 },
+		{ "3-3", 0, 8, 0 },
+		{ "0-127", 0, UINT64_MAX, UINT64_MAX },
+		{ "1-126", 0, UINT64_MAX - 1, UINT64_MAX >> 1 },
+		{ "128", -ERANGE, 0, 0 },
+		{ "1,0-128", -ERANGE, 0, 0 },
+		{ "99999999999999999999999", -ERANGE, 0, 0 },
+		{ "999,x", -EINVAL, 0, 0 },
+		{ "", -EINVAL, 0, 0 },
+		{ ",", -EINVAL, 0, 0 },
+		{ "1,", -EINVAL, 0, 0 },
+		{ ",1", -EINVAL, 0, 0 },
+		{ "3-1", -EINVAL, 0, 0 },
+		{ "1-", -EINVAL, 0, 0 },
+		{ "-1", -EINVAL, 0, 0 },
+		{ "1-2-3", -EINVAL, 0, 0 },
+		{ "1 2", -EINVAL, 0, 0 },
+		{ "0x1", -EINVAL, 0, 0 },
+		{ NULL, -EINVAL, 0, 0 },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		uint64_t bits[2] = { ~UINT64_C(0), ~UINT64_C(0) };
+		int r = num_list(rows[i].text, bits, 128);
+
+		if (r != rows[i].r)
+			fail_msg("%s: %d", rows[i].text ? rows[i].text : "NULL", r);
+		if (r == 0) {
+			assert_int_equal(bits[0], rows[i].low);
+			assert_int_equal(bits[1], rows[i].high);
+		}
+	}
+}
+
 static void sizes(void **state UNUSED)
 {
 	size_t n;
@@ -131,6 +176,7 @@ int main(void)
 		cmocka_unit_test(octal),
 		cmocka_unit_test(with_sign),
 		cmocka_unit_test(truth),
+		cmocka_unit_test(lists),
 		cmocka_unit_test(sizes),
 	};
 
