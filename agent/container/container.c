@@ -103,14 +103,8 @@ static enum step_result create_spec(struct steps *s, struct err *e)
 {
 	struct container *c = container_of_steps(s);
 
-	unsigned long propagation;
-
 	c->init->spec = c->spec->process;
-	if (spec_validate(c->spec, e) < 0)
-		return STEP_FAIL;
-	if (rootfs_propagation(c->spec, &propagation) < 0)
-		return result(err_set(e, RC_INVALID_ARGUMENT, "linux.rootfsPropagation: bad"));
-	return STEP_DONE;
+	return result(spec_validate(c->spec, e));
 }
 
 /* On the run directory's tmpfs: nothing to wait for. */

@@ -191,7 +191,7 @@ static int add_mount(const struct spec *s, const struct spec_mount *m, const str
 
 	if (mount_options_parse(m->options.v, m->options.n, p->a, &o, e) < 0)
 		return -1;
-	if (o.extra & (MOUNT_IDMAP | MOUNT_RIDMAP))
+	if ((o.extra & (MOUNT_IDMAP | MOUNT_RIDMAP)) || m->n_uid_maps)
 		return err_set(e, RC_UNIMPLEMENTED, "id-mapped mounts are not supported");
 	if (is_bind(m, &o))
 		return add_bind(m, &o, f, p, e);

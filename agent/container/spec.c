@@ -5,13 +5,14 @@
  * Only what can be said without looking at the guest's files is checked here; the rest fails where
  * it is used.
  */
-#include "container/spec.h"
+#include "container/spec_parts.h"
 
 #include <sys/stat.h>
 
+#include "base/num.h"
 #include "base/path.h"
-
-#define OOM_SCORE_MAX	1000
+#include "container/rootfs.h"
+#include "container/spec_words.h"
 
 struct spec *spec_new(struct arena *a)
 {
@@ -73,31 +74,12 @@ int spec_parse_device_access(const char *text, unsigned int *out)
 	return 0;
 }
 
-static int bad(struct err *e, const char *field, const char *why)
+int spec_bad(struct err *e, const char *field, const char *why)
 {
 	return err_set(e, RC_INVALID_ARGUMENT, "%s: %s", field, why);
 }
 
-/* --- process --- */
-
-static int check_rlimits(const struct spec_process *p, struct err *e)
-{
-	for (size_t i = 0; i < p->n_rlimits; i++) {
-		const struct spec_rlimit *r = &p->rlimits[i];
-
-		if (str_empty(r->type) || rlimit_number(r->type) < 0)
-			return err_set(e, RC_INVALID_ARGUMENT,
-				       "process.rlimits[%zu]: unknown limit \"%s\"", i,
-				       r->type ? r->type : "");
-		if (r->soft > r->hard)
-			return err_set(e, RC_INVALID_ARGUMENT,
-				       "process.rlimits[%zu] (%s): soft is above hard", i, r->type);
-	}
-	return 0;
-}
-
-/* "system_u:system_r:container_t:s0:c1,c2": the shape that the kernel's policy files use. */
-static bool label_is_context(const char *label)
+bool spec_label_is_context(const char *label)
 {
 	static const char *const suffix[] = { "_u", "_r", "_t" };
 	const char *at = label;
@@ -112,28 +94,74 @@ static bool label_is_context(const char *label)
 	return at[0] == 's' && at[1] >= '0' && at[1] <= '9';
 }
 
-int spec_validate_process(const struct spec_process *p, struct err *e)
+static int unimplemented(struct err *e, const char *field, const char *why)
 {
-	if (!p->args.n || str_empty(p->args.v[0]))
-		return bad(e, "process.args", "no command");
-	if (!str_empty(p->cwd) && p->cwd[0] != '/')
-		return bad(e, "process.cwd", "not an absolute path");
-	if (p->oom_score_adj.set &&
-	    (p->oom_score_adj.v < -OOM_SCORE_MAX || p->oom_score_adj.v > OOM_SCORE_MAX))
-		return bad(e, "process.oomScoreAdj", "not in -1000..1000");
-	if (p->user.umask_set && p->user.umask > 0777)
-		return bad(e, "process.user.umask", "not in 0..0777");
-	if (!str_empty(p->selinux_label) && !label_is_context(p->selinux_label))
-		return bad(e, "process.selinuxLabel", "not an SELinux context");
-	return check_rlimits(p, e);
+	return err_set(e, RC_UNIMPLEMENTED, "%s: %s", field, why);
+}
+
+/* By sorting pointers: a list may be as long as a message. */
+static int compare_texts(const void *left, const void *right)
+{
+	return strcmp(**(const char *const *const *)left, **(const char *const *const *)right);
+}
+
+/* The first member of the structs is the text that must differ. same: may two with one text stand
+ * in the list, since they say the same? NULL: never. */
+static int check_once(const void *first, size_t n, size_t size, const char *field,
+		      bool (*same)(const void *a, const void *b), struct err *e)
+{
+	AUTO_FREE const char *const **sorted = mem_new(n + 1, sizeof(*sorted));
+	int r = 0;
+
+	if (!sorted)
+		return err_set(e, RC_RESOURCE_EXHAUSTED, "%s: no memory", field);
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = (const char *const *)(const void *)((const char *)first + i * size);
+	qsort(sorted, n, sizeof(*sorted), compare_texts);
+	for (size_t i = 1; i < n && r == 0; i++)
+		if (str_eq(*sorted[i - 1], *sorted[i]) && !(same && same(sorted[i - 1], sorted[i])))
+			r = err_set(e, RC_INVALID_ARGUMENT, "%s: \"%.80s\" twice", field,
+				    *sorted[i]);
+	return r;
+}
+
+_Static_assert(offsetof(struct spec_pair, key) == 0 && offsetof(struct spec_device, path) == 0,
+	       "what check_once compares");
+
+/* --- process --- */
+
+/* A later major version may mean anything. */
+static int check_version(const struct spec *s, struct err *e)
+{
+	uint64_t major;
+	char text[8] = "";
+
+	if (str_empty(s->version))
+		return 0;
+	memcpy(text, s->version, MIN(strcspn(s->version, "."), sizeof(text) - 1));
+	if (!strchr(s->version, '.') || num_u64(text, UINT32_MAX, &major) < 0)
+		return spec_bad(e, "ociVersion", "not a version");
+	if (major > 1)
+		return err_set(e, RC_UNIMPLEMENTED, "ociVersion: %.20s is not known", s->version);
+	return 0;
+}
+
+static int check_annotations(const struct spec *s, struct err *e)
+{
+	const struct spec_pairs *p = &s->annotations;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (str_empty(p->v[i].key))
+			return spec_bad(e, "annotations", "an empty key");
+	return check_once(p->v, p->n, sizeof(*p->v), "annotations", NULL, e);
 }
 
 static int check_process(const struct spec *s, struct err *e)
 {
 	if (!s->process)
-		return bad(e, "process", "missing");
+		return spec_bad(e, "process", "missing");
 	if (!s->process->caps)
-		return bad(e, "process.capabilities", "missing process capabilities");
+		return spec_bad(e, "process.capabilities", "missing process capabilities");
 	return spec_validate_process(s->process, e);
 }
 
@@ -142,9 +170,9 @@ static int check_process(const struct spec *s, struct err *e)
 static int check_root(const struct spec *s, struct err *e)
 {
 	if (str_empty(s->root.path))
-		return bad(e, "root.path", "missing");
+		return spec_bad(e, "root.path", "missing");
 	if (!path_is_plain(s->root.path))
-		return bad(e, "root.path", "not an absolute path without \"..\"");
+		return spec_bad(e, "root.path", "not an absolute path without \"..\"");
 	return 0;
 }
 
@@ -152,25 +180,32 @@ static int check_names(const struct spec *s, struct err *e)
 {
 	if (!s->linux.ns[NS_UTS].want) {
 		if (!str_empty(s->hostname))
-			return bad(e, "hostname", "needs a uts namespace");
+			return spec_bad(e, "hostname", "needs a uts namespace");
 		if (!str_empty(s->domainname))
-			return bad(e, "domainname", "needs a uts namespace");
+			return spec_bad(e, "domainname", "needs a uts namespace");
 	}
 	if (s->hostname && strlen(s->hostname) > 64)
-		return bad(e, "hostname", "longer than 64 bytes");
+		return spec_bad(e, "hostname", "longer than 64 bytes");
 	if (s->domainname && strlen(s->domainname) > 64)
-		return bad(e, "domainname", "longer than 64 bytes");
+		return spec_bad(e, "domainname", "longer than 64 bytes");
 	return 0;
 }
 
 static int check_mounts(const struct spec *s, struct err *e)
 {
-	for (size_t i = 0; i < s->n_mounts; i++)
-		if (str_empty(s->mounts[i].destination) || !path_is_plain(s->mounts[i].destination))
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const struct spec_mount *m = &s->mounts[i];
+
+		if (str_empty(m->destination) || !path_is_plain(m->destination))
 			return err_set(e, RC_INVALID_ARGUMENT, "mounts[%zu].destination: "
 				       "not an absolute path without \"..\"", i);
-	if (!str_empty(s->linux.mount_label) && !label_is_context(s->linux.mount_label))
-		return bad(e, "linux.mountLabel", "not an SELinux context");
+		if (!m->n_uid_maps != !m->n_gid_maps)
+			return err_set(e, RC_INVALID_ARGUMENT,
+				       "mounts[%zu].%s: uids and gids are mapped together", i,
+				       m->n_uid_maps ? "gidMappings" : "uidMappings");
+	}
+	if (!str_empty(s->linux.mount_label) && !spec_label_is_context(s->linux.mount_label))
+		return spec_bad(e, "linux.mountLabel", "not an SELinux context");
 	return 0;
 }
 
@@ -190,6 +225,39 @@ static int check_hidden_paths(const struct spec *s, struct err *e)
 	return check_paths(&s->linux.readonly_paths, "linux.readonlyPaths", e);
 }
 
+static int check_propagation(const struct spec *s, struct err *e)
+{
+	unsigned long flags;
+
+	if (rootfs_propagation(s, &flags) < 0)
+		return err_set(e, RC_INVALID_ARGUMENT, "linux.rootfsPropagation: unknown \"%.20s\"",
+			       s->linux.rootfs_propagation);
+	return 0;
+}
+
+/* --- hooks --- */
+
+static int check_hooks(const struct spec *s, struct err *e)
+{
+	const struct { const struct spec_hook_list *list; const char *name; } moments[] = {
+		{ &s->hooks.prestart, "prestart" },
+		{ &s->hooks.create_runtime, "createRuntime" },
+		{ &s->hooks.create_container, "createContainer" },
+		{ &s->hooks.start_container, "startContainer" },
+		{ &s->hooks.poststart, "poststart" },
+		{ &s->hooks.poststop, "poststop" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(moments); i++)
+		for (size_t k = 0; k < moments[i].list->n; k++)
+			if (str_empty(moments[i].list->v[k].path) ||
+			    moments[i].list->v[k].path[0] != '/')
+				return err_set(e, RC_INVALID_ARGUMENT,
+					       "hooks.%s[%zu].path: not an absolute path",
+					       moments[i].name, k);
+	return 0;
+}
+
 /* --- namespaces --- */
 
 static int check_id_maps(const struct spec_id_map *maps, size_t n, const char *field, struct err *e)
@@ -197,14 +265,14 @@ static int check_id_maps(const struct spec_id_map *maps, size_t n, const char *f
 	for (size_t i = 0; i < n; i++)
 		if (maps[i].size)
 			return 0;
-	return bad(e, field, "a user namespace needs an entry of some size");
+	return spec_bad(e, field, "a user namespace needs an entry of some size");
 }
 
 static int check_user_ns(const struct spec_linux *l, struct err *e)
 {
 	if (!l->ns[NS_USER].want) {
 		if (l->n_uid_maps || l->n_gid_maps)
-			return bad(e, "linux.uidMappings", "id mappings without a user namespace");
+			return spec_bad(e, "linux.uidMappings", "id mappings without a user namespace");
 		return 0;
 	}
 	if (!str_empty(l->ns[NS_USER].path))
@@ -237,11 +305,69 @@ static int check_namespaces(const struct spec *s, struct err *e)
 				       ns_info(t)->oci);
 	}
 	if (!s->linux.ns[NS_MNT].want)
-		return bad(e, "linux.namespaces", "a mount namespace is needed");
+		return spec_bad(e, "linux.namespaces", "a mount namespace is needed");
 	if (!str_empty(s->linux.ns[NS_MNT].path))
 		return err_set(e, RC_UNIMPLEMENTED,
 			       "linux.namespaces (mount): joining one is not supported");
 	return check_user_ns(&s->linux, e);
+}
+
+/* The offsets of a namespace are fixed once a process is in it. */
+static int check_time(const struct spec *s, struct err *e)
+{
+	const struct spec_namespace *ns = &s->linux.ns[NS_TIME];
+
+	if (!s->linux.monotonic.set && !s->linux.boottime.set)
+		return 0;
+	if (!ns->want || !str_empty(ns->path))
+		return spec_bad(e, "linux.timeOffsets", "they need a new time namespace");
+	if (s->linux.monotonic.nanosecs > 999999999 || s->linux.boottime.nanosecs > 999999999)
+		return spec_bad(e, "linux.timeOffsets", "more than 999999999 nanosecs");
+	return 0;
+}
+
+/* --- memory policy, what there is not --- */
+
+enum { NODES_NONE, NODES_SOME, NODES_MAY };
+
+static int check_memory_policy(const struct spec *s, struct err *e)
+{
+	static const uint8_t wants[] = {	/* by MPOL_*, set_mempolicy(2) */
+		NODES_NONE,	/* DEFAULT */
+		NODES_MAY,	/* PREFERRED */
+		NODES_SOME,	/* BIND */
+		NODES_SOME,	/* INTERLEAVE */
+		NODES_NONE,	/* LOCAL */
+		NODES_SOME,	/* PREFERRED_MANY */
+		NODES_SOME,	/* WEIGHTED_INTERLEAVE */
+	};
+	const struct spec_memory_policy *p = s->linux.memory_policy;
+	uint64_t mask[SCHED_MASK_WORDS(SCHED_NODES_MAX)];
+
+	if (!p)
+		return 0;
+	if (p->mode >= COUNT_OF(wants))
+		return spec_bad(e, "linux.memoryPolicy.mode", "unknown");
+	if (!str_empty(p->nodes) && num_list(p->nodes, mask, SCHED_NODES_MAX) < 0)
+		return spec_bad(e, "linux.memoryPolicy.nodes", "not a list of nodes");
+	if (str_empty(p->nodes) && wants[p->mode] == NODES_SOME)
+		return spec_bad(e, "linux.memoryPolicy.nodes", "missing, and the mode needs them");
+	if (!str_empty(p->nodes) && wants[p->mode] == NODES_NONE)
+		return spec_bad(e, "linux.memoryPolicy.nodes", "the mode takes none");
+	if ((p->flags & SPEC_MPOL_F_STATIC_NODES) && (p->flags & SPEC_MPOL_F_RELATIVE_NODES))
+		return spec_bad(e, "linux.memoryPolicy.flags",
+				"MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other");
+	return 0;
+}
+
+static int check_not_there(const struct spec *s, struct err *e)
+{
+	if (s->linux.intel_rdt)
+		return unimplemented(e, "linux.intelRdt", "a guest has no resctrl");
+	if (s->linux.net_devices.n)
+		return unimplemented(e, "linux.netDevices",
+				     "the network is the pod's, interfaces are not moved");
+	return 0;
 }
 
 /* --- sysctl --- */
@@ -283,10 +409,12 @@ static int check_sysctl(const struct spec *s, const char *key, struct err *e)
 
 static int check_sysctls(const struct spec *s, struct err *e)
 {
-	for (size_t i = 0; i < s->linux.sysctl.n; i++)
-		if (check_sysctl(s, s->linux.sysctl.v[i].key, e) < 0)
+	const struct spec_pairs *p = &s->linux.sysctl;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (check_sysctl(s, p->v[i].key, e) < 0)
 			return -1;
-	return 0;
+	return check_once(p->v, p->n, sizeof(*p->v), "linux.sysctl", NULL, e);
 }
 
 /* --- devices, seccomp --- */
@@ -294,6 +422,16 @@ static int check_sysctls(const struct spec *s, struct err *e)
 static bool is_number(int64_t v)
 {
 	return v >= 0 && v <= UINT32_MAX;
+}
+
+/* Hosts name a device twice when they are told to twice. */
+static bool device_same(const void *left, const void *right)
+{
+	const struct spec_device *a = left, *b = right;
+
+	return a->type == b->type && a->major == b->major && a->minor == b->minor &&
+	       a->mode_set == b->mode_set && a->mode == b->mode && a->uid == b->uid &&
+	       a->gid == b->gid;
 }
 
 static int check_devices(const struct spec *s, struct err *e)
@@ -312,29 +450,22 @@ static int check_devices(const struct spec *s, struct err *e)
 			return err_set(e, RC_INVALID_ARGUMENT,
 				       "linux.devices[%zu] (%s): bad number", i, d->path);
 	}
-	return 0;
+	return check_once(s->linux.devices, s->linux.n_devices, sizeof(*s->linux.devices),
+			  "linux.devices", device_same, e);
 }
 
 static int check_seccomp(const struct spec *s, struct err *e)
 {
-	const struct seccomp_spec *f = s->linux.seccomp;
-
-	if (!f)
-		return 0;
-	if (str_empty(f->default_action))
-		return bad(e, "linux.seccomp.defaultAction", "missing");
-	for (size_t i = 0; i < f->n_rules; i++)
-		if (!f->rules[i].n_names)
-			return err_set(e, RC_INVALID_ARGUMENT,
-				       "linux.seccomp.syscalls[%zu].names: empty", i);
-	return 0;
+	return s->linux.seccomp ? seccomp_check(s->linux.seccomp, e) : 0;
 }
 
 int spec_validate(const struct spec *s, struct err *e)
 {
 	static int (*const rules[])(const struct spec *, struct err *) = {
-		check_root, check_process, check_namespaces, check_names, check_mounts,
-		check_hidden_paths, check_sysctls, check_devices, check_seccomp,
+		check_version, check_root, check_process, check_namespaces, check_names,
+		check_mounts, check_propagation, check_hidden_paths, check_hooks, check_annotations,
+		check_time, check_memory_policy, check_sysctls, check_devices, check_seccomp,
+		check_not_there,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(rules); i++)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The OCI runtime spec (1.2, Linux) as plain structs: what a container shall be, whoever asked. Two
- * readers fill it: the Kata front from its messages, and spec_json from a config.json. Everything
+ * The OCI runtime spec (1.2, Linux, and the memory policy and network devices of 1.3) as plain
+ * structs: what a container shall be, whoever asked. Two readers fill it: the Kata front from its
+ * messages, and spec_json from a config.json. A field that is known and cannot be applied is here
+ * too, so that spec_validate can name it; the sections of other systems (windows, solaris, vm, …)
+ * are not. Everything
  * hangs in one arena, the container's (a process spec: the process's); nothing points outside of
  * it. A zeroed struct is a valid "not said": pointers are NULL, counts 0, `set` bits clear. Strings
  * that mean one of a few things (namespace types, capabilities, device types) are turned into
@@ -17,6 +20,7 @@
 #include "kernel/cgroup.h"
 #include "kernel/ns.h"
 #include "kernel/rlimit.h"
+#include "kernel/sched.h"
 #include "kernel/seccomp.h"
 
 /* n strings, terminated by a NULL at v[n] once n > 0 (what execve wants). */
@@ -58,6 +62,13 @@ struct spec_rlimit {
 	uint64_t soft, hard;		/* RLIMIT_NONE: none */
 };
 
+/* ioprio_set(2): of the classes 1 (real time), 2 (best effort), 3 (idle). */
+struct spec_io_priority {
+	uint32_t class;
+	int32_t level;			/* 0 (first) to 7 */
+	bool set;
+};
+
 struct spec_process {
 	bool terminal;
 	uint16_t console_rows, console_columns;	/* 0: not said */
@@ -69,8 +80,18 @@ struct spec_process {
 	struct spec_rlimit *rlimits;
 	size_t n_rlimits;
 	bool no_new_privs;
+	/* NULL in an exec: those of the container's first process */
 	const char *apparmor_profile, *selinux_label;
+	/* Kata's hosts name a profile of their own kernel: not applied where this one has no
+	 * AppArmor. Else that is an error */
+	bool apparmor_if_there;
 	struct spec_i64 oom_score_adj;
+	/* NULL (not set) in an exec: as the container's first process */
+	struct sched_params *scheduler;
+	struct spec_io_priority io_priority;
+	/* lists of processors for execs, "0-3,7": before and after the process is in its cgroup.
+	 * NULL in an exec: what the container's first process says for its execs */
+	const char *exec_cpus_initial, *exec_cpus_final;
 };
 
 struct spec_root {
@@ -78,10 +99,17 @@ struct spec_root {
 	bool readonly;
 };
 
+struct spec_id_map {
+	uint32_t container_id, host_id, size;
+};
+
 struct spec_mount {
 	const char *destination;
 	const char *source, *type;	/* "" when not said */
 	struct spec_strings options;
+	/* of an id-mapped mount; both or none */
+	struct spec_id_map *uid_maps, *gid_maps;
+	size_t n_uid_maps, n_gid_maps;
 };
 
 struct spec_hook {
@@ -105,10 +133,6 @@ struct spec_namespace {
 	bool want;
 	/* join this one; NULL: a new one. Also /proc/self/fd/N of a descriptor of the agent's */
 	const char *path;
-};
-
-struct spec_id_map {
-	uint32_t container_id, host_id, size;
 };
 
 struct spec_device {
@@ -177,6 +201,26 @@ struct spec_resources {
 	struct spec_pairs unified;	/* cgroup v2: file name and text */
 };
 
+/* Of a clock of a new time namespace, relative to the guest's. */
+struct spec_time_offset {
+	int64_t secs;
+	uint32_t nanosecs;		/* below 1e9 */
+	bool set;
+};
+
+/* set_mempolicy(2). */
+struct spec_memory_policy {
+	uint32_t mode, flags;		/* MPOL_*, MPOL_F_* */
+	const char *nodes;		/* "0-1"; NULL: none */
+};
+
+/* Intel's resource director: known, and refused by spec_validate. */
+struct spec_intel_rdt {
+	const char *clos_id, *l3_cache_schema, *mem_bw_schema;
+	struct spec_strings schemata;
+	bool monitoring;
+};
+
 struct spec_linux {
 	struct spec_id_map *uid_maps, *gid_maps;
 	size_t n_uid_maps, n_gid_maps;
@@ -191,6 +235,12 @@ struct spec_linux {
 	const char *rootfs_propagation;		/* NULL: "rslave" */
 	struct spec_strings masked_paths, readonly_paths;
 	const char *mount_label;
+	struct spec_u64 personality;		/* PER_* of personality(2) */
+	struct spec_time_offset monotonic, boottime;
+	struct spec_memory_policy *memory_policy;	/* NULL: not said */
+	struct spec_intel_rdt *intel_rdt;		/* NULL: not said */
+	/* interfaces to move, by their names here and in the container: refused by spec_validate */
+	struct spec_pairs net_devices;
 };
 
 struct spec {
@@ -215,8 +265,8 @@ struct spec_resources *spec_resources_new(struct arena *a);
 const char *spec_pairs_get(const struct spec_pairs *p, const char *key);
 
 /* The rules that hold for every container. -1 with e INVALID_ARGUMENT naming the field
- * ("linux.sysctl: \"kernel.panic\" is not namespaced"). Says nothing about files: a rootfs that
- * is missing is found when it is used. */
+ * ("linux.sysctl: \"kernel.panic\" is not namespaced"), or UNIMPLEMENTED for what is known but not
+ * applied. Says nothing about files: a rootfs that is missing is found when it is used. */
 int spec_validate(const struct spec *s, struct err *e);
 
 /* The same for a process alone (an exec). */
