@@ -282,9 +282,16 @@ void container_create(struct container *c, uint64_t deadline_ms, process_done_fn
 
 /* --- start, and what the first process does --- */
 
-static void prestart_done(struct container *c)
+static void create_runtime_done(struct container *c)
 {
 	spawn_hooks_done(&c->init->spawn);
+}
+
+static void prestart_done(struct container *c)
+{
+	if (!hooks_job_start(c, &c->spec->hooks.create_runtime, "creating", c->init->spawn.pid,
+			     create_runtime_done))
+		create_runtime_done(c);
 }
 
 void container_prestart(struct container *c, pid_t pid)

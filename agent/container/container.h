@@ -128,7 +128,8 @@ void container_update(struct container *c, const struct cgroup_limits *l, uint64
  * state removing, the removal goes on, and calling again waits for it again. */
 void container_remove(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
 
-/* For process.c: the file tree is there, prestart hooks are due (answered by spawn_hooks_done). */
+/* For process.c: the file tree is there, prestart and createRuntime hooks are due (answered by
+ * spawn_hooks_done). */
 void container_prestart(struct container *c, pid_t pid);
 
 /* For process.c: the first process has executed, has exited; some process was reaped. */

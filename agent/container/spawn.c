@@ -313,7 +313,7 @@ static pid_t make_process(struct spawn *s, const struct stage *st, int childfd)
 {
 	bool helper = stage_needs_helper(st);
 	struct clone_opts o = { .flags = helper ? 0 : stage_clone_flags(st),
-				.cgroup_fd = st->cgroup_fd };
+				.cgroup_fd = stage_joins_late(st) ? -1 : st->cgroup_fd };
 	pid_t pid = clone_process(&o);
 
 	if (pid == 0) {

@@ -20,7 +20,7 @@
 struct spawn;
 
 struct spawn_events {
-	/* the file tree is there: run prestart hooks, then spawn_hooks_done */
+	/* the file tree is there: run the hooks of that moment, then spawn_hooks_done */
 	void (*on_hooks)(struct spawn *s);
 	void (*on_ready)(struct spawn *s);
 	void (*on_exec)(struct spawn *s);

@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
 #include "base/fd.h"
 #include "base/io.h"
@@ -32,7 +33,8 @@
 struct run {
 	const struct stage *st;
 	int sockfd;
-	int label_fd;			/* /proc/self/attr/exec of the guest's own /proc, or -1 */
+	struct stage_labels labels;
+	struct stage_listener listener;
 	int ns_fds[NS_TYPES];		/* of namespaces to join by path; -1: none */
 	int stdio[3];
 	char path[4096];		/* of the command */
@@ -74,6 +76,8 @@ uint64_t stage_clone_flags(const struct stage *st)
 	for (int t = 0; t < NS_TYPES; t++)
 		if (t != NS_CGROUP && ns_is_new(st, t))
 			flags |= ns_info(t)->flag;
+	if (stage_shifts_time(st))	/* made before, by the helper */
+		flags &= ~(uint64_t)CLONE_NEWTIME;
 	return flags;
 }
 
@@ -81,7 +85,7 @@ bool stage_needs_helper(const struct stage *st)
 {
 	if (is_exec(st))
 		return ns_of(st, NS_PID)->want;
-	if (ns_is_joined(st, NS_PID))
+	if (ns_is_joined(st, NS_PID) || stage_shifts_time(st))
 		return true;
 	if (ns_is_new(st, NS_USER))
 		for (int t = 0; t < NS_TYPES; t++)
@@ -163,7 +167,7 @@ static int join_cgroup(const struct stage *st, int cgroup_err, struct err *e)
 
 	if (!st->cgroup_path)
 		return 0;
-	if (st->cgroup_fd < 0)
+	if (st->cgroup_fd < 0 || stage_joins_late(st))
 		r = cgroup_add_pid(st->cgroups, st->cgroup_path, 0);
 	return r < 0 ? err_sys(e, -r, "join cgroup %s", st->cgroup_path) : 0;
 }
@@ -179,15 +183,6 @@ static int set_oom_score(const struct spec_process *p, struct err *e)
 	str_addf(&s, "%d", (int)p->oom_score_adj.v);
 	r = io_write_file(AT_FDCWD, "/proc/self/oom_score_adj", text);
 	return r < 0 ? err_sys(e, -r, "set oom_score_adj to %s", text) : 0;
-}
-
-/* Opened here, since later /proc is the container's own, or none. */
-static int open_label(struct run *r, struct err *e)
-{
-	if (str_empty(r->st->process->selinux_label))
-		return 0;
-	r->label_fd = open("/proc/thread-self/attr/exec", O_WRONLY | O_CLOEXEC);
-	return r->label_fd < 0 ? err_sys(e, errno, "set the SELinux label") : 0;
 }
 
 static int open_namespaces(struct run *r, struct err *e)
@@ -206,10 +201,12 @@ static int open_namespaces(struct run *r, struct err *e)
  * streams. */
 static int close_rest(const struct run *r, struct err *e)
 {
-	int keep[NS_TYPES + 6], n = 0, c;
+	int keep[NS_TYPES + 8], n = 0, c;
 
 	keep[n++] = r->sockfd;
-	keep[n++] = r->label_fd;
+	keep[n++] = r->labels.selinux;
+	keep[n++] = r->labels.apparmor;
+	keep[n++] = r->listener.sockfd;
 	keep[n++] = r->st->join_pidfd;
 	for (int i = 0; i < 3; i++)
 		keep[n++] = r->stdio[i];
@@ -239,9 +236,13 @@ static int begin(struct run *r, int cgroup_err, struct err *e)
 	for (int i = 0; i < 3; i++)
 		if (lift(&r->stdio[i], e) < 0)
 			return -1;
-	if (join_cgroup(r->st, cgroup_err, e) < 0 || set_oom_score(r->st->process, e) < 0)
+	if (stage_cpus_outside(r->st, e) < 0 || join_cgroup(r->st, cgroup_err, e) < 0 ||
+	    stage_cpus_inside(r->st, e) < 0)
 		return -1;
-	if (open_label(r, e) < 0 || open_namespaces(r, e) < 0)
+	if (set_oom_score(r->st->process, e) < 0 || open_namespaces(r, e) < 0)
+		return -1;
+	if (stage_labels_open(r->st, &r->labels, e) < 0 ||
+	    stage_listener_connect(r->st, &r->listener, e) < 0)
 		return -1;
 	return close_rest(r, e);
 }
@@ -285,6 +286,8 @@ static int split(struct run *r, struct err *e)
 
 	if (is_exec(r->st) ? join_container(r, CLONE_NEWPID, e) < 0 : join_namespaces(r, e) < 0)
 		return -1;
+	if (stage_shifts_time(r->st) && stage_time_unshare(r->st, e) < 0)
+		return -1;
 	pid = clone_process(&o);
 	/* its pid 1 is dying: pid_namespaces(7) */
 	if (pid < 0 && is_exec(r->st) && (pid == -ENOMEM || pid == -EINVAL))
@@ -299,7 +302,7 @@ static int split(struct run *r, struct err *e)
 	return 0;
 }
 
-static int join_as_exec(const struct run *r, struct err *e)
+static int join_as_exec(struct run *r, struct err *e)
 {
 	static const int always[] = { NS_MNT };
 	static const int wanted[] = { NS_IPC, NS_UTS, NS_NET, NS_USER, NS_TIME };
@@ -310,6 +313,8 @@ static int join_as_exec(const struct run *r, struct err *e)
 	for (size_t i = 0; i < COUNT_OF(wanted); i++)
 		if (ns_of(r->st, wanted[i])->want)
 			flags |= ns_info(wanted[i])->flag;
+	if (stage_listener_pid(&r->listener, e) < 0)
+		return -1;
 	return join_container(r, flags, e);
 }
 
@@ -326,17 +331,27 @@ static int become_mapped_root(const struct run *r, struct err *e)
 	return 0;
 }
 
+static int set_name(const char *want, const char *now, int (*set)(const char *name, size_t len),
+		    const char *field, struct err *e)
+{
+	if (str_empty(want) || str_eq(want, now) || set(want, strlen(want)) == 0)
+		return 0;
+	return err_sys(e, errno, "%s", field);
+}
+
+/* A namespace that is shared mostly has its names already. */
 static int set_names(const struct stage *st, struct err *e)
 {
 	const struct spec *s = st->spec;
+	struct utsname now;
 
-	if (!ns_is_new(st, NS_UTS))
+	if (!ns_of(st, NS_UTS)->want)
 		return 0;
-	if (!str_empty(s->hostname) && sethostname(s->hostname, strlen(s->hostname)) < 0)
-		return err_sys(e, errno, "set the host name");
-	if (!str_empty(s->domainname) && setdomainname(s->domainname, strlen(s->domainname)) < 0)
-		return err_sys(e, errno, "set the domain name");
-	return 0;
+	if (uname(&now) < 0)
+		return err_sys(e, errno, "uname");
+	if (set_name(s->hostname, now.nodename, sethostname, "hostname", e) < 0)
+		return -1;
+	return set_name(s->domainname, now.domainname, setdomainname, "domainname", e);
 }
 
 static void run_hooks(const struct run *r, const struct spec_hook_list *l, const char *status)
@@ -359,7 +374,7 @@ static int enter_root(const struct run *r, struct err *e)
 
 	if (fd < 0)
 		return -1;
-	if (h->prestart.n) {	/* in the agent's namespaces: the agent has them run */
+	if (h->prestart.n || h->create_runtime.n) {	/* in the agent's namespaces: it runs them */
 		say_kind(r, STAGE_MSG_HOOKS);
 		await(r, STAGE_MSG_HOOKS);
 	}
@@ -369,6 +384,8 @@ static int enter_root(const struct run *r, struct err *e)
 
 static int enter_as_first(struct run *r, struct err *e)
 {
+	if (stage_listener_pid(&r->listener, e) < 0)
+		return -1;
 	if (become_mapped_root(r, e) < 0 || join_namespaces(r, e) < 0)
 		return -1;
 	if (has_cgroup_ns(r->st) && !ns_is_joined(r->st, NS_CGROUP) && unshare(CLONE_NEWCGROUP) < 0)
@@ -383,8 +400,10 @@ static int enter_as_first(struct run *r, struct err *e)
 static int install_streams(const struct run *r, struct err *e)
 {
 	const struct spec_process *p = r->st->process;
-	const int keep[] = { r->sockfd, r->label_fd, r->stdio[0], r->stdio[1], r->stdio[2] };
-	const int last[] = { r->sockfd, r->label_fd };
+	const int keep[] = { r->sockfd, r->labels.selinux, r->labels.apparmor, r->listener.sockfd,
+			     r->stdio[0], r->stdio[1], r->stdio[2] };
+	const int last[] = { r->sockfd, r->labels.selinux, r->labels.apparmor,
+			     r->listener.sockfd };
 	int c = fd_close_except(keep, COUNT_OF(keep));
 
 	for (int i = 0; i < 3 && c >= 0; i++) {
@@ -404,18 +423,6 @@ static int install_streams(const struct run *r, struct err *e)
 	return c < 0 ? err_sys(e, -c, "make the terminal the controlling one") : 0;
 }
 
-static int set_label(struct run *r, struct err *e)
-{
-	const char *label = r->st->process->selinux_label;
-
-	if (r->label_fd < 0)
-		return 0;
-	if (write(r->label_fd, label, strlen(label)) < 0)
-		return err_sys(e, errno, "set the SELinux label");
-	auto_close(&r->label_fd);
-	return 0;
-}
-
 /* The limits are last of what needs many descriptors or much memory, and first of what needs
  * root. In a user namespace of its own the process has not the right to raise them any more:
  * there they were set on the way in. */
@@ -427,7 +434,7 @@ static int take_identity(struct run *r, char ***env, struct err *e)
 	if (install_streams(r, e) < 0 || stage_exec_chdir(p, e) < 0)
 		return -1;
 	*env = stage_exec_env(p, e);
-	if (!*env || set_label(r, e) < 0)
+	if (!*env || stage_labels_set(st, &r->labels, e) < 0 || stage_sched_apply(st, e) < 0)
 		return -1;
 	if (!ns_of(st, NS_USER)->want && stage_user_limits(p, e) < 0)
 		return -1;
@@ -435,7 +442,7 @@ static int take_identity(struct run *r, char ***env, struct err *e)
 		return -1;
 	if (stage_exec_find(p->args.v[0], *env, r->path, sizeof(r->path), e) < 0)
 		return -1;
-	return stage_user_rights(st, e);
+	return stage_user_rights(st, &r->listener, e);
 }
 
 static int set_up(struct run *r, int cgroup_err, char ***env, struct err *e)
@@ -453,7 +460,10 @@ static int set_up(struct run *r, int cgroup_err, char ***env, struct err *e)
 
 void stage_main(const struct stage *st, int sockfd, int cgroup_err)
 {
-	struct run r = { .st = st, .sockfd = sockfd, .label_fd = -1 };
+	struct run r = { .st = st,
+			 .sockfd = sockfd,
+			 .labels = { -1, -1 },
+			 .listener = { .sockfd = -1 } };
 	struct err e = { 0 };
 	char **env = NULL;
 	int cause;

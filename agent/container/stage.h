@@ -31,7 +31,8 @@ enum stage_msg_kind {
 	/* child: `pid`, with its pidfd: the process was made in a pid namespace that exists */
 	STAGE_MSG_PID = 1,
 	STAGE_MSG_MAPS,		/* child: write my id maps, please; agent: they are written */
-	STAGE_MSG_HOOKS,	/* child: run the prestart hooks, please; agent: they have run */
+	/* child: run the prestart and createRuntime hooks, please; agent: they have run */
+	STAGE_MSG_HOOKS,
 	STAGE_MSG_READY,	/* child: all is set up */
 	STAGE_MSG_START,	/* agent: go */
 	STAGE_MSG_ERR,		/* child: `err` */
@@ -47,9 +48,13 @@ struct stage_msg {
  * and without the cgroup namespace (unshared later, in the group). */
 uint64_t stage_clone_flags(const struct stage *st);
 
-/* Does it take two clones? A pid namespace that exists can be entered by a child only; and who
- * has a new user namespace may not join others any more. */
+/* Does it take two clones? A pid namespace that exists can be entered by a child only; who has a
+ * new user namespace may not join others any more; and clocks are shifted before anybody is in
+ * their namespace. */
 bool stage_needs_helper(const struct stage *st);
+
+/* Does the process enter its cgroup by itself, since something comes before? */
+bool stage_joins_late(const struct stage *st);
 
 /* The child's main. sockfd: its end of the pair. cgroup_err: what clone_process says. */
 void stage_main(const struct stage *st, int sockfd, int cgroup_err) NORETURN;

@@ -92,7 +92,19 @@ static char *home_variable(uint32_t uid)
 	return out;
 }
 
-/* Entries that are no NAME=value are dropped, as the reference agent does. */
+/* Is there a later entry of the same name? That one counts, as in other runtimes; execve would take
+ * both, and getenv find the first. */
+static bool set_again(const struct spec_strings *env, size_t i)
+{
+	size_t n = strcspn(env->v[i], "=") + 1;
+
+	for (size_t k = i + 1; k < env->n; k++)
+		if (strncmp(env->v[i], env->v[k], n) == 0)
+			return true;
+	return false;
+}
+
+/* Every entry is NAME=value (spec_validate_process). An empty HOME is none. */
 char **stage_exec_env(const struct spec_process *p, struct err *e)
 {
 	char **env = mem_new(p->env.n + 2, sizeof(*env));
@@ -105,9 +117,8 @@ char **stage_exec_env(const struct spec_process *p, struct err *e)
 	}
 	for (size_t i = 0; i < p->env.n; i++) {
 		char *v = p->env.v[i];
-		const char *equals = strchr(v, '=');
 
-		if (!equals || equals == v || str_eq(v, "HOME="))
+		if (set_again(&p->env, i) || str_eq(v, "HOME="))
 			continue;
 		home |= str_starts(v, "HOME=");
 		env[n++] = v;
@@ -127,13 +138,14 @@ static const char *env_get(char *const *env, const char *name)
 	return NULL;
 }
 
-/* 0: can be executed; -EACCES: it is there but cannot; -ENOENT: it is not there; another -errno. */
+/* 0: can be executed; -EACCES: it is there but cannot, or may not be seen; another -errno: it is not
+ * there, or that cannot be told. */
 static int executable(const char *path)
 {
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return errno == ENOTDIR ? -ENOENT : -errno;
+		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EACCES;
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
@@ -157,13 +169,13 @@ static int search(const char *name, const char *dirs, char *path, size_t cap)
 		r = str_ok(&s) ? executable(path) : -ENAMETOOLONG;
 		if (r == 0)
 			return 0;
-		if (r != -ENOENT)
+		if (r != -ENOENT && r != -ENOTDIR)
 			found = r;
 	}
 	return found;
 }
 
-/* Hosts know the first of the two texts. */
+/* Hosts know the words "the file … was not found". */
 int stage_exec_find(const char *name, char *const *env, char *path, size_t cap, struct err *e)
 {
 	const char *dirs = env_get(env, "PATH");
@@ -178,8 +190,10 @@ int stage_exec_find(const char *name, char *const *env, char *path, size_t cap, 
 		r = search(name, dirs ? dirs : PATH_DEFAULT, path, cap);
 	}
 	if (r == -EACCES)
-		return err_set(e, RC_PERMISSION_DENIED, "the file %s is not executable", name);
-	if (r == -ENOENT)
-		return err_set(e, RC_NOT_FOUND, "the file %s was not found", name);
-	return r < 0 ? err_sys(e, -r, "look for the file %s", name) : 0;
+		return err_sys(e, EACCES, "the file %s is not executable", name);
+	if (r != -ENOENT && r != -ENOTDIR && r != -ELOOP && r != -ENAMETOOLONG)
+		return r < 0 ? err_sys(e, -r, "look for the file %s", name) : 0;
+	err_sys(e, -r, "the file %s was not found", name);
+	e->rc = RC_NOT_FOUND;
+	return -1;
 }

@@ -11,10 +11,36 @@ int stage_root_prepare(const struct stage *st, struct err *e);
 int stage_root_switch(const struct stage *st, int rootfd, struct err *e);
 int stage_root_sysctls(const struct spec *s, struct err *e);
 
+/* stage_seccomp.c: the socket that gets a filter's listener is connected from the guest (-1: no rule
+ * notifies), and the process's number is looked up in the guest's /proc, before the root is
+ * switched. load: the filter, and the listener is handed over. */
+struct stage_listener {
+	int sockfd;
+	pid_t pid;
+};
+int stage_listener_connect(const struct stage *st, struct stage_listener *l, struct err *e);
+int stage_listener_pid(struct stage_listener *l, struct err *e);
+int stage_seccomp_load(const struct stage *st, struct stage_listener *l, struct err *e);
+
 /* stage_user.c: limits, ids, then what rights are left. Between the two argv[0] is looked up. */
 int stage_user_limits(const struct spec_process *p, struct err *e);
 int stage_user_ids(const struct stage *st, struct err *e);
-int stage_user_rights(const struct stage *st, struct err *e);
+int stage_user_rights(const struct stage *st, struct stage_listener *l, struct err *e);
+
+/* stage_label.c: descriptors of the guest's /proc, -1 where no label is wanted. */
+struct stage_labels {
+	int selinux, apparmor;
+};
+int stage_labels_open(const struct stage *st, struct stage_labels *l, struct err *e);
+int stage_labels_set(const struct stage *st, struct stage_labels *l, struct err *e);
+
+/* stage_sched.c: processors before and after the process is in its cgroup; a time namespace with
+ * offsets for the children of the caller; all else, with the rights of root. */
+int stage_cpus_outside(const struct stage *st, struct err *e);
+int stage_cpus_inside(const struct stage *st, struct err *e);
+bool stage_shifts_time(const struct stage *st);
+int stage_time_unshare(const struct stage *st, struct err *e);
+int stage_sched_apply(const struct stage *st, struct err *e);
 
 /* stage_exec.c: working directory, environment, command. */
 int stage_exec_chdir(const struct spec_process *p, struct err *e);

@@ -63,14 +63,13 @@ int stage_user_ids(const struct stage *st, struct err *e)
 }
 
 /* What the change of the user took from the effective set comes back for the filter's sake. */
-static int load_privileged_filter(const struct stage *st, struct caps_sets now, struct err *e)
+static int load_privileged_filter(const struct stage *st, struct caps_sets now,
+				  struct stage_listener *l, struct err *e)
 {
-	int listener;
-
 	now.effective = now.permitted;
 	if (caps_apply(&now, e) < 0)
 		return -1;
-	return seccomp_filter_load(st->spec->linux.seccomp, &listener, e);
+	return stage_seccomp_load(st, l, e);
 }
 
 /* Nobody gives what he has not: where the agent itself runs with less (in tests, as a service),
@@ -86,17 +85,17 @@ static struct caps_sets caps_to_give(const struct stage *st, const struct caps_s
 	return c;
 }
 
-int stage_user_rights(const struct stage *st, struct err *e)
+int stage_user_rights(const struct stage *st, struct stage_listener *l, struct err *e)
 {
 	bool filter = st->spec->linux.seccomp;
 	bool nnp = st->process->no_new_privs;
 	struct caps_sets now, give;
-	int listener, r = caps_get(&now);
+	int r = caps_get(&now);
 
 	if (r < 0)
 		return err_sys(e, -r, "read capabilities");
 	give = caps_to_give(st, &now);
-	if (filter && !nnp && load_privileged_filter(st, now, e) < 0)
+	if (filter && !nnp && load_privileged_filter(st, now, l, e) < 0)
 		return -1;
 	if (nnp && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "set no_new_privs");
@@ -104,7 +103,5 @@ int stage_user_rights(const struct stage *st, struct err *e)
 		return -1;
 	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
 		return err_sys(e, errno, "keep capabilities no more");
-	if (filter && nnp && seccomp_filter_load(st->spec->linux.seccomp, &listener, e) < 0)
-		return -1;
-	return 0;
+	return filter && nnp ? stage_seccomp_load(st, l, e) : 0;
 }

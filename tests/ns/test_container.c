@@ -224,12 +224,12 @@ static void missing_command(void **state UNUSED)
 {
 	struct err e = create_fails(CONTAINER("c1", "nonsense"));
 
-	assert_contains(e.msg, "the file nonsense was not found");
+	assert_contains(e.msg, "the file nonsense was not found: No such file or directory (ENOENT)");
 	assert_int_equal(e.rc, RC_NOT_FOUND);
 	e = create_fails(CONTAINER("c1", "/bin/nonsense"));
 	assert_contains(e.msg, "the file /bin/nonsense was not found");
 	e = create_fails(CONTAINER("c1", "/bin/plain"));
-	assert_contains(e.msg, "the file /bin/plain is not executable");
+	assert_contains(e.msg, "the file /bin/plain is not executable: Permission denied (EACCES)");
 	assert_int_equal(e.rc, RC_PERMISSION_DENIED);
 }
 

@@ -57,6 +57,7 @@ static void each_in_its_place(void **state UNUSED)
 
 	c->spec->annotations = (struct spec_pairs){ &note, 1 };
 	h->prestart = hook(c, "prestart", WRITE);
+	h->create_runtime = hook(c, "runtime", WRITE);
 	h->create_container = hook(c, "create", WRITE);
 	h->start_container = hook(c, "start", "echo %s $HOOK $(hostname) >/tmp/inside # %s");
 	h->poststart = hook(c, "poststart", WRITE);
@@ -72,13 +73,27 @@ static void each_in_its_place(void **state UNUSED)
 	drop(c);
 	text = read_journal();
 	assert_line(text, "prestart yes ", "\"status\":\"creating\",\"pid\":");
+	assert_line(text, "runtime yes ", "\"status\":\"creating\",\"pid\":");
+	assert_null(strstr(text, "runtime yes box "));
 	assert_line(text, "create yes box ", "\"status\":\"creating\"");
 	assert_line(text, "poststart yes ", "\"status\":\"running\"");
 	assert_line(text, "poststop yes ", "\"status\":\"stopped\"");
 	assert_line(text, "poststop yes ", "\"annotations\":{\"a\\\"b\":\"1 2\"}");
-	assert_true(strstr(text, "prestart") < strstr(text, "create"));
-	assert_true(strstr(text, "create") < strstr(text, "poststart"));
+	assert_true(strstr(text, "prestart") < strstr(text, "runtime"));
+	assert_true(strstr(text, "runtime") < strstr(text, "create yes"));
+	assert_true(strstr(text, "create yes") < strstr(text, "poststart"));
 	assert_true(strstr(text, "poststart") < strstr(text, "poststop"));
+}
+
+/* Also where there is no prestart hook that would stop the process for it. */
+static void create_runtime_alone(void **state UNUSED)
+{
+	struct container *c = SHELL("c1", "echo main");
+
+	c->spec->hooks.create_runtime = hook(c, "alone", WRITE);
+	create(c);
+	assert_line(read_journal(), "alone yes ", "\"status\":\"creating\",\"pid\":");
+	drop(c);
 }
 
 static void bad_ones_hurt_nobody(void **state UNUSED)
@@ -122,7 +137,8 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_in_its_place), TEST(bad_ones_hurt_nobody), TEST(given_up_meanwhile),
+		TEST(each_in_its_place), TEST(create_runtime_alone), TEST(bad_ones_hurt_nobody),
+		TEST(given_up_meanwhile),
 	};
 
 	fixture_cgroups(0);

@@ -100,7 +100,7 @@ static void exec_of_nothing(void **state UNUSED)
 	create(c);
 	start(c);
 	assert_null(EXEC(c, "e1", &e, "nonsense"));
-	assert_contains(e.msg, "the file nonsense was not found");
+	assert_contains(e.msg, "the file nonsense was not found: No such file or directory (ENOENT)");
 	assert_null(process_find(c, "e1"));
 	err_clear(&e);
 	assert_null(EXEC(c, "e1", &e, "/bin/badloader"));

@@ -78,6 +78,119 @@ static void bad_filter(void **state UNUSED)
 	assert_contains(e.msg, "SCMP_ACT_NONSENSE");
 }
 
+/* --- capabilities, groups, masks --- */
+
+#define BIT(nr)		(UINT64_C(1) << (nr))
+#define CHOWN		BIT(0)
+#define BIND		BIT(10)
+#define CAPS		"grep ^Cap /proc/self/status; id -G; umask"
+
+/* Each set is its own, and what is ambient is effective for another user than root. */
+static void five_sets(void **state UNUSED)
+{
+	static uint32_t groups[] = { 77, 4 };
+	struct container *c = SHELL("c1", CAPS);
+	struct spec_process *p = c->spec->process;
+	const char *out;
+
+	*p->caps = (struct caps_sets){ .bounding = CHOWN | BIND, .effective = BIND,
+				       .permitted = CHOWN | BIND, .inheritable = BIND,
+				       .ambient = BIND };
+	p->user = (struct spec_user){ .uid = 1000, .gid = 1000, .groups = groups, .n_groups = 2,
+				      .umask = 027, .umask_set = true };
+	out = output_of(c, 0);
+	assert_contains(out, "CapInh:\t0000000000000400\nCapPrm:\t0000000000000400\n"
+			     "CapEff:\t0000000000000400\nCapBnd:\t0000000000000401\n"
+			     "CapAmb:\t0000000000000400\n");
+	assert_contains(out, "\n1000 4 77\n0027\n");
+}
+
+/* What the agent itself has in its ambient set stays with it, also when the process may inherit
+ * it. */
+static void ambient_is_cleared(void **state UNUSED)
+{
+	struct container *c = SHELL("c1", CAPS);
+	struct caps_sets before, more;
+	struct err e = { 0 };
+	const char *out;
+
+	assert_int_equal(caps_get(&before), 0);
+	more = before;
+	more.inheritable |= BIND;
+	more.ambient |= BIND;
+	assert_int_equal(caps_apply(&more, &e), 0);
+	c->spec->process->caps->inheritable = BIND;
+	out = output_of(c, 0);
+	assert_int_equal(caps_apply(&before, &e), 0);
+	assert_contains(out, "CapInh:\t0000000000000400\n");
+	assert_contains(out, "CapAmb:\t0000000000000000\n");
+}
+
+static void last_of_a_name_counts(void **state UNUSED)
+{
+	static const char *const env[] = { "PATH=/nowhere", "A=1", "B=2", "PATH=/bin", "A=3", NULL };
+	struct container *c = SHELL("c1", "env | grep -E '^(A|B|PATH)=' | sort");
+
+	c->spec->process->env = strings(&c->arena, env);
+	assert_string_equal(output_of(c, 0), "A=3\nB=2\nPATH=/bin\n");
+}
+
+/* --- labels --- */
+
+#define LABEL	"system_u:system_r:container_t:s0"
+
+static bool kernel_has(const char *module)
+{
+	char text[8192];
+
+	if (str_eq(module, "AppArmor"))
+		return access("/sys/module/apparmor/parameters/enabled", F_OK) == 0;
+	return io_read_file(AT_FDCWD, "/proc/filesystems", text, sizeof(text)) > 0 &&
+	       strstr(text, "selinuxfs");
+}
+
+static void assert_no_module(struct container *c, const char *field, const char *module)
+{
+	struct err e = create_fails(c);
+	char want[128];
+
+	snprintf(want, sizeof(want), "process: %s: the kernel has no %s", field, module);
+	assert_int_equal(e.rc, RC_FAILED_PRECONDITION);
+	assert_string_equal(e.msg, want);
+}
+
+static void label_without_selinux(void **state UNUSED)
+{
+	struct container *c;
+
+	if (kernel_has("SELinux"))
+		skip();
+	c = SHELL("c1", "true");
+	c->spec->process->selinux_label = LABEL;
+	assert_no_module(c, "process.selinuxLabel", "SELinux");
+	c = SHELL("c1", "true");
+	c->spec->linux.mount_label = LABEL;
+	assert_no_module(c, "linux.mountLabel", "SELinux");
+}
+
+static void profile_without_apparmor(void **state UNUSED)
+{
+	struct container *c;
+
+	if (kernel_has("AppArmor"))
+		skip();
+	c = SHELL("c1", "true");
+	c->spec->process->apparmor_profile = "cri-containerd.apparmor.d";
+	assert_no_module(c, "process.apparmorProfile", "AppArmor");
+	c = SHELL("c1", "echo fine");
+	c->spec->process->apparmor_profile = "unconfined";
+	assert_string_equal(output_of(c, 0), "fine\n");
+	c = SHELL("c1", "echo fine");
+	c->spec->process->apparmor_profile = "cri-containerd.apparmor.d";
+	c->spec->process->apparmor_if_there = true;
+	assert_string_equal(output_of(c, 0), "fine\n");
+}
+
 /* --- the way out --- */
 
 /* Descriptors of the guest's directories would be a way out, as a working directory
@@ -227,6 +340,11 @@ int main(void)
 		TEST(filter),
 		TEST(filter_holds_for_execs),
 		TEST(bad_filter),
+		TEST(five_sets),
+		TEST(ambient_is_cleared),
+		TEST(last_of_a_name_counts),
+		TEST(label_without_selinux),
+		TEST(profile_without_apparmor),
 		TEST(cwd_of_a_descriptor),
 		TEST(exec_sees_no_descriptor),
 		TEST(nothing_over_proc),
