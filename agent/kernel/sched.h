@@ -20,7 +20,7 @@ struct sched_params {
 	uint32_t policy;	/* SCHED_* */
 	int32_t nice;		/* SCHED_OTHER, SCHED_BATCH, SCHED_IDLE */
 	uint32_t priority;	/* SCHED_FIFO, SCHED_RR: 1 to 99 */
-	uint64_t flags;		/* SCHED_FLAG_* */
+	uint32_t flags;		/* SCHED_FLAG_* */
 	uint64_t runtime_ns, deadline_ns, period_ns;	/* SCHED_DEADLINE */
 };
 

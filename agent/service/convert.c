@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * grpc.Spec and grpc.Storage. Strings that are empty are "not said": proto3 cannot tell the two
- * apart and hosts leave out what their spec does not have.
+ * apart and hosts leave out what their spec does not have. A number that is 0 is "not said" where a
+ * host sends 0 for what its spec does not have: fileMode, and errnoret, which one host always sets.
+ * The sections of other systems are ignored.
  */
 #include "service/convert.h"
 
 #include "service/reader.h"
+
+#define FILE_MODE_MAX	0177777u	/* hosts in Go send the type's bits along */
 
 static void read_mounts(struct reader *r, const Grpc__Spec *in, struct spec *out)
 {
@@ -82,11 +86,19 @@ static void read_sysctl(struct reader *r, const Grpc__Linux *in, struct spec_pai
 	}
 }
 
+/* Older hosts say "mnt" and "net". */
+static int namespace_type(const char *name)
+{
+	if (str_eq(name, "mnt"))
+		return NS_MNT;
+	return str_eq(name, "net") ? NS_NET : ns_by_name(name);
+}
+
 static void read_namespaces(struct reader *r, const Grpc__Linux *in, struct spec_linux *out)
 {
 	for (size_t i = 0; i < in->n_namespaces; i++) {
 		const Grpc__LinuxNamespace *n = in->namespaces[i];
-		int type = ns_by_name(n->type);
+		int type = namespace_type(n->type);
 
 		if (type < 0) {
 			err_set(r->e, RC_INVALID_ARGUMENT,
@@ -129,6 +141,9 @@ static void read_devices(struct reader *r, const Grpc__Linux *in, struct spec_li
 			.uid = d->uid,
 			.gid = d->gid,
 		};
+		if (d->filemode > FILE_MODE_MAX)
+			err_set(r->e, RC_INVALID_ARGUMENT,
+				"linux.devices[%zu].fileMode: not in 0..%u", i, FILE_MODE_MAX);
 		if (spec_parse_device_type(d->type, &to->type) < 0)
 			err_set(r->e, RC_INVALID_ARGUMENT,
 				"linux.devices[%zu].type: \"%.8s\" is not c, b, u or p", i,
@@ -137,17 +152,17 @@ static void read_devices(struct reader *r, const Grpc__Linux *in, struct spec_li
 	}
 }
 
-static const struct seccomp_arg *read_seccomp_args(struct reader *r, const Grpc__LinuxSyscall *in)
+static const struct seccomp_arg *read_seccomp_args(struct reader *r, const Grpc__LinuxSyscall *in,
+						   size_t rule)
 {
 	struct seccomp_arg *out = READER_ARRAY(r, struct seccomp_arg, in->n_args);
 
 	for (size_t i = 0; out && i < in->n_args; i++) {
 		const Grpc__LinuxSeccompArg *a = in->args[i];
 
-		if (a->index > 5)
+		if (a->index > UINT32_MAX)
 			err_set(r->e, RC_INVALID_ARGUMENT,
-				"linux.seccomp: argument index %llu is not 0 to 5",
-				(unsigned long long)a->index);
+				"linux.seccomp.syscalls[%zu].args[%zu].index: not 0 to 5", rule, i);
 		out[i] = (struct seccomp_arg){
 			.index = (unsigned int)a->index,
 			.value = a->value,
@@ -158,23 +173,33 @@ static const struct seccomp_arg *read_seccomp_args(struct reader *r, const Grpc_
 	return out;
 }
 
-static struct seccomp_rule read_seccomp_rule(struct reader *r, const Grpc__LinuxSyscall *in)
+/* One host sets errnoret for every rule, 0 where its spec has none. A rule that refused a call with
+ * 0 would tell the caller that it was done. */
+static const unsigned int *read_errno(struct reader *r, const Grpc__LinuxSyscall *in)
+{
+	unsigned int *out;
+
+	if (in->errno_ret_case != GRPC__LINUX_SYSCALL__ERRNO_RET_ERRNORET || !in->errnoret)
+		return NULL;
+	out = READER_ARRAY(r, unsigned int, 1);
+	if (out)
+		*out = in->errnoret;
+	return out;
+}
+
+static struct seccomp_rule read_seccomp_rule(struct reader *r, const Grpc__LinuxSyscall *in,
+					     size_t i)
 {
 	struct spec_strings names = reader_strings(r, in->names, in->n_names);
-	unsigned int *errno_ret = NULL;
+	const struct seccomp_arg *args = read_seccomp_args(r, in, i);
 
-	if (in->errno_ret_case == GRPC__LINUX_SYSCALL__ERRNO_RET_ERRNORET) {
-		errno_ret = READER_ARRAY(r, unsigned int, 1);
-		if (errno_ret)
-			*errno_ret = in->errnoret;
-	}
 	return (struct seccomp_rule){
 		.names = names.v,
 		.n_names = names.n,
 		.action = reader_word(r, in->action),
-		.errno_ret = errno_ret,
-		.args = read_seccomp_args(r, in),
-		.n_args = in->n_args,
+		.errno_ret = read_errno(r, in),
+		.args = args,
+		.n_args = args ? in->n_args : 0,
 	};
 }
 
@@ -190,7 +215,7 @@ static struct seccomp_spec *read_seccomp(struct reader *r, const Grpc__LinuxSecc
 	flags = reader_strings(r, in->flags, in->n_flags);
 	rules = READER_ARRAY(r, struct seccomp_rule, in->n_syscalls);
 	for (size_t i = 0; rules && i < in->n_syscalls; i++)
-		rules[i] = read_seccomp_rule(r, in->syscalls[i]);
+		rules[i] = read_seccomp_rule(r, in->syscalls[i], i);
 	*out = (struct seccomp_spec){
 		.default_action = reader_word(r, in->defaultaction),
 		.arches = arches.v,
@@ -201,6 +226,13 @@ static struct seccomp_spec *read_seccomp(struct reader *r, const Grpc__LinuxSecc
 		.n_rules = rules ? in->n_syscalls : 0,
 	};
 	return out;
+}
+
+static void read_rdt(struct reader *r, const Grpc__LinuxIntelRdt *in, struct spec_linux *out)
+{
+	out->intel_rdt = in ? READER_ARRAY(r, struct spec_intel_rdt, 1) : NULL;
+	if (out->intel_rdt)
+		out->intel_rdt->l3_cache_schema = reader_text(r, in->l3cacheschema);
 }
 
 static void read_linux(struct reader *r, const Grpc__Linux *in, struct spec_linux *out)
@@ -218,6 +250,7 @@ static void read_linux(struct reader *r, const Grpc__Linux *in, struct spec_linu
 	out->masked_paths = reader_strings(r, in->maskedpaths, in->n_maskedpaths);
 	out->readonly_paths = reader_strings(r, in->readonlypaths, in->n_readonlypaths);
 	out->mount_label = reader_text(r, in->mountlabel);
+	read_rdt(r, in->intelrdt, out);
 }
 
 int convert_spec(const Grpc__Spec *in, struct arena *a, struct spec *out, struct err *e)

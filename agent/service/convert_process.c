@@ -16,10 +16,29 @@ static void read_user(struct reader *r, const Grpc__User *in, struct spec_user *
 	out->n_groups = in->n_additionalgids;
 }
 
+/* Some hosts quote the names as in JSON: "\"CAP_KILL\"". */
+static struct spec_strings read_cap_names(struct reader *r, char *const *names, size_t n)
+{
+	struct spec_strings out = reader_strings(r, names, n);
+
+	for (size_t i = 0; i < out.n; i++) {
+		char *name = out.v[i];
+		size_t len = strlen(name);
+
+		if (len < 2 || name[0] != '"' || name[len - 1] != '"')
+			continue;
+		name[len - 1] = '\0';
+		out.v[i] = name + 1;
+	}
+	return out;
+}
+
 static void read_cap_set(struct reader *r, const char *field, char *const *names, size_t n,
 			 uint64_t *mask)
 {
-	if (!err_is_set(r->e) && caps_parse(names, n, mask, r->e) < 0)
+	struct spec_strings list = read_cap_names(r, names, n);
+
+	if (!err_is_set(r->e) && caps_parse(list.v, list.n, mask, r->e) < 0)
 		err_ctx(r->e, "process.capabilities.%s", field);
 }
 
@@ -45,9 +64,6 @@ static void read_rlimits(struct reader *r, const Grpc__Process *in, struct spec_
 	for (size_t i = 0; i < in->n_rlimits; i++) {
 		const Grpc__POSIXRlimit *l = in->rlimits[i];
 
-		if (rlimit_number(l->type) < 0)
-			err_set(r->e, RC_INVALID_ARGUMENT,
-				"process.rlimits[%zu]: unknown type \"%.40s\"", i, l->type);
 		out->rlimits[i] = (struct spec_rlimit){ reader_word(r, l->type), l->soft, l->hard };
 	}
 	out->n_rlimits = in->n_rlimits;
@@ -86,6 +102,7 @@ struct spec_process *convert_process(const Grpc__Process *in, struct arena *a, s
 	read_rlimits(&r, in, out);
 	out->no_new_privs = in->nonewprivileges;
 	out->apparmor_profile = reader_text(&r, in->apparmorprofile);
+	out->apparmor_if_there = true;
 	out->selinux_label = reader_text(&r, in->selinuxlabel);
 	out->oom_score_adj = (struct spec_i64){ in->oomscoreadj, in->oomscoreadj != 0 };
 	return err_is_set(e) ? NULL : out;
