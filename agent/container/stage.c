@@ -339,7 +339,8 @@ static int set_name(const char *want, const char *now, int (*set)(const char *na
 	return err_sys(e, errno, "%s", field);
 }
 
-/* A namespace that is shared mostly has its names already. */
+/* A shared namespace has the host name of its pod: hosts send what the pod was made with, or
+ * nothing of meaning. */
 static int set_names(const struct stage *st, struct err *e)
 {
 	const struct spec *s = st->spec;
@@ -349,7 +350,8 @@ static int set_names(const struct stage *st, struct err *e)
 		return 0;
 	if (uname(&now) < 0)
 		return err_sys(e, errno, "uname");
-	if (set_name(s->hostname, now.nodename, sethostname, "hostname", e) < 0)
+	if (ns_is_new(st, NS_UTS) &&
+	    set_name(s->hostname, now.nodename, sethostname, "hostname", e) < 0)
 		return -1;
 	return set_name(s->domainname, now.domainname, setdomainname, "domainname", e);
 }

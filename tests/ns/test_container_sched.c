@@ -93,7 +93,7 @@ static void memory_policy(void **state UNUSED)
 
 	c->spec->linux.memory_policy = &bind;
 	if (kernel_has_numa()) {
-		assert_true(atoi(output_of(c, 0)) > 0);
+		assert_true(strtol(output_of(c, 0), NULL, 10) > 0);
 	} else {
 		struct err e = create_fails(c);
 
@@ -131,10 +131,10 @@ static void shifted_clocks(void **state UNUSED)
 	if (!p)
 		fail_msg("%s", e.msg);
 	out = read_all(p, STREAMS_OUT);
-	assert_true(atol(out) > 99999999);
+	assert_true(strtol(out, NULL, 10) > 99999999);
 	process_kill(c->init);
 	out = read_all(c->init, STREAMS_OUT);
-	assert_true(atol(out) > 99999999);
+	assert_true(strtol(out, NULL, 10) > 99999999);
 	assert_contains(out, "monotonic           7      5000");
 	assert_contains(out, "boottime    100000000         0");
 	drop(c);
@@ -165,6 +165,22 @@ static void names(void **state UNUSED)
 
 	c->spec->domainname = "example.org";
 	assert_string_equal(output_of(c, 0), "box\nexample.org\n");
+}
+
+/* What was made by another has its host name from there. */
+static void names_of_a_shared_namespace(void **state UNUSED)
+{
+	struct container *first = SHELL("c1", "sleep 1000");
+	struct container *c = SHELL("c2", "cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname");
+
+	create(first);
+	start(first);
+	c->spec->hostname = "other";
+	c->spec->domainname = "example.org";
+	c->spec->linux.ns[NS_UTS].path =
+		arena_printf(&c->arena, "/proc/%d/ns/uts", (int)first->init->pid);
+	assert_string_equal(output_of(c, 0), "box\nexample.org\n");
+	drop(first);
 }
 
 /* --- execs --- */
@@ -200,7 +216,7 @@ static void execs_are_alike(void **state UNUSED)
 	assert_string_equal(exec_output(c, SHOW "; ionice; uname -m"),
 			    "0 0 5\nbest-effort: prio 1\ni686\n");
 	if (kernel_has_numa())
-		assert_true(atoi(exec_output(c, "grep -c ' bind:0 ' /proc/self/numa_maps")) > 0);
+		assert_true(*exec_output(c, "grep -c ' bind:0 ' /proc/self/numa_maps") != '0');
 	drop(c);
 }
 
@@ -271,7 +287,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(policies), TEST(reset_on_fork), TEST(refused_by_the_kernel), TEST(io_priority),
 		TEST(personality_of_32_bits), TEST(memory_policy), TEST(memory_of_no_node),
-		TEST(shifted_clocks), TEST(clocks_unshifted), TEST(names), TEST(execs_are_alike),
+		TEST(shifted_clocks), TEST(clocks_unshifted), TEST(names),
+		TEST(names_of_a_shared_namespace), TEST(execs_are_alike),
 		TEST(exec_says_itself), TEST(exec_processors),
 	};
 	const struct CMUnitTest grouped[] = { TEST(exec_is_in_its_group) };
