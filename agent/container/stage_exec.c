@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/io.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "container/stage_parts.h"
@@ -35,7 +36,7 @@ int stage_exec_chdir(const struct spec_process *p, struct err *e)
 
 /* The home directory in a line "name:password:uid:gid:gecos:home:shell" when its uid is the
  * wanted one. */
-static char *home_in_line(char *line, uint32_t uid)
+static const char *home_in_line(char *line, uint32_t uid)
 {
 	char *field[6] = { line };
 	uint64_t id;
@@ -54,20 +55,10 @@ static char *home_in_line(char *line, uint32_t uid)
 	return *field[5] ? field[5] : NULL;
 }
 
-static const char *home_of(uint32_t uid, char *buf, size_t cap)
+const char *stage_exec_home(char *passwd, uint32_t uid)
 {
-	AUTO_FD fd = open("/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct stat st;
-	ssize_t n;
-
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return "/";
-	n = read(fd, buf, cap - 1);
-	if (n <= 0)
-		return "/";
-	buf[n] = 0;
-	for (char *line = buf, *next; line; line = next) {
-		char *home;
+	for (char *line = passwd, *next; line; line = next) {
+		const char *home;
 
 		next = strchr(line, '\n');
 		if (next)
@@ -77,6 +68,24 @@ static const char *home_of(uint32_t uid, char *buf, size_t cap)
 			return home;
 	}
 	return "/";
+}
+
+/* Of a file that is too large the whole lines are read. */
+static const char *home_of(uint32_t uid, char *buf, size_t cap)
+{
+	AUTO_FD fd = open("/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return "/";
+	n = io_read_full(fd, buf, cap - 1);
+	if (n <= 0)
+		return "/";
+	while ((size_t)n == cap - 1 && n > 0 && buf[n - 1] != '\n')
+		n--;
+	buf[n] = 0;
+	return stage_exec_home(buf, uid);
 }
 
 static char *home_variable(uint32_t uid)

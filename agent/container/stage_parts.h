@@ -42,7 +42,9 @@ bool stage_shifts_time(const struct stage *st);
 int stage_time_unshare(const struct stage *st, struct err *e);
 int stage_sched_apply(const struct stage *st, struct err *e);
 
-/* stage_exec.c: working directory, environment, command. */
+/* stage_exec.c: working directory, environment, command. home: of a user, in the text of a passwd
+ * file, which is cut in place; "/" when it names none. */
+const char *stage_exec_home(char *passwd, uint32_t uid);
 int stage_exec_chdir(const struct spec_process *p, struct err *e);
 char **stage_exec_env(const struct spec_process *p, struct err *e);
 int stage_exec_find(const char *name, char *const *env, char *path, size_t cap, struct err *e);

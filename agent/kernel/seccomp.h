@@ -55,4 +55,8 @@ bool seccomp_notifies(const struct seccomp_spec *s);
  * UNIMPLEMENTED: the library or the kernel lacks a flag or an architecture. */
 int seccomp_filter_load(const struct seccomp_spec *s, int *listener, struct err *e);
 
+#ifdef MOTE_TEST
+extern bool seccomp_test_no_load;	/* compile, and no more */
+#endif
+
 #endif
