@@ -161,6 +161,126 @@ static void environment(void **state)
 	assert_string_equal(cases_rig->reply, "A=one two\nEMPTY=\nHOME=/root\nPATH=/bin\n");
 }
 
+/* Each of the five sets is its own; what is ambient stays for another user than root. */
+static void five_sets(void **state)
+{
+	struct rig_container what = {
+		.process =
+			",\"User\":{\"UID\":1000,\"GID\":1000},\"Capabilities\":{\"Bounding\":[\"CAP_CHOWN\",\"NET_BIND_SERVICE\"],"
+			"\"Inheritable\":[\"CAP_NET_BIND_SERVICE\"],\"Permitted\":[\"CAP_NET_BIND_SERVICE\"],"
+			"\"Effective\":[\"CAP_NET_BIND_SERVICE\"],\"Ambient\":[\"CAP_NET_BIND_SERVICE\"]}"
+	};
+
+	(void)state;
+	shell("grep ^Cap /proc/self/status", &what, 0);
+	assert_output(cases_rig, "CapInh:\t0000000000000400\nCapPrm:\t0000000000000400\n"
+				 "CapEff:\t0000000000000400\nCapBnd:\t0000000000000401\n"
+				 "CapAmb:\t0000000000000400\n");
+}
+
+/* One host says errnoret 0 for every rule that has none: the call is refused all the same. */
+static void refused_is_not_done(void **state)
+{
+	struct rig_container what = {
+		.linux =
+			",\"Seccomp\":{\"DefaultAction\":\"SCMP_ACT_ALLOW\",\"Syscalls\":[{\"Names\":[\"mkdir\",\"mkdirat\"],"
+			"\"Action\":\"SCMP_ACT_ERRNO\",\"errnoret\":0}]}"
+	};
+
+	(void)state;
+	shell("mkdir /tmp/refused 2>&1 || echo refused", &what, 0);
+	assert_output(cases_rig, "Operation not permitted\nrefused\n");
+}
+
+/* Hosts send the name of a profile of their own kernel. */
+static void profile_of_the_host(void **state)
+{
+	struct rig_container what = {
+		.process = ",\"ApparmorProfile\":\"unconfined\""
+	};
+
+	(void)state;
+	shell("echo fine", &what, 0);
+	assert_string_equal(cases_rig->reply, "fine\n");
+	what.process = ",\"ApparmorProfile\":\"cri-containerd.apparmor.d\"";
+	if (access("/sys/module/apparmor", F_OK) == 0)	/* this kernel has no such profile */
+		return;
+	shell("echo fine", &what, 0);
+	assert_string_equal(cases_rig->reply, "fine\n");
+}
+
+/* A command that is not there or cannot run is told at once, with the reason. */
+static void no_such_command(void **state)
+{
+	static const struct { const char *args, *text; int rc; } rows[] = {
+		{ "[\"nosuch\"]", "the file nosuch was not found: No such file or directory (ENOENT)",
+		  RC_NOT_FOUND },
+		{ "[\"/bin/busybox/x\"]", "the file /bin/busybox/x was not found: Not a directory "
+		  "(ENOTDIR)", RC_NOT_FOUND },
+		{ "[\"/bin/plain\"]", "the file /bin/plain is not executable: Permission denied "
+		  "(EACCES)", RC_PERMISSION_DENIED },
+		{ "[\"/tmp\"]", "the file /tmp is not executable: Permission denied (EACCES)",
+		  RC_PERMISSION_DENIED },
+		{ "[]", "process.args: no command", RC_INVALID_ARGUMENT },
+	};
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct rig_container what = { .args = rows[i].args };
+
+		assert_rc(r, rig_create(r, rig_id(r), &what), rows[i].rc, rows[i].text);
+	}
+	assert_done(r, rig_run(r, id, &(struct rig_container){ .args = "[\"sleep\",\"1000\"]" }));
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_rc(r, rig_call(r, "ExecProcess",
+				      "{\"container_id\":\"%s\",\"exec_id\":\"e%zu\",\"process\":"
+				      "{\"Args\":%s,\"Env\":[\"PATH=/bin\"],\"Cwd\":\"/\"}}",
+				      id, i, rows[i].args), rows[i].rc, rows[i].text);
+	assert_done(r, rig_remove(r, id));
+}
+
+/* A program whose loader is missing is found out by execve itself. */
+static void no_such_loader(void **state)
+{
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+
+	(void)state;
+	assert_done(r, rig_run(r, id, &(struct rig_container){ .args = "[\"sleep\",\"1000\"]" }));
+	assert_rc(r, rig_call(r, "ExecProcess",
+			      "{\"container_id\":\"%s\",\"exec_id\":\"e\",\"process\":{\"Args\":"
+			      "[\"/bin/badloader\"],\"Cwd\":\"/\"}}", id),
+		  RC_NOT_FOUND, "exec /bin/badloader: No such file or directory (ENOENT)");
+	assert_done(r, rig_remove(r, id));
+}
+
+/* What is wrong with a spec is told by its field, before anything is made. */
+static void wrong_fields(void **state)
+{
+	static const struct { struct rig_container what; const char *text; int rc; } rows[] = {
+		{ { .process = ",\"Rlimits\":[{\"Type\":\"RLIMIT_CPU\",\"Hard\":1,\"Soft\":1},"
+		    "{\"Type\":\"RLIMIT_CPU\",\"Hard\":2,\"Soft\":2}]" },
+		  "process.rlimits[1]: a second RLIMIT_CPU", RC_INVALID_ARGUMENT },
+		{ { .process = ",\"Env\":[\"PATH=/bin\",\"ODD\"]" },
+		  "process.env[1]: not NAME=value", RC_INVALID_ARGUMENT },
+		{ { .linux = ",\"RootfsPropagation\":\"both\"" },
+		  "linux.rootfsPropagation: unknown \"both\"", RC_INVALID_ARGUMENT },
+		{ { .linux = ",\"Seccomp\":{\"DefaultAction\":\"SCMP_ACT_NONE\"}" },
+		  "linux.seccomp.defaultAction: unknown \"SCMP_ACT_NONE\"", RC_INVALID_ARGUMENT },
+		{ { .linux = ",\"IntelRdt\":{\"L3CacheSchema\":\"L3:0=f\"}" },
+		  "linux.intelRdt: a guest has no resctrl", RC_UNIMPLEMENTED },
+		{ { .linux = ",\"MountLabel\":\"x\"" }, "linux.mountLabel: not an SELinux context",
+		  RC_INVALID_ARGUMENT },
+	};
+	struct rig *r = cases_rig;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_rc(r, rig_create(r, rig_id(r), &rows[i].what), rows[i].rc, rows[i].text);
+}
+
 /* Signals start out as a shell would want them: nothing blocked, nothing ignored. */
 static void signal_state(void **state)
 {
@@ -191,5 +311,11 @@ const struct CMUnitTest cases_process[] = {
 	cmocka_unit_test(own_mounts),
 	cmocka_unit_test(environment),
 	cmocka_unit_test(signal_state),
+	cmocka_unit_test(five_sets),
+	cmocka_unit_test(refused_is_not_done),
+	cmocka_unit_test(profile_of_the_host),
+	cmocka_unit_test(no_such_command),
+	cmocka_unit_test(no_such_loader),
+	cmocka_unit_test(wrong_fields),
 	{ 0 },
 };
