@@ -75,18 +75,18 @@ struct spec_process {
 	struct spec_user user;
 	struct spec_strings args, env;
 	const char *cwd;		/* NULL: "/" */
-	/* NULL in an exec: those of the container's first process */
+	/* NULL (none) in an exec: those of the container's first process */
 	struct caps_sets *caps;
 	struct spec_rlimit *rlimits;
 	size_t n_rlimits;
-	bool no_new_privs;
+	bool no_new_privs;		/* an exec has it too when the first process has */
 	/* NULL in an exec: those of the container's first process */
 	const char *apparmor_profile, *selinux_label;
 	/* Kata's hosts name a profile of their own kernel: not applied where this one has no
 	 * AppArmor. Else that is an error */
 	bool apparmor_if_there;
+	/* not set (NULL) in an exec: as the container's first process */
 	struct spec_i64 oom_score_adj;
-	/* NULL (not set) in an exec: as the container's first process */
 	struct sched_params *scheduler;
 	struct spec_io_priority io_priority;
 	/* lists of processors for execs, "0-3,7": before and after the process is in its cgroup.

@@ -43,8 +43,16 @@ static int check_env(const struct spec_process *p, struct err *e)
 	return 0;
 }
 
+/* setresuid(2) and setgroups(2) take -1 for "leave it", and that would be root. */
 static int check_user(const struct spec_user *u, struct err *e)
 {
+	if (u->uid == UINT32_MAX)
+		return spec_bad(e, "process.user.uid", "4294967295 is no user");
+	if (u->gid == UINT32_MAX)
+		return spec_bad(e, "process.user.gid", "4294967295 is no group");
+	for (size_t i = 0; i < u->n_groups && i < GROUPS_MAX; i++)
+		if (u->groups[i] == UINT32_MAX)
+			return spec_bad(e, "process.user.additionalGids", "4294967295 is no group");
 	if (u->umask_set && u->umask > 0777)
 		return spec_bad(e, "process.user.umask", "not in 0..0777");
 	if (u->n_groups > GROUPS_MAX)

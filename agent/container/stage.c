@@ -172,15 +172,18 @@ static int join_cgroup(const struct stage *st, int cgroup_err, struct err *e)
 	return r < 0 ? err_sys(e, -r, "join cgroup %s", st->cgroup_path) : 0;
 }
 
-static int set_oom_score(const struct spec_process *p, struct err *e)
+static int set_oom_score(const struct stage *st, struct err *e)
 {
+	const struct spec_i64 *score = &st->process->oom_score_adj;
 	char text[16];
 	struct str s = STR_OVER(text);
 	int r;
 
-	if (!p->oom_score_adj.set)
+	if (!score->set && st->spec->process)
+		score = &st->spec->process->oom_score_adj;
+	if (!score->set)
 		return 0;
-	str_addf(&s, "%d", (int)p->oom_score_adj.v);
+	str_addf(&s, "%d", (int)score->v);
 	r = io_write_file(AT_FDCWD, "/proc/self/oom_score_adj", text);
 	return r < 0 ? err_sys(e, -r, "set oom_score_adj to %s", text) : 0;
 }
@@ -239,7 +242,7 @@ static int begin(struct run *r, int cgroup_err, struct err *e)
 	if (stage_cpus_outside(r->st, e) < 0 || join_cgroup(r->st, cgroup_err, e) < 0 ||
 	    stage_cpus_inside(r->st, e) < 0)
 		return -1;
-	if (set_oom_score(r->st->process, e) < 0 || open_namespaces(r, e) < 0)
+	if (set_oom_score(r->st, e) < 0 || open_namespaces(r, e) < 0)
 		return -1;
 	if (stage_labels_open(r->st, &r->labels, e) < 0 ||
 	    stage_listener_connect(r->st, &r->listener, e) < 0)
@@ -438,7 +441,7 @@ static int take_identity(struct run *r, char ***env, struct err *e)
 	*env = stage_exec_env(p, e);
 	if (!*env || stage_labels_set(st, &r->labels, e) < 0 || stage_sched_apply(st, e) < 0)
 		return -1;
-	if (!ns_of(st, NS_USER)->want && stage_user_limits(p, e) < 0)
+	if (!ns_of(st, NS_USER)->want && stage_user_limits(st, e) < 0)
 		return -1;
 	if (stage_user_ids(st, e) < 0)
 		return -1;
@@ -451,7 +454,7 @@ static int set_up(struct run *r, int cgroup_err, char ***env, struct err *e)
 {
 	if (begin(r, cgroup_err, e) < 0)
 		return -1;
-	if (ns_of(r->st, NS_USER)->want && stage_user_limits(r->st->process, e) < 0)
+	if (ns_of(r->st, NS_USER)->want && stage_user_limits(r->st, e) < 0)
 		return -1;
 	if (stage_needs_helper(r->st) && split(r, e) < 0)
 		return -1;

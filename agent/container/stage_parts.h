@@ -23,7 +23,7 @@ int stage_listener_pid(struct stage_listener *l, struct err *e);
 int stage_seccomp_load(const struct stage *st, struct stage_listener *l, struct err *e);
 
 /* stage_user.c: limits, ids, then what rights are left. Between the two argv[0] is looked up. */
-int stage_user_limits(const struct spec_process *p, struct err *e);
+int stage_user_limits(const struct stage *st, struct err *e);
 int stage_user_ids(const struct stage *st, struct err *e);
 int stage_user_rights(const struct stage *st, struct stage_listener *l, struct err *e);
 

@@ -13,6 +13,12 @@
 
 #define UMASK_DEFAULT	0022
 
+/* The container's first process: what it gave up, no exec has back. */
+static const struct spec_process *of_container(const struct stage *st)
+{
+	return st->spec->process ? st->spec->process : st->process;
+}
+
 static const struct caps_sets *caps_of(const struct stage *st)
 {
 	static const struct caps_sets none;
@@ -22,12 +28,16 @@ static const struct caps_sets *caps_of(const struct stage *st)
 	return st->spec->process && st->spec->process->caps ? st->spec->process->caps : &none;
 }
 
-int stage_user_limits(const struct spec_process *p, struct err *e)
+/* Those of the container's first process where an exec has none. */
+int stage_user_limits(const struct stage *st, struct err *e)
 {
+	const struct spec_process *p = st->process;
 	int r = rlimit_restore_files();
 
 	if (r < 0)
 		return err_sys(e, -r, "restore the limit of open files");
+	if (!p->n_rlimits && st->spec->process)
+		p = st->spec->process;
 	for (size_t i = 0; i < p->n_rlimits; i++)
 		if (rlimit_apply(p->rlimits[i].type, p->rlimits[i].soft, p->rlimits[i].hard, e) < 0)
 			return err_ctx(e, "process.rlimits[%zu]", i);
@@ -88,7 +98,7 @@ static struct caps_sets caps_to_give(const struct stage *st, const struct caps_s
 int stage_user_rights(const struct stage *st, struct stage_listener *l, struct err *e)
 {
 	bool filter = st->spec->linux.seccomp;
-	bool nnp = st->process->no_new_privs;
+	bool nnp = st->process->no_new_privs || of_container(st)->no_new_privs;
 	struct caps_sets now, give;
 	int r = caps_get(&now);
 

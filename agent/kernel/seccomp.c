@@ -281,6 +281,9 @@ static int set_flags(scmp_filter_ctx ctx, const struct seccomp_spec *s, struct e
 	for (size_t i = 0; i < s->n_flags; i++) {
 		const struct word *w = FIND(flags, s->flags[i]);
 
+		/* how a notification is waited for: the kernel refuses it where there are none */
+		if (w->value == ATTR_WAITKILL && !seccomp_notifies(s))
+			continue;
 		r = seccomp_attr_set(ctx, (enum scmp_filter_attr)w->value, 1);
 		if (r == -EEXIST || r == -EINVAL || r == -EOPNOTSUPP)
 			return err_set(e, RC_UNIMPLEMENTED,

@@ -204,8 +204,13 @@ static void execs_are_alike(void **state UNUSED)
 {
 	struct sched_params idle = { .policy = SCHED_IDLE };
 	static struct spec_memory_policy bind = { 2, 0, "0" };
+	static struct spec_rlimit files = { "RLIMIT_NOFILE", 77, 88 };
 	struct container *c = SHELL("c1", "sleep 1000");
 
+	c->spec->process->rlimits = &files;
+	c->spec->process->n_rlimits = 1;
+	c->spec->process->no_new_privs = true;
+	c->spec->process->oom_score_adj = (struct spec_i64){ 555, true };
 	c->spec->process->scheduler = &idle;
 	c->spec->process->io_priority = (struct spec_io_priority){ 2, 1, true };
 	c->spec->linux.personality = (struct spec_u64){ 8, true };
@@ -215,6 +220,9 @@ static void execs_are_alike(void **state UNUSED)
 	start(c);
 	assert_string_equal(exec_output(c, SHOW "; ionice; uname -m"),
 			    "0 0 5\nbest-effort: prio 1\ni686\n");
+	assert_string_equal(exec_output(c, "ulimit -Sn; ulimit -Hn; cat /proc/self/oom_score_adj;"
+					   "grep NoNewPrivs /proc/self/status"),
+			    "77\n88\n555\nNoNewPrivs:\t1\n");
 	if (kernel_has_numa())
 		assert_true(*exec_output(c, "grep -c ' bind:0 ' /proc/self/numa_maps") != '0');
 	drop(c);

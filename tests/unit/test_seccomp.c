@@ -258,17 +258,25 @@ static void test_listener(void **state)
 	assert_int_equal(in_child(notify), 0);
 }
 
-/* In libseccomp 2.6, and 5.19 of the kernel; else it says so. */
+/* In libseccomp 2.6, and 5.19 of the kernel; else it says so. Without a listener it means nothing. */
 static void wait_killable(void)
 {
+	char *names[] = { (char *)"getpriority" };
 	char *flag[] = { (char *)"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" };
-	const struct seccomp_spec spec = { .default_action = "SCMP_ACT_ALLOW",
-					   .flags = flag, .n_flags = 1 };
+	const struct seccomp_rule rule = { .names = names, .n_names = 1,
+					   .action = "SCMP_ACT_NOTIFY" };
+	struct seccomp_spec spec = { .default_action = "SCMP_ACT_ALLOW", .listener_path = "/l",
+				     .flags = flag, .n_flags = 1 };
 	struct err e = { 0 };
 	int listener;
 
+	CHECK(seccomp_filter_load(&spec, &listener, &e) == 0);
+	spec.rules = &rule;
+	spec.n_rules = 1;
 	if (seccomp_filter_load(&spec, &listener, &e) < 0)
 		CHECK(e.rc == RC_UNIMPLEMENTED && strstr(e.msg, "WAIT_KILLABLE"));
+	else
+		CHECK(listener >= 0);
 }
 
 static void test_wait_killable(void **state)

@@ -204,7 +204,13 @@ DO(version_odd, s->version = "one")
 DO(env_fine, s->process->env = words("A="))
 DO(env_odd, s->process->env = words("A"))
 DO(env_no_name, s->process->env = words("=A"))
-DO(groups, s->process->user.n_groups = 65537)
+DO(groups, s->process->user.groups = ARENA_ARRAY(&arena, uint32_t, 65537);
+   s->process->user.n_groups = 65537)
+DO(nobody, s->process->user.uid = s->process->user.gid = UINT32_MAX - 1)
+DO(no_user, s->process->user.uid = UINT32_MAX)
+DO(no_group, s->process->user.gid = UINT32_MAX)
+DO(no_other_group, s->process->user.groups = arena_memdup(&arena, (uint32_t[]){ 1, UINT32_MAX }, 8);
+   s->process->user.n_groups = 2)
 DO(device_twice, devices(s, 229))
 DO(device_two, devices(s, 230))
 DO(sysctl_twice, pairs(&s->linux.sysctl, "net.b", "net.a", "net.b"))
@@ -313,7 +319,11 @@ static const struct row {
 	GOOD(env_fine),
 	BAD(env_odd, "process.env[0]"),
 	BAD(env_no_name, "process.env[0]"),
-	BAD(groups, "process.user.additionalGids"),
+	BAD(groups, "process.user.additionalGids: more than"),
+	GOOD(nobody),
+	BAD(no_user, "process.user.uid"),
+	BAD(no_group, "process.user.gid"),
+	BAD(no_other_group, "process.user.additionalGids: 4294967295"),
 	BAD(limit_twice, "process.rlimits[1]: a second RLIMIT_NOFILE"),
 	GOOD(device_twice),
 	BAD(device_two, "linux.devices: \"/dev/fuse\" twice"),
