@@ -272,7 +272,8 @@ static int check_user_ns(const struct spec_linux *l, struct err *e)
 {
 	if (!l->ns[NS_USER].want) {
 		if (l->n_uid_maps || l->n_gid_maps)
-			return spec_bad(e, "linux.uidMappings", "id mappings without a user namespace");
+			return spec_bad(e, "linux.uidMappings",
+					"id mappings without a user namespace");
 		return 0;
 	}
 	if (!str_empty(l->ns[NS_USER].path))

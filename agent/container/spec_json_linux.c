@@ -260,8 +260,8 @@ static const struct spec_json_object memory_policy = {
 static const struct spec_json_object intel_rdt = {
 	sizeof(struct spec_intel_rdt), NULL, {
 		ROW("closID", spec_json_text, offsetof(struct spec_intel_rdt, clos_id)),
-		ROW("l3CacheSchema", spec_json_text, offsetof(struct spec_intel_rdt, l3_cache_schema),
-		    ),
+		ROW("l3CacheSchema", spec_json_text,
+		    offsetof(struct spec_intel_rdt, l3_cache_schema)),
 		ROW("memBwSchema", spec_json_text, offsetof(struct spec_intel_rdt, mem_bw_schema)),
 		ROW("schemata", spec_json_strings, offsetof(struct spec_intel_rdt, schemata)),
 		ROW("enableMonitoring", spec_json_bool, offsetof(struct spec_intel_rdt, monitoring),

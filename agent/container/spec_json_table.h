@@ -34,7 +34,8 @@ struct spec_json_member {
 	const char *name;
 	spec_json_fn read;
 	size_t offset;		/* of the value in the struct */
-	size_t extra;		/* of a list's count (size_t), or of a struct's `set` (bool); 0: none */
+	/* the offset of a list's count (size_t), or of a struct's `set` (bool); 0: there is none */
+	size_t extra;
 	const struct spec_json_object *object;	/* of an object, or of a list's entries */
 	const struct spec_word *words;		/* of a choice */
 	bool required;

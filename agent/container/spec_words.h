@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The words of a spec that stand for numbers of the kernel, each field's in one table: what a reader
- * looks up, and what a dump prints. The numbers are the kernel's ABI; some C libraries lack their
- * names. Capabilities, namespaces, limits and a filter's words have their tables in kernel/.
+ * The words of a spec that stand for numbers of the kernel, each field's in one table: what a
+ * reader looks up. The numbers are the kernel's ABI; some C libraries lack their names.
+ * Capabilities, namespaces, limits and a filter's words have their tables in kernel/.
  */
 #ifndef MOTE_CONTAINER_SPEC_WORDS_H
 #define MOTE_CONTAINER_SPEC_WORDS_H

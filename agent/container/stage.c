@@ -379,7 +379,8 @@ static int enter_root(const struct run *r, struct err *e)
 
 	if (fd < 0)
 		return -1;
-	if (h->prestart.n || h->create_runtime.n) {	/* in the agent's namespaces: it runs them */
+	/* Those of the agent's namespaces: it runs them. */
+	if (h->prestart.n || h->create_runtime.n) {
 		say_kind(r, STAGE_MSG_HOOKS);
 		await(r, STAGE_MSG_HOOKS);
 	}

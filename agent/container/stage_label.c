@@ -84,7 +84,8 @@ static int open_apparmor(const struct stage *st, struct stage_labels *l, struct 
 	if (!kernel_has_apparmor()) {
 		if (!st->process->apparmor_if_there)
 			return no_module(e, "process.apparmorProfile", "AppArmor");
-		log_info("stage", "container %s: process.apparmorProfile: the kernel has no AppArmor",
+		log_info("stage",
+			 "container %s: process.apparmorProfile: the kernel has no AppArmor",
 			 st->container_id);
 		return 0;
 	}

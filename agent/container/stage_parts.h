@@ -11,8 +11,8 @@ int stage_root_prepare(const struct stage *st, struct err *e);
 int stage_root_switch(const struct stage *st, int rootfd, struct err *e);
 int stage_root_sysctls(const struct spec *s, struct err *e);
 
-/* stage_seccomp.c: the socket that gets a filter's listener is connected from the guest (-1: no rule
- * notifies), and the process's number is looked up in the guest's /proc, before the root is
+/* stage_seccomp.c: the socket that gets a filter's listener is connected from the guest (-1: no
+ * rule notifies), and the process's number is looked up in the guest's /proc, before the root is
  * switched. load: the filter, and the listener is handed over. */
 struct stage_listener {
 	int sockfd;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A container's passwd and group files: the home directory that the agent looks up, and the users of
- * motectl run -u. The first two bytes are an id. */
+/* A container's passwd and group files: the home directory that the agent looks up, and the users
+ * of motectl run -u. The first two bytes are an id. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

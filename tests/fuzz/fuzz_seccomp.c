@@ -35,8 +35,8 @@ static char arch_names[][24] = {
 	"SCMP_ARCH_S390X", "SCMP_ARCH_",
 };
 static char call_names[][16] = {
-	"read", "socket", "clone", "personality", "sendmsg", "socketcall", "no_such_call", "", "ipc",
-	"mmap", "futex_time64",
+	"read", "socket", "clone", "personality", "sendmsg", "socketcall", "no_such_call", "",
+	"ipc", "mmap", "futex_time64",
 };
 
 struct input {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A config.json from arbitrary text, through the rules to the plan of the file tree. The corpus of the
- * golden specs is where it begins. */
+/* A config.json from arbitrary text, through the rules to the plan of the file tree. The golden
+ * specs are where it begins. */
 #include <stdlib.h>
 
 #include "base/path.h"

@@ -54,7 +54,8 @@ static int compare_pairs(const void *a, const void *b)
 	return strcmp(((const struct spec_pair *)a)->key, ((const struct spec_pair *)b)->key);
 }
 
-static void say_pairs(struct str *out, const char *path, const struct spec_pairs *p, struct arena *a)
+static void say_pairs(struct str *out, const char *path, const struct spec_pairs *p,
+		      struct arena *a)
 {
 	struct spec_pair *sorted = arena_memdup(a, p->v, p->n * sizeof(*p->v));
 
@@ -76,7 +77,8 @@ static const char *word_of(const struct spec_word *table, uint32_t value)
 	return "?";
 }
 
-static void say_bits(struct str *out, const char *path, const struct spec_word *table, uint32_t bits)
+static void say_bits(struct str *out, const char *path, const struct spec_word *table,
+		     uint32_t bits)
 {
 	if (!bits)
 		return;

@@ -128,7 +128,8 @@ static void ambient_is_cleared(void **state UNUSED)
 
 static void last_of_a_name_counts(void **state UNUSED)
 {
-	static const char *const env[] = { "PATH=/nowhere", "A=1", "B=2", "PATH=/bin", "A=3", NULL };
+	static const char *const env[] = { "PATH=/nowhere", "A=1", "B=2",
+					   "PATH=/bin",	    "A=3", NULL };
 	struct container *c = SHELL("c1", "env | grep -E '^(A|B|PATH)=' | sort");
 
 	c->spec->process->env = strings(&c->arena, env);

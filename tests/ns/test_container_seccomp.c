@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Filters of containers: what each action does to a program, and the listener of SCMP_ACT_NOTIFY. */
+/* Filters of containers: what each action does to a program, and the listener of
+ * SCMP_ACT_NOTIFY. */
 #include "lib/container_fixture.h"
 
 #include <fcntl.h>

@@ -258,7 +258,8 @@ static void test_listener(void **state)
 	assert_int_equal(in_child(notify), 0);
 }
 
-/* In libseccomp 2.6, and 5.19 of the kernel; else it says so. Without a listener it means nothing. */
+/* In libseccomp 2.6, and 5.19 of the kernel; else it says so. Without a listener it means
+ * nothing. */
 static void wait_killable(void)
 {
 	char *names[] = { (char *)"getpriority" };

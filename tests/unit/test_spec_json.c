@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reader of a config.json beyond what the corpus shows: values that Kata's messages cannot carry,
- * processes alone, and limits of memory, size and depth. */
+/* The reader of a config.json beyond what the corpus shows: values that Kata's messages cannot
+ * carry, processes alone, and limits of memory, size and depth. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
