@@ -204,11 +204,9 @@ static int open_namespaces(struct run *r, struct err *e)
  * streams. */
 static int close_rest(const struct run *r, struct err *e)
 {
-	int keep[NS_TYPES + 8], n = 0, c;
+	int keep[NS_TYPES + 6], n = 0, c;
 
 	keep[n++] = r->sockfd;
-	keep[n++] = r->labels.selinux;
-	keep[n++] = r->labels.apparmor;
 	keep[n++] = r->listener.sockfd;
 	keep[n++] = r->st->join_pidfd;
 	for (int i = 0; i < 3; i++)
@@ -244,8 +242,7 @@ static int begin(struct run *r, int cgroup_err, struct err *e)
 		return -1;
 	if (set_oom_score(r->st, e) < 0 || open_namespaces(r, e) < 0)
 		return -1;
-	if (stage_labels_open(r->st, &r->labels, e) < 0 ||
-	    stage_listener_connect(r->st, &r->listener, e) < 0)
+	if (stage_listener_connect(r->st, &r->listener, e) < 0)
 		return -1;
 	return close_rest(r, e);
 }
@@ -305,7 +302,7 @@ static int split(struct run *r, struct err *e)
 	return 0;
 }
 
-static int join_as_exec(struct run *r, struct err *e)
+static int join_as_exec(const struct run *r, struct err *e)
 {
 	static const int always[] = { NS_MNT };
 	static const int wanted[] = { NS_IPC, NS_UTS, NS_NET, NS_USER, NS_TIME };
@@ -316,8 +313,6 @@ static int join_as_exec(struct run *r, struct err *e)
 	for (size_t i = 0; i < COUNT_OF(wanted); i++)
 		if (ns_of(r->st, wanted[i])->want)
 			flags |= ns_info(wanted[i])->flag;
-	if (stage_listener_pid(&r->listener, e) < 0)
-		return -1;
 	return join_container(r, flags, e);
 }
 
@@ -390,8 +385,6 @@ static int enter_root(const struct run *r, struct err *e)
 
 static int enter_as_first(struct run *r, struct err *e)
 {
-	if (stage_listener_pid(&r->listener, e) < 0)
-		return -1;
 	if (become_mapped_root(r, e) < 0 || join_namespaces(r, e) < 0)
 		return -1;
 	if (has_cgroup_ns(r->st) && !ns_is_joined(r->st, NS_CGROUP) && unshare(CLONE_NEWCGROUP) < 0)
@@ -458,6 +451,10 @@ static int set_up(struct run *r, int cgroup_err, char ***env, struct err *e)
 	if (ns_of(r->st, NS_USER)->want && stage_user_limits(r->st, e) < 0)
 		return -1;
 	if (stage_needs_helper(r->st) && split(r, e) < 0)
+		return -1;
+	/* From the guest's own /proc, and by the process itself: a label's file takes only what
+	 * its opener writes. */
+	if (stage_labels_open(r->st, &r->labels, e) < 0 || stage_listener_pid(&r->listener, e) < 0)
 		return -1;
 	if (is_exec(r->st) ? join_as_exec(r, e) < 0 : enter_as_first(r, e) < 0)
 		return -1;
