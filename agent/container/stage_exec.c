@@ -82,8 +82,9 @@ static const char *home_of(uint32_t uid, char *buf, size_t cap)
 	n = io_read_full(fd, buf, cap - 1);
 	if (n <= 0)
 		return "/";
-	while ((size_t)n == cap - 1 && n > 0 && buf[n - 1] != '\n')
-		n--;
+	if ((size_t)n == cap - 1)
+		while (n > 0 && buf[n - 1] != '\n')
+			n--;
 	buf[n] = 0;
 	return stage_exec_home(buf, uid);
 }

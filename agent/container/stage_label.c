@@ -117,8 +117,10 @@ int stage_labels_set(const struct stage *st, struct stage_labels *l, struct err 
 
 	if (set_one(&l->selinux, selinux_of(st), "process.selinuxLabel", e) < 0)
 		return -1;
+	if (l->apparmor < 0)
+		return 0;
 	str_addf(&s, "exec %s", apparmor_of(st));
-	if (l->apparmor >= 0 && !str_ok(&s))
+	if (!str_ok(&s))
 		return err_set(e, RC_INVALID_ARGUMENT, "process.apparmorProfile: too long");
 	return set_one(&l->apparmor, text, "process.apparmorProfile", e);
 }

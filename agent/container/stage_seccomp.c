@@ -5,11 +5,11 @@
  * connected while the guest's files are to be seen; what is sent is ready before the filter holds,
  * so that nothing but sendmsg lies between the two.
  */
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include "base/json.h"
+#include "base/num.h"
 #include "container/hooks.h"
 #include "container/stage_parts.h"
 
@@ -46,11 +46,15 @@ int stage_listener_connect(const struct stage *st, struct stage_listener *l, str
 int stage_listener_pid(struct stage_listener *l, struct err *e)
 {
 	char text[16] = "";
+	uint64_t pid;
 
 	if (l->sockfd < 0)
 		return 0;
-	if (readlink("/proc/self", text, sizeof(text) - 1) < 0 || sscanf(text, "%d", &l->pid) != 1)
-		return err_sys(e, errno ? errno : EIO, "linux.seccomp.listenerPath: own pid");
+	if (readlink("/proc/self", text, sizeof(text) - 1) < 0)
+		return err_sys(e, errno, "linux.seccomp.listenerPath: own pid");
+	if (num_u64(text, INT32_MAX, &pid) < 0)
+		return err_set(e, RC_INTERNAL, "linux.seccomp.listenerPath: own pid");
+	l->pid = (pid_t)pid;
 	return 0;
 }
 

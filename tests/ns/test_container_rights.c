@@ -336,6 +336,27 @@ static void passwd_is_a_fifo(void **state UNUSED)
 	assert_int_equal(rename(away, path), 0);
 }
 
+/* The end of what is read of a large file may be in the middle of a line. */
+static void passwd_is_large(void **state UNUSED)
+{
+	enum { READ = 65535 };
+	static const char last[] = "last:x:2000:2000::/home/last:/bin/sh\n";
+	static char text[READ + sizeof(last)];
+	char path[128], away[128];
+	struct container *c;
+
+	memset(text, '\n', sizeof(text));
+	memcpy(text + READ - 23, last, sizeof(last) - 1);	/* "/home" and no more */
+	snprintf(path, sizeof(path), "%s/etc/passwd", rootfs);
+	snprintf(away, sizeof(away), "%s/etc/passwd.away", rootfs);
+	assert_int_equal(rename(path, away), 0);
+	assert_int_equal(io_create_file(AT_FDCWD, path, text, sizeof(text), 0644), 0);
+	c = SHELL("c1", "echo $HOME");
+	c->spec->process->user.uid = 2000;
+	assert_string_equal(output_of(c, 0), "/\n");
+	assert_int_equal(rename(away, path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +376,7 @@ int main(void)
 		TEST(mounts_are_its_own),
 		TEST(shared_propagation),
 		TEST(passwd_is_a_fifo),
+		TEST(passwd_is_large),
 	};
 
 	fixture_cgroups(0);
