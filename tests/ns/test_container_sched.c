@@ -157,6 +157,19 @@ static void clocks_unshifted(void **state UNUSED)
 	assert_contains(e.msg, "linux.timeOffsets");
 }
 
+/* The helper that shifts the clocks also makes the process in its user namespace. */
+static void clocks_of_a_user_namespace(void **state UNUSED)
+{
+	static struct spec_id_map map = { 0, 0, 1000 };
+	struct container *c = SHELL("c1", "cut -c1 /proc/uptime; cat /proc/self/uid_map");
+
+	c->spec->linux.ns[NS_TIME].want = c->spec->linux.ns[NS_USER].want = true;
+	c->spec->linux.uid_maps = c->spec->linux.gid_maps = &map;
+	c->spec->linux.n_uid_maps = c->spec->linux.n_gid_maps = 1;
+	c->spec->linux.boottime = (struct spec_time_offset){ 900000000, 0, true };
+	assert_string_equal(output_of(c, 0), "9\n         0          0       1000\n");
+}
+
 /* --- names --- */
 
 static void names(void **state UNUSED)
@@ -295,7 +308,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(policies), TEST(reset_on_fork), TEST(refused_by_the_kernel), TEST(io_priority),
 		TEST(personality_of_32_bits), TEST(memory_policy), TEST(memory_of_no_node),
-		TEST(shifted_clocks), TEST(clocks_unshifted), TEST(names),
+		TEST(shifted_clocks), TEST(clocks_unshifted),
+		TEST(clocks_of_a_user_namespace), TEST(names),
 		TEST(names_of_a_shared_namespace), TEST(execs_are_alike),
 		TEST(exec_says_itself), TEST(exec_processors),
 	};
