@@ -47,7 +47,7 @@ RLIBS	= -lcgroup -lblkid -lseccomp -lmnl -lyyjson -lprotobuf-c
 # The test build: the distribution's libc with address and undefined-behaviour sanitizers.
 HCFLAGS	:= $(STD) $(WARN) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	   -DMOTE_TEST $(INC) -I$(B)/deps/src -Itests
-HLIBS	= -lcgroup -lblkid -lseccomp -lmnl
+HLIBS	= -lcgroup -lblkid -lseccomp -lmnl -lm
 
 FCFLAGS	:= $(STD) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DMOTE_TEST -DMOTE_FUZZ $(INC) -I$(B)/deps/src -Itests
 

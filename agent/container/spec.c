@@ -58,13 +58,13 @@ int spec_parse_device_access(const char *text, unsigned int *out)
 	for (; *text; text++) {
 		switch (*text) {
 		case 'r':
-			bits |= SPEC_DEV_READ;
+			bits |= CGROUP_DEV_READ;
 			break;
 		case 'w':
-			bits |= SPEC_DEV_WRITE;
+			bits |= CGROUP_DEV_WRITE;
 			break;
 		case 'm':
-			bits |= SPEC_DEV_MKNOD;
+			bits |= CGROUP_DEV_MKNOD;
 			break;
 		default:
 			return -EINVAL;

@@ -17,7 +17,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "kernel/caps.h"
-#include "kernel/cgroup.h"
+#include "kernel/cgroup_devices.h"
+#include "kernel/cgroup_limits.h"
 #include "kernel/ns.h"
 #include "kernel/rlimit.h"
 #include "kernel/sched.h"
@@ -145,60 +146,11 @@ struct spec_device {
 	uint32_t uid, gid;
 };
 
-struct spec_device_rule {
-	bool allow;
-	char type;			/* 'a', 'b', 'c' */
-	int64_t major, minor;		/* -1: every one */
-	unsigned int access;		/* enum spec_device_access; 0: none */
-};
-
-enum spec_device_access { SPEC_DEV_READ = 1, SPEC_DEV_WRITE = 2, SPEC_DEV_MKNOD = 4 };
-
-struct spec_block_weight {
-	int64_t major, minor;
-	uint32_t weight, leaf_weight;	/* 0: not said */
-};
-
-struct spec_block_rate {
-	int64_t major, minor;
-	uint64_t rate;
-};
-
-struct spec_block_rates {
-	struct spec_block_rate *v;
-	size_t n;
-};
-
-struct spec_hugepage {
-	const char *page_size;		/* "2MB" */
-	uint64_t limit;
-};
-
-struct spec_priority {
-	const char *name;
-	uint32_t priority;
-};
-
-/* What the cgroup shall hold. `limits` is what the agent applies; the rest is kept for who can. */
+/* What the cgroup shall hold. */
 struct spec_resources {
 	struct cgroup_limits limits;	/* cgroup_limits_init()ed by spec_resources_new */
-	struct spec_device_rule *devices;
+	struct cgroup_device_rule *devices;	/* in the spec's order: the last that matches wins */
 	size_t n_devices;
-	struct spec_i64 memory_kernel, memory_kernel_tcp;
-	struct spec_u64 memory_swappiness;
-	bool memory_disable_oom_killer;
-	struct spec_i64 cpu_rt_runtime;
-	struct spec_u64 cpu_rt_period;
-	struct spec_u64 block_weight, block_leaf_weight;
-	struct spec_block_weight *block_weights;
-	size_t n_block_weights;
-	struct spec_block_rates block_read_bps, block_write_bps, block_read_iops, block_write_iops;
-	struct spec_hugepage *hugepages;
-	size_t n_hugepages;
-	struct spec_u64 net_class_id;
-	struct spec_priority *net_priorities;
-	size_t n_net_priorities;
-	struct spec_pairs unified;	/* cgroup v2: file name and text */
 };
 
 /* Of a clock of a new time namespace, relative to the guest's. */

@@ -2,6 +2,7 @@
 /* The table of "linux" in a config.json. */
 #include <sys/stat.h>
 
+#include "container/spec_json_resources.h"
 #include "container/spec_json_table.h"
 
 #define MODE_MAX	0177777	/* Go's hosts send the type's bits along */
@@ -270,6 +271,14 @@ static const struct spec_json_object intel_rdt = {
 	},
 };
 
+static SPEC_JSON_READER(read_resources)
+{
+	struct spec_resources **out = (struct spec_resources **)(void *)((char *)obj + m->offset);
+
+	(void)at;
+	*out = spec_json_resources(j->a, v, j->e);
+}
+
 /* --- the whole ------------------------------------------------------------------------------ */
 
 const struct spec_json_object spec_json_linux = {
@@ -279,7 +288,7 @@ const struct spec_json_object spec_json_linux = {
 		ROW("gidMappings", spec_json_list, L(gid_maps),
 		    .extra = L(n_gid_maps), .object = &spec_json_id_map),
 		ROW("sysctl", spec_json_pairs, L(sysctl)),
-		ROW("resources", spec_json_resources, L(resources)),
+		ROW("resources", read_resources, L(resources)),
 		ROW("cgroupsPath", spec_json_text, L(cgroups_path)),
 		ROW("namespaces", read_namespaces, L(ns)),
 		ROW("devices", spec_json_list, L(devices),

@@ -97,7 +97,5 @@ SPEC_JSON_READER(spec_json_list);	/* a pointer to new structs, and their count *
 /* spec_json_linux.c */
 extern const struct spec_json_object spec_json_linux, spec_json_id_map;
 
-/* spec_json_resources.c: linux.resources into *(struct spec_resources **). */
-SPEC_JSON_READER(spec_json_resources);
 
 #endif

@@ -294,3 +294,35 @@ int cgroup_open(const struct cgroup_root *root, const char *path, unsigned int c
 	fd = openat(tree >= 0 ? tree : root->fd, at, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
+
+/* "slice:prefix:name", as a host with systemd writes it: not absolute, and exactly two colons. */
+static bool is_systemd_form(const char *path)
+{
+	const char *first = strchr(path, ':');
+	const char *second = first ? strchr(first + 1, ':') : NULL;
+
+	return *path != '/' && second && !strchr(second + 1, ':');
+}
+
+char *cgroup_path_of_spec(struct arena *a, const char *cgroups_path, const char *id, struct err *e)
+{
+	char *path = arena_printf(a, "/%s", str_empty(cgroups_path) ? id : cgroups_path);
+	bool plain;
+
+	if (path && !str_empty(cgroups_path) && is_systemd_form(cgroups_path))
+		for (char *at = path; *at; at++)
+			if (*at == ':')
+				*at = '/';
+	plain = path && path_is_plain(path);
+	if (plain)
+		path = path_clean(a, path);
+	if (!path) {
+		err_set(e, RC_RESOURCE_EXHAUSTED, "cgroup path: out of memory");
+		return NULL;
+	}
+	if (!plain || !cgroup_relative(path)) {
+		err_set(e, RC_INVALID_ARGUMENT, "the cgroup path is not usable");
+		return NULL;
+	}
+	return path;
+}

@@ -43,20 +43,6 @@ struct cgroup_root {
 	char path[64];
 };
 
-#define CGROUP_UNSET	INT64_MIN
-
-/* CGROUP_UNSET: leave alone. -1: no limit. */
-struct cgroup_limits {
-	/* bytes; swap is memory plus swap, as in OCI and version 1 */
-	int64_t memory, reservation, swap;
-	int64_t cpu_shares;			/* 2..262144; 0: leave alone */
-	int64_t cpu_quota, cpu_period;		/* microseconds */
-	int64_t pids;				/* 0 and below: no limit */
-	const char *cpus, *mems;		/* "0-1,3"; NULL or "": leave alone */
-};
-
-void cgroup_limits_init(struct cgroup_limits *l);
-
 /* What is mounted at `path` (CGROUP_ROOT, or a test's directory). 0, or -errno; nothing mounted
  * is version NONE and 0. cgroup_root_fini closes. */
 int cgroup_detect(const char *path, struct cgroup_root *out);
@@ -74,24 +60,6 @@ char *cgroup_path_of_spec(struct arena *a, const char *cgroups_path, const char 
 
 /* Job only. Makes the group and its parents with every controller enabled; fine when it exists. */
 int cgroup_create(const struct cgroup_root *root, const char *path, struct err *e);
-
-/* Job only. Sets what is not CGROUP_UNSET. A limit whose controller the kernel lacks is an error
- * (FAILED_PRECONDITION), except where "no limit" is asked. */
-int cgroup_limit(const struct cgroup_root *root, const char *path, const struct cgroup_limits *l,
-		 struct err *e);
-
-/* The conversion behind cgroup_limit, pure: n rows "file", "value" in the order they must be
- * written; *n <= CGROUP_VALUES. */
-#define CGROUP_VALUES	12
-struct cgroup_value {
-	unsigned int controller;	/* one bit */
-	const char *file;		/* "memory.max" */
-	char value[64];			/* "max", "100000 100000"; for cpus and mems see text */
-	const char *text;		/* borrowed when value is "" */
-	bool optional;			/* a missing file is no error */
-};
-int cgroup_limits_values(enum cgroup_version v, const struct cgroup_limits *l,
-			 struct cgroup_value out[CGROUP_VALUES], size_t *n, struct err *e);
 
 /* The group's directory (version 2: for CLONE_INTO_CGROUP, inotify, reads; version 1: that of
  * `controller`, one bit, or 0 for any). O_PATH|O_DIRECTORY descriptor, or -errno. */
@@ -116,11 +84,24 @@ int cgroup_kill(const struct cgroup_root *root, const char *path);
 int cgroup_populated(const struct cgroup_root *root, const char *path);
 
 /* Removes the group and the groups below it. 0 (also when it is gone), -EBUSY while a process is
- * left: try again after its exit was reaped. */
+ * left: try again after its exit was reaped. Job only: a container may have made any number of
+ * groups. cgroup_remove_leaf takes the group alone, and never waits: -EBUSY also when there are
+ * groups below. */
 int cgroup_remove(const struct cgroup_root *root, const char *path);
+int cgroup_remove_leaf(const struct cgroup_root *root, const char *path);
+bool cgroup_has_groups(const struct cgroup_root *root, const char *path);
 
-/* 1 frozen, 0 not. cgroup_freeze returns once asked, not once frozen (version 2: cgroup.events
- * says when). */
+/* 1 frozen, 0 not. cgroup_freeze returns once asked, not once frozen; cgroup_frozen says how it is:
+ * 1, 0, or -EINPROGRESS (version 1, on the way), -errno. Version 2 tells a change by EPOLLPRI on
+ * cgroup.events; version 1 has to be asked again, and must be told again while it is on the way. */
 int cgroup_freeze(const struct cgroup_root *root, const char *path, int frozen);
+int cgroup_frozen(const struct cgroup_root *root, const char *path);
+
+/* Version 2: are controllers enabled for the groups below? Then the kernel lets no process in. */
+bool cgroup_is_inner(int cgroup_fd);
+
+/* Version 2: the directory of the group that the process is in, which must be `path` or below it
+ * (-ENOENT else). The path is as this process's cgroup namespace shows it. */
+int cgroup_open_of_pid(const struct cgroup_root *root, const char *path, pid_t pid);
 
 #endif

@@ -12,10 +12,13 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/num.h"
 #include "base/str.h"
+#include "kernel/cgroup_limits.h"
 #include "kernel/cgroup_ops.h"
 
 #define PATH_BYTES	512
+#define LIMITS_ARENA	(4u << 20)	/* of a job, for the rows */
 
 /* 0, or a positive errno; *text says more when there is none. */
 static int errno_of(int code, const char **text)
@@ -205,10 +208,7 @@ static struct cgroup_controller *controller_of(const struct cgroup_root *root, s
 	return NULL;
 }
 
-static bool is_unlimited(const struct cgroup_value *v)
-{
-	return str_starts(v->value, "max") || str_eq(v->value, "-1");
-}
+/* --- limits --- */
 
 static int cannot(const struct cgroup_value *v, const char *what, struct err *e)
 {
@@ -216,16 +216,22 @@ static int cannot(const struct cgroup_value *v, const char *what, struct err *e)
 		       v->file, what);
 }
 
+/* The group's directory that has the files of a controller. */
+static int open_for(const struct cgroup_root *root, const char *path, unsigned int controller)
+{
+	return cgroup_open(root, path, root->version == CGROUP_VERSION_1 ? controller : 0);
+}
+
 /* 1: the file is there. 0: it is not, and need not be. */
 static int wants(const struct cgroup_root *root, const char *path, const struct cgroup_value *v,
 		 struct err *e)
 {
-	bool may_lack = v->optional || is_unlimited(v);
+	bool may_lack = v->flags & (CGROUP_VALUE_OPTIONAL | CGROUP_VALUE_OR_NEXT);
 	AUTO_FD fd = -1;
 
-	if (!(root->controllers & v->controller))
+	if (v->controller && !(root->controllers & v->controller))
 		return may_lack ? 0 : cannot(v, "controller", e);
-	fd = cgroup_open(root, path, root->version == CGROUP_VERSION_1 ? v->controller : 0);
+	fd = open_for(root, path, v->controller);
 	if (fd < 0)
 		return err_sys(e, -fd, "open cgroup %s", path);
 	if (faccessat(fd, v->file, F_OK, 0) == 0)
@@ -233,74 +239,168 @@ static int wants(const struct cgroup_root *root, const char *path, const struct 
 	return may_lack ? 0 : cannot(v, "file", e);
 }
 
+/* The library knows files by their controller; those of version 2's core have none. */
+static int write_core(const struct cgroup_root *root, const char *path,
+		      const struct cgroup_value *v, struct err *e)
+{
+	AUTO_FD fd = cgroup_open(root, path, 0);
+	int r = fd < 0 ? fd : io_write_file(fd, v->file, v->text);
+
+	return r < 0 ? err_sys(e, -r, "set %s of cgroup %s", v->file, path) : 0;
+}
+
+/* One file at a time: the library's own list says of a failure no more than that there was one. */
+static int write_value(const struct cgroup_root *root, const char *at, const struct cgroup_value *v,
+		       struct err *e)
+{
+	struct cgroup *group = group_new(root, at, 0, e);
+	struct cgroup_controller *c;
+	char verb[128];
+	struct str s = STR_OVER(verb);
+	int code = 0;
+
+	if (!group)
+		return -1;
+	c = controller_of(root, group, v->controller);
+	if (!c || cgroup_set_value_string(c, v->file, v->text))
+		err_set(e, RC_RESOURCE_EXHAUSTED, "limits of cgroup %s: out of memory", at);
+	else
+		code = cgroup_modify_cgroup(group);
+	cgroup_free(&group);
+	str_addf(&s, "set %s of", v->file);
+	if (code)
+		return fail(e, code, verb, at);
+	return err_is_set(e) ? -1 : 0;
+}
+
+static bool is_unlimited(const char *text)
+{
+	return str_starts(text, "max") || *text == '-';
+}
+
 /* Version 1 keeps memory <= memory plus swap at every moment: when memory grows beyond the
  * present sum, the sum goes first. */
 static void order_for_growth(const struct cgroup_root *root, const char *path,
-			     struct cgroup_value *v, size_t n)
+			     struct cgroup_values *v)
 {
 	AUTO_FD fd =
 		root->version == CGROUP_VERSION_1 ? cgroup_open(root, path, CGROUP_MEMORY) : -1;
 	struct cgroup_value *memory = NULL, *swap = NULL, old;
 	char text[32];
 
-	for (size_t i = 0; i < n; i++) {
-		if (str_eq(v[i].file, "memory.limit_in_bytes"))
-			memory = &v[i];
-		else if (str_eq(v[i].file, "memory.memsw.limit_in_bytes"))
-			swap = &v[i];
+	for (size_t i = 0; i < v->n; i++) {
+		if (str_eq(v->v[i].file, "memory.limit_in_bytes"))
+			memory = &v->v[i];
+		else if (str_eq(v->v[i].file, "memory.memsw.limit_in_bytes"))
+			swap = &v->v[i];
 	}
 	if (fd < 0 || !memory || !swap || io_read_line(fd, swap->file, text, sizeof(text)) <= 0)
 		return;
-	if (!is_unlimited(memory) && strtoull(memory->value, NULL, 10) <= strtoull(text, NULL, 10))
+	if (!is_unlimited(memory->text) &&
+	    strtoull(memory->text, NULL, 10) <= strtoull(text, NULL, 10))
 		return;
 	old = *memory;
 	*memory = *swap;
 	*swap = old;
 }
 
-static int fill(const struct cgroup_root *root, const char *path, struct cgroup *group,
-		const struct cgroup_value *v, size_t n, struct err *e)
+/* The first word of a file as a number: CGROUP_UNSET when there is no file, -1 for "max". */
+static int64_t present(const struct cgroup_root *root, const char *path, unsigned int controller,
+		       const char *file)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct cgroup_controller *c;
-		int r = wants(root, path, &v[i], e);
+	AUTO_FD fd = open_for(root, path, controller);
+	char text[64];
+	int64_t n;
+
+	if (fd < 0 || io_read_line(fd, file, text, sizeof(text)) <= 0)
+		return CGROUP_UNSET;
+	text[strcspn(text, " \n")] = '\0';
+	if (str_eq(text, "max"))
+		return -1;
+	return num_i64(text, 0, INT64_MAX, &n) < 0 ? CGROUP_UNSET : n;
+}
+
+static bool given(int64_t v)
+{
+	return v != CGROUP_UNSET && v != 0;
+}
+
+/* Version 2 has one file where OCI has two fields, and swap without memory where OCI has the sum:
+ * what an update leaves out is what holds now. */
+static void complete(const struct cgroup_root *root, const char *path, struct cgroup_limits *l)
+{
+	if (root->version != CGROUP_VERSION_2)
+		return;
+	if (given(l->swap) && l->swap > 0 && !given(l->memory))
+		l->memory = present(root, path, CGROUP_MEMORY, "memory.max");
+	if (given(l->cpu_period) && !given(l->cpu_quota))
+		l->cpu_quota = present(root, path, CGROUP_CPU, "cpu.max");
+}
+
+static int check_usage(const struct cgroup_root *root, const char *path,
+		       const struct cgroup_limits *l, struct err *e)
+{
+	const char *file = root->version == CGROUP_VERSION_1 ? "memory.usage_in_bytes" :
+							       "memory.current";
+	int64_t usage;
+
+	if (!l->check_usage || !given(l->memory) || l->memory < 0)
+		return 0;
+	usage = present(root, path, CGROUP_MEMORY, file);
+	if (usage <= l->memory)
+		return 0;
+	return err_set(e, RC_FAILED_PRECONDITION,
+		       "linux.resources.memory.limit: %lld bytes are in use, more than %lld",
+		       (long long)usage, (long long)l->memory);
+}
+
+static int write_values(const struct cgroup_root *root, const char *path,
+			const struct cgroup_values *values, struct err *e)
+{
+	for (size_t i = 0; i < values->n; i++) {
+		const struct cgroup_value *v = &values->v[i];
+		int r = wants(root, path, v, e);
 
 		if (r < 0)
 			return -1;
 		if (r == 0)
 			continue;
-		c = controller_of(root, group, v[i].controller);
-		if (!c || cgroup_set_value_string(c, v[i].file, v[i].text ? v[i].text : v[i].value))
-			return err_set(e, RC_RESOURCE_EXHAUSTED,
-				       "limits of cgroup %s: out of memory", path);
+		if (v->controller ? write_value(root, cgroup_relative(path), v, e) < 0 :
+				    write_core(root, path, v, e) < 0)
+			return -1;
+		if (v->flags & CGROUP_VALUE_OR_NEXT)
+			i++;
 	}
 	return 0;
+}
+
+static int limit(const struct cgroup_root *root, const char *path, const struct cgroup_limits *l,
+		 struct arena *a, struct err *e)
+{
+	struct cgroup_limits whole = *l;
+	struct cgroup_values values;
+
+	complete(root, path, &whole);
+	if (cgroup_limits_values(root->version, &whole, a, &values, e) < 0)
+		return -1;
+	if (values.n == 0)
+		return 0;
+	if (check_usage(root, path, &whole, e) < 0 || start(e) < 0)
+		return -1;
+	order_for_growth(root, path, &values);
+	return write_values(root, path, &values, e);
 }
 
 int cgroup_limit(const struct cgroup_root *root, const char *path, const struct cgroup_limits *l,
 		 struct err *e)
 {
-	const char *at = usable(root, path, e);
-	struct cgroup_value values[CGROUP_VALUES];
-	struct cgroup *group;
-	size_t n;
-	int code = 0, r;
+	struct arena a;
+	int r;
 
-	if (!at || cgroup_limits_values(root->version, l, values, &n, e) < 0)
+	if (!usable(root, path, e))
 		return -1;
-	if (n == 0)
-		return 0;
-	if (start(e) < 0)
-		return -1;
-	order_for_growth(root, path, values, n);
-	group = group_new(root, at, 0, e);
-	if (!group)
-		return -1;
-	r = fill(root, path, group, values, n, e);
-	if (r == 0)
-		code = cgroup_modify_cgroup(group);
-	cgroup_free(&group);
-	if (code)
-		return fail(e, code, "set the limits of", at);
+	arena_init(&a, LIMITS_ARENA);
+	r = limit(root, path, l, &a, e);
+	arena_fini(&a);
 	return r;
 }

@@ -5,7 +5,7 @@
 
 #include "kernel/cgroup.h"
 
-#define CGROUP_DEPTH_MAX	32	/* levels below a group; more are refused: -ELOOP */
+#define CGROUP_DEPTH_MAX	32	/* levels that a container may make below its group */
 
 #define CGROUP_CONTROLLERS	13
 
@@ -30,5 +30,13 @@ const char *cgroup_relative(const char *path);
 
 /* Version 1: a controller that has the group's processes too; version 2: 0. */
 unsigned int cgroup_any(const struct cgroup_root *root);
+
+/* Runs fn for the group at fd and all below it, from the top down. It may be handed a directory
+ * that goes meanwhile. 0, or the first result that is not, or -errno. */
+int cgroup_walk(int fd, int (*fn)(void *arg, int dirfd), void *arg);
+
+/* Removes all groups below the one at fd. -EBUSY: one of them has processes. Job only: there may be
+ * any number of them. */
+int cgroup_remove_below(int fd);
 
 #endif

@@ -4,7 +4,6 @@
  * Only control files are read and written, and none of these calls waits for a process to react. A
  * group that does not exist has no processes and is removed already.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,58 +11,12 @@
 
 #include "base/io.h"
 #include "base/num.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "kernel/cgroup_ops.h"
 #include "kernel/sys.h"
 
 #define KILL_PASSES	8
-
-/* Runs fn for dirfd's subdirectories and theirs, deepest first, and for dirfd itself last. name:
- * in parentfd; parentfd -1 for the top. */
-typedef int (*visit_fn)(void *arg, int dirfd, int parentfd, const char *name);
-
-static int visit(int dirfd, int parentfd, const char *name, visit_fn fn, void *arg,
-		 unsigned int depth);
-
-static int visit_below(DIR *dir, visit_fn fn, void *arg, unsigned int depth)
-{
-	const struct dirent *d;
-	int r = 0;
-
-	while (r == 0 && (errno = 0, d = readdir(dir))) {
-		AUTO_FD sub = -1;
-
-		if (d->d_type != DT_DIR || d->d_name[0] == '.')
-			continue;
-		sub = openat(dirfd(dir), d->d_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub >= 0)
-			r = visit(sub, dirfd(dir), d->d_name, fn, arg, depth + 1);
-		else if (errno != ENOENT)
-			r = -errno;
-	}
-	if (!d && errno != ENODEV)	/* ENODEV: the group was removed meanwhile */
-		r = -errno;
-	return r;
-}
-
-static int visit(int fd, int parentfd, const char *name, visit_fn fn, void *arg, unsigned int depth)
-{
-	int own = depth > CGROUP_DEPTH_MAX ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir;
-	int r;
-
-	if (own < 0)
-		return depth > CGROUP_DEPTH_MAX ? -ELOOP : errno == ENOENT || errno == ENODEV ? 0 : -errno;
-	dir = fdopendir(own);
-	if (!dir) {
-		r = -errno;
-		close(own);
-		return r;
-	}
-	r = visit_below(dir, fn, arg, depth);
-	closedir(dir);
-	return r < 0 ? r : fn(arg, fd, parentfd, name);
-}
 
 struct list {
 	pid_t *out;
@@ -84,7 +37,7 @@ static int take_line(struct list *l, const char *line)
 }
 
 /* Lines may straddle two reads. */
-static int list_here(void *arg, int dirfd, int parentfd, const char *name)
+static int list_here(void *arg, int dirfd)
 {
 	struct list *l = arg;
 	AUTO_FD fd = openat(dirfd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
@@ -92,8 +45,6 @@ static int list_here(void *arg, int dirfd, int parentfd, const char *name)
 	size_t len = 0;
 	ssize_t n;
 
-	(void)parentfd;
-	(void)name;
 	if (fd < 0)
 		return errno == ENOENT || errno == ENODEV ? 0 : -errno;
 	while ((n = read(fd, buf, sizeof(buf))) > 0) {
@@ -115,8 +66,7 @@ static int list_here(void *arg, int dirfd, int parentfd, const char *name)
 static ssize_t pids_of(int fd, unsigned int flags, pid_t *out, size_t cap)
 {
 	struct list l = { .out = out, .cap = cap };
-	int r = flags & CGROUP_RECURSIVE ? visit(fd, -1, NULL, list_here, &l, 0) :
-					   list_here(&l, fd, -1, NULL);
+	int r = flags & CGROUP_RECURSIVE ? cgroup_walk(fd, list_here, &l) : list_here(&l, fd);
 
 	return r < 0 ? r : (ssize_t)l.n;
 }
@@ -242,35 +192,48 @@ int cgroup_populated(const struct cgroup_root *root, const char *path)
 	return n < 0 ? (int)n : n > 0;
 }
 
-static int remove_here(void *arg, int fd, int parentfd, const char *name)
+/* --- frozen? --- */
+
+int cgroup_frozen(const struct cgroup_root *root, const char *path)
 {
-	(void)arg;
-	(void)fd;
-	if (parentfd < 0)
-		return 0;	/* the top is the caller's */
-	return unlinkat(parentfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+	bool v1 = root->version == CGROUP_VERSION_1;
+	AUTO_FD fd = cgroup_open(root, path, v1 ? CGROUP_FREEZER : 0);
+	char text[256];
+	ssize_t n = fd < 0 ? fd :
+			     io_read_line(fd, v1 ? "freezer.state" : "cgroup.events", text,
+					  sizeof(text));
+
+	if (n < 0)
+		return (int)n;
+	if (v1)
+		return str_eq(text, "FREEZING") ? -EINPROGRESS : str_eq(text, "FROZEN");
+	return strstr(text, "frozen 1") != NULL;
 }
 
+/* --- removal --- */
+
 /* at: the group, relative to treefd. */
-static int remove_from(int treefd, const char *at)
+static int remove_from(int treefd, const char *at, bool below)
 {
-	AUTO_FD fd = openat(treefd, at, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD fd = -1;
 	int r;
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	/* Most groups have none below: no need to look. */
 	if (unlinkat(treefd, at, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EBUSY && errno != ENOTEMPTY)
 		return -errno;
-	r = visit(fd, -1, NULL, remove_here, NULL, 0);
+	if (!below)
+		return -EBUSY;
+	fd = openat(treefd, at, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	r = cgroup_remove_below(fd);
 	if (r < 0)
 		return r;
 	return unlinkat(treefd, at, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int cgroup_remove(const struct cgroup_root *root, const char *path)
+static int remove_all(const struct cgroup_root *root, const char *path, bool below)
 {
 	const char *at = cgroup_relative(path);
 	int result = 0;
@@ -280,7 +243,7 @@ int cgroup_remove(const struct cgroup_root *root, const char *path)
 	if (root->version == CGROUP_VERSION_NONE)
 		return 0;
 	if (root->version == CGROUP_VERSION_2)
-		return remove_from(root->fd, at);
+		return remove_from(root->fd, at, below);
 	for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
 		const char *name = cgroup_controller_of(root, i);
 		AUTO_FD tree = name ? openat(root->fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -288,9 +251,74 @@ int cgroup_remove(const struct cgroup_root *root, const char *path)
 
 		if (!name)
 			continue;
-		r = tree < 0 ? -errno : remove_from(tree, at);
+		r = tree < 0 ? -errno : remove_from(tree, at, below);
 		if (r < 0 && !result)
 			result = r;
 	}
 	return result;
+}
+
+int cgroup_remove(const struct cgroup_root *root, const char *path)
+{
+	return remove_all(root, path, true);
+}
+
+int cgroup_remove_leaf(const struct cgroup_root *root, const char *path)
+{
+	return remove_all(root, path, false);
+}
+
+static bool dir_has_groups(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink > 2;
+}
+
+bool cgroup_has_groups(const struct cgroup_root *root, const char *path)
+{
+	bool found = false;
+
+	if (root->version == CGROUP_VERSION_2) {
+		AUTO_FD fd = cgroup_open(root, path, 0);
+
+		return dir_has_groups(fd);
+	}
+	for (size_t i = 0; !found && i < CGROUP_CONTROLLERS; i++) {
+		unsigned int bit = cgroup_controller_names[i].bit & root->controllers;
+		AUTO_FD fd = bit ? cgroup_open(root, path, bit) : -1;
+
+		found = dir_has_groups(fd);
+	}
+	return found;
+}
+
+/* --- the group of a process --- */
+
+bool cgroup_is_inner(int cgroup_fd)
+{
+	char text[512];
+
+	return io_read_line(cgroup_fd, "cgroup.subtree_control", text, sizeof(text)) > 0;
+}
+
+int cgroup_open_of_pid(const struct cgroup_root *root, const char *path, pid_t pid)
+{
+	char text[4096], file[32];
+	struct str s = STR_OVER(file);
+	const char *line;
+	ssize_t n;
+
+	str_addf(&s, "/proc/%d/cgroup", (int)pid);
+	n = io_read_file(AT_FDCWD, file, text, sizeof(text));
+	if (n < 0)
+		return (int)n;
+	line = strstr(text, "0::/");
+	if (!line || (line != text && line[-1] != '\n'))
+		return -ENOENT;
+	text[line - text + (ssize_t)strcspn(line, "\n")] = '\0';
+	line += strlen("0::");
+	if (!path_is_below(line, path))
+		return -ENOENT;
+	return cgroup_open(root, line, 0);
 }

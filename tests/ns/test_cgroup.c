@@ -15,14 +15,15 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/io.h"
 #include "base/str.h"
-#include "kernel/cgroup.h"
+#include "kernel/cgroup_limits.h"
 #include "kernel/clone.h"
 
-static char group[64], leaf[96];
+static char group[64], leaf[96], pid_text[16];
 
 static const char *roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
 
@@ -67,6 +68,12 @@ static pid_t sleeper(int cgroup_fd)
 	if (o.pidfd >= 0)
 		close(o.pidfd);
 	return pid;
+}
+
+/* The controller by which version 1's processes are listed. */
+static unsigned int cgroup_any_of(const struct cgroup_root *root)
+{
+	return root->controllers & CGROUP_MEMORY ? CGROUP_MEMORY : CGROUP_PIDS;
 }
 
 static void expect_killed(pid_t pid)
@@ -192,7 +199,7 @@ static void test_v2_limits(void **state)
 	assert_int_equal(cgroup_limit(&root, leaf, &l, &e), 0);
 	expect_file(&root, 0, "memory.max", "33554432");
 	expect_file(&root, 0, "pids.max", "20");
-	expect_file(&root, 0, "cpu.weight", "39");
+	expect_file(&root, 0, "cpu.weight", "100");
 	expect_file(&root, 0, "cpu.max", "50000 100000");
 	remove_all(&root);
 }
@@ -275,6 +282,68 @@ static void test_v1_limits(void **state)
 	remove_all(&root);
 }
 
+/* Many, and deeper than descriptors would last; what lives in one keeps it. */
+static void nest_and_remove(const struct cgroup_root *root, unsigned int controller)
+{
+	AUTO_FD fd = cgroup_open(root, leaf, controller);
+	pid_t deep = sleeper(-1), pids[2];
+
+	assert_true(fd >= 0);
+	for (int depth = 0; depth < 200; depth++) {
+		int sub;
+
+		assert_int_equal(mkdirat(fd, "next", 0755), 0);
+		if (depth % 8 == 0)
+			assert_int_equal(mkdirat(fd, "beside", 0755), 0);
+		sub = openat(fd, "next", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		assert_true(sub >= 0);
+		close(fd);
+		fd = sub;
+	}
+	snprintf(pid_text, sizeof(pid_text), "%d", (int)deep);
+	assert_int_equal(io_write_file(fd, "cgroup.procs", pid_text), 0);
+	assert_true(cgroup_has_groups(root, leaf));
+	assert_int_equal(cgroup_remove_leaf(root, leaf), -EBUSY);
+	assert_int_equal(cgroup_remove(root, group), -EBUSY);
+	assert_int_equal(cgroup_pids(root, group, CGROUP_RECURSIVE, pids, 2), 1);
+	assert_int_equal(pids[0], deep);
+	assert_int_equal(cgroup_populated(root, group), 1);
+	assert_int_equal(cgroup_kill(root, group), 0);
+	if (root->version == CGROUP_VERSION_1)
+		kill(deep, SIGKILL); /* version 1 kills by the freezer's list, and it is not in there */
+	expect_killed(deep);
+}
+
+static void test_nested_v2(void **state)
+{
+	FIND(CGROUP_VERSION_2);
+	AUTO_FD fd = -1, of_pid = -1;
+	pid_t pid;
+
+	create(&root, &e);
+	pid = sleeper(-1);
+	assert_int_equal(cgroup_add_pid(&root, leaf, pid), 0);
+	of_pid = cgroup_open_of_pid(&root, group, pid);
+	assert_true(of_pid >= 0);
+	assert_int_equal(cgroup_open_of_pid(&root, "/elsewhere", pid), -ENOENT);
+	assert_int_equal(cgroup_open_of_pid(&root, group, getpid()), -ENOENT);
+	fd = cgroup_open(&root, leaf, 0);
+	assert_false(cgroup_is_inner(fd));
+	kill(pid, SIGKILL);
+	expect_killed(pid);
+	nest_and_remove(&root, 0);
+	remove_all(&root);
+}
+
+static void test_nested_v1(void **state)
+{
+	FIND(CGROUP_VERSION_1);
+
+	create(&root, &e);
+	nest_and_remove(&root, cgroup_any_of(&root));
+	remove_all(&root);
+}
+
 static void test_freeze(void **state)
 {
 	FIND(CGROUP_VERSION_2);
@@ -319,6 +388,8 @@ static const struct {
 	{ cmocka_unit_test(test_v1), CGROUP_VERSION_1, 0 },
 	{ cmocka_unit_test(test_v1_limits), CGROUP_VERSION_1,
 	  CGROUP_MEMORY | CGROUP_PIDS | CGROUP_CPU | CGROUP_CPUSET },
+	{ cmocka_unit_test(test_nested_v2), CGROUP_VERSION_2, 0 },
+	{ cmocka_unit_test(test_nested_v1), CGROUP_VERSION_1, 0 },
 	{ cmocka_unit_test(test_freeze), CGROUP_VERSION_2, 0 },
 };
 

@@ -435,7 +435,7 @@ static void words_of_devices(void **state)
 	assert_int_equal(spec_parse_device_type("a", &type), -EINVAL);
 	assert_int_equal(spec_parse_device_type("", &type), -EINVAL);
 	assert_int_equal(spec_parse_device_access("mwr", &access), 0);
-	assert_int_equal(access, SPEC_DEV_READ | SPEC_DEV_WRITE | SPEC_DEV_MKNOD);
+	assert_int_equal(access, CGROUP_DEV_READ | CGROUP_DEV_WRITE | CGROUP_DEV_MKNOD);
 	assert_int_equal(spec_parse_device_access("", &access), 0);
 	assert_int_equal(access, 0);
 	assert_int_equal(spec_parse_device_access("rx", &access), -EINVAL);
