@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A container's life: the object, making it (a table of steps), starting, freezing, limits. How it
- * is cleared away, after a failure or by removal, is in remove.c: there is one way to the end.
+ * A container's life: the object, making it (a table of steps), starting, killing. Pausing is in
+ * freeze.c, limits in resources.c. How it is cleared away, after a failure or by removal, is in remove.c: there is one way to the end.
  */
 #include "container/container.h"
 
@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "container/hooks_job.h"
 #include "container/remove.h"
+#include "container/resources.h"
 
 #define DIR_MODE	0755
 
@@ -26,6 +27,7 @@ static int fill(struct container *c, const struct container_host *h, const char 
 {
 	c->host = h;
 	c->cgroup_fd = -1;
+	oom_init(&c->oom);
 	list_init(&c->node);
 	list_init(&c->processes);
 	list_init(&c->kick.node);
@@ -64,6 +66,8 @@ void container_free(struct container *c)
 {
 	if (!c)
 		return;
+	freeze_abort(c, "is gone");
+	oom_stop(c);
 	timer_cancel(&c->poll);
 	timer_cancel(&c->deadline);
 	deferred_cancel(&c->kick);
@@ -125,12 +129,7 @@ static enum step_result create_bundle(struct steps *s, struct err *e)
 static int cgroup_job(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t *out_len UNUSED,
 		      struct err *e)
 {
-	const struct container *c = arg;
-	const struct spec_resources *r = c->spec->linux.resources;
-
-	if (cgroup_create(c->host->cgroups, c->cgroup_path, e) < 0)
-		return -1;
-	return r ? cgroup_limit(c->host->cgroups, c->cgroup_path, &r->limits, e) : 0;
+	return resources_make(arg, e);
 }
 
 static void cgroup_done(void *owner, const struct err *e, const void *out UNUSED,
@@ -145,6 +144,8 @@ static void cgroup_done(void *owner, const struct err *e, const void *out UNUSED
 		if (c->cgroup_fd < 0)
 			err_sys(&failed, -c->cgroup_fd, "open %s", c->cgroup_path);
 	}
+	if (!err_is_set(&failed))
+		oom_start(c);
 	steps_resume(&c->steps, &failed);
 }
 
@@ -312,21 +313,32 @@ void container_start(struct container *c, uint64_t deadline_ms, process_done_fn 
 		process_start(c->init, deadline_ms, done, owner);
 }
 
+static bool is_paused(const struct container *c)
+{
+	return c->state == CONTAINER_PAUSING || c->state == CONTAINER_PAUSED ||
+	       c->state == CONTAINER_RESUMING;
+}
+
 void container_init_started(struct container *c)
 {
-	if (c->state != CONTAINER_CREATED)
+	if (c->state == CONTAINER_CREATED)
+		c->state = CONTAINER_RUNNING;
+	else if (is_paused(c) && c->paused_from == CONTAINER_CREATED)
+		c->paused_from = CONTAINER_RUNNING;
+	else
 		return;
-	c->state = CONTAINER_RUNNING;
 	hooks_job_start(c, &c->spec->hooks.poststart, "running", c->init->pid, NULL);
 }
 
 void container_init_exited(struct container *c)
 {
+	oom_look(c);
+	freeze_abort(c, "has ended meanwhile");
 	if (c->state != CONTAINER_REMOVING)
 		c->state = CONTAINER_STOPPED;
 }
 
-/* --- signals to all, freezer --- */
+/* --- signals to all --- */
 
 int container_kill_all(struct container *c, struct err *e)
 {
@@ -338,128 +350,7 @@ int container_kill_all(struct container *c, struct err *e)
 	LIST_EACH(p, &c->processes, struct process, node)
 		process_kill(p);
 	r = c->cgroup_path ? cgroup_kill(c->host->cgroups, c->cgroup_path) : 0;
+	if (c->cgroup_path)
+		freeze_killed(c);
 	return r < 0 ? err_sys(e, -r, "kill the processes of container %s", c->id) : 0;
-}
-
-static int freeze(struct container *c, enum container_verb verb, struct err *e)
-{
-	int r;
-
-	if (container_allows(c, verb, e) < 0)
-		return -1;
-	if (!c->cgroup_path)
-		return err_set(e, RC_FAILED_PRECONDITION, "container %s has no cgroup", c->id);
-	r = cgroup_freeze(c->host->cgroups, c->cgroup_path, verb == CONTAINER_DO_PAUSE);
-	return r < 0 ? err_sys(e, -r, "freeze or thaw container %s", c->id) : 0;
-}
-
-int container_pause(struct container *c, struct err *e)
-{
-	if (freeze(c, CONTAINER_DO_PAUSE, e) < 0)
-		return -1;
-	c->paused_from = c->state;
-	c->state = CONTAINER_PAUSED;
-	return 0;
-}
-
-int container_resume(struct container *c, struct err *e)
-{
-	if (freeze(c, CONTAINER_DO_RESUME, e) < 0)
-		return -1;
-	c->state = c->paused_from;
-	return 0;
-}
-
-/* --- limits --- */
-
-/* Stands on its own: the container may be gone before the job is. */
-struct update {
-	struct arena arena;
-	const struct cgroup_root *cgroups;
-	char *path;
-	struct cgroup_limits limits;
-	process_done_fn done;
-	void *owner;
-};
-
-static void update_free(struct update *u)
-{
-	if (u)
-		arena_fini(&u->arena);
-	free(u);
-}
-
-static int update_job(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t *out_len UNUSED,
-		      struct err *e)
-{
-	const struct update *u = arg;
-
-	return cgroup_limit(u->cgroups, u->path, &u->limits, e);
-}
-
-static void update_done(void *owner, const struct err *e, const void *out UNUSED,
-			size_t out_len UNUSED)
-{
-	struct update *u = owner;
-	process_done_fn done = u->done;
-	void *done_owner = u->owner;
-
-	update_free(u);
-	done(done_owner, e);
-}
-
-static struct update *update_new(const struct container *c, const struct cgroup_limits *l)
-{
-	struct update *u = mem_new(1, sizeof(*u));
-
-	if (!u)
-		return NULL;
-	arena_init(&u->arena, 65536);
-	u->cgroups = c->host->cgroups;
-	u->limits = *l;
-	u->path = arena_strdup(&u->arena, c->cgroup_path);
-	u->limits.cpus = arena_strdup(&u->arena, l->cpus);
-	u->limits.mems = arena_strdup(&u->arena, l->mems);
-	if (u->path && (u->limits.cpus || !l->cpus) && (u->limits.mems || !l->mems))
-		return u;
-	update_free(u);
-	return NULL;
-}
-
-static struct update *update_start(struct container *c, const struct cgroup_limits *l,
-				   uint64_t deadline_ms, struct err *e)
-{
-	struct job_opts opts = { .what = "set limits",
-				 .deadline_ms = deadline_ms,
-				 .n_keep_fds = 1 };
-	struct update *u;
-
-	if (container_allows(c, CONTAINER_DO_UPDATE, e) < 0)
-		return NULL;
-	if (!c->cgroup_path) {
-		err_set(e, RC_FAILED_PRECONDITION, "container %s has no cgroup", c->id);
-		return NULL;
-	}
-	opts.keep_fds = &c->host->cgroups->fd;
-	u = update_new(c, l);
-	if (!u)
-		err_sys(e, ENOMEM, "set limits");
-	else if (job_start(c->host->loop, &opts, update_job, u, update_done, u, e))
-		return u;
-	update_free(u);
-	return NULL;
-}
-
-void container_update(struct container *c, const struct cgroup_limits *l, uint64_t deadline_ms,
-		      process_done_fn done, void *owner)
-{
-	struct err e = { 0 };
-	struct update *u = update_start(c, l, deadline_ms, &e);
-
-	if (!u) {
-		done(owner, &e);
-		return;
-	}
-	u->done = done;
-	u->owner = owner;
 }

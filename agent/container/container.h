@@ -11,12 +11,13 @@
 #ifndef MOTE_CONTAINER_CONTAINER_H
 #define MOTE_CONTAINER_CONTAINER_H
 
+#include "container/freeze.h"
 #include "container/hooks.h"
+#include "container/oom.h"
 #include "container/process.h"
 #include "container/rootfs.h"
 #include "event/job.h"
 #include "event/step.h"
-#include "kernel/cgroup.h"
 
 /* bytes that one container's spec and plan may take */
 #define CONTAINER_ARENA_MAX	(16u << 20)
@@ -26,7 +27,9 @@ enum container_state {
 	CONTAINER_CREATING,
 	CONTAINER_CREATED,
 	CONTAINER_RUNNING,
+	CONTAINER_PAUSING,
 	CONTAINER_PAUSED,
+	CONTAINER_RESUMING,
 	CONTAINER_STOPPED,	/* the first process has exited */
 	CONTAINER_REMOVING,
 	CONTAINER_STATES
@@ -51,6 +54,9 @@ struct container_host {
 	const char *run_dir;	/* "/run/kata-containers"; bundles are made below */
 	const struct cgroup_root *cgroups;
 	size_t pipe_bytes;	/* agent.container_pipe_size; 0: the kernel's */
+	/* A process of that container was killed for want of memory. NULL: nobody asks */
+	void (*oom)(void *arg, const char *id);
+	void *oom_arg;
 };
 
 struct container {
@@ -62,7 +68,7 @@ struct container {
 	char *bundle;			/* run_dir/id */
 	/* relative to host->cgroups; NULL before container_create, or without cgroups */
 	char *cgroup_path;
-	int cgroup_fd;			/* version 2: its directory, for OOM watches; -1 else */
+	int cgroup_fd;			/* version 2: its directory; -1 else */
 	enum container_state state;
 	struct process *init;		/* never NULL */
 	struct list processes;		/* the first process included */
@@ -72,6 +78,8 @@ struct container {
 	/* why the create failed, while what it made is cleared away */
 	struct err failed;
 	enum container_state paused_from;
+	struct freeze freeze;
+	struct oom_watch oom;
 	struct job *job;		/* the one that runs for this container, or NULL */
 	struct hooks_state hooks_state;	/* what the hooks that run now are told */
 	const struct spec_hook_list *hooks;
@@ -113,12 +121,15 @@ void container_start(struct container *c, uint64_t deadline_ms, process_done_fn 
 /* SIGKILL to every process in the container's cgroup. */
 int container_kill_all(struct container *c, struct err *e);
 
-/* Freezes or thaws the cgroup (the kernel completes it on its own). */
-int container_pause(struct container *c, struct err *e);
-int container_resume(struct container *c, struct err *e);
+/* Freezes or thaws every process in the cgroup; done when it is so, DEADLINE_EXCEEDED (and all go on
+ * as before) when they do not in time. FAILED_PRECONDITION in the wrong state, without a freezer,
+ * or when the container ends meanwhile. */
+void container_pause(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
+void container_resume(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
 
-/* Sets limits; done when the job has. l and its strings are the caller's until then. */
-void container_update(struct container *c, const struct cgroup_limits *l, uint64_t deadline_ms,
+/* Sets limits, and device rules if there are any in the place of those that were; done when the job
+ * has. What r does not say stays. r is the caller's until then. */
+void container_update(struct container *c, const struct spec_resources *r, uint64_t deadline_ms,
 		      process_done_fn done, void *owner);
 
 /* Kills all, waits until all are reaped and the cgroup is empty, removes the cgroup and the

@@ -201,14 +201,28 @@ static int open_streams(struct process *p, struct err *e)
 	return 0;
 }
 
+/* A group whose processes have moved into groups of their own below it, as an init does, takes no
+ * more of them (version 2): an exec goes where the first process is. */
+static int open_inner_group(const struct process *p)
+{
+	const struct container *c = p->container;
+
+	if (is_first(p) || c->cgroup_fd < 0 || !cgroup_is_inner(c->cgroup_fd))
+		return -1;
+	return cgroup_open_of_pid(c->host->cgroups, c->cgroup_path, c->init->pid);
+}
+
 static int make(struct process *p, struct err *e)
 {
+	AUTO_FD inner = open_inner_group(p);
 	int r;
 
 	if (open_streams(p, e) < 0)
 		return -1;
+	p->stage.cgroup_fd = inner >= 0 ? inner : p->container->cgroup_fd;
 	r = spawn_start(&p->spawn, p->container->host->loop, &p->stage, p->deadline_ms, &events, e);
 	streams_close_child(p->stage.stdio);
+	p->stage.cgroup_fd = p->container->cgroup_fd;
 	return r;
 }
 
@@ -226,7 +240,6 @@ static void begin(struct process *p, uint64_t deadline_ms, process_done_fn done,
 	p->stage.process = p->spec;
 	p->stage.cgroups = c->host->cgroups;
 	p->stage.cgroup_path = c->cgroup_path;
-	p->stage.cgroup_fd = c->cgroup_fd;
 	if (make(p, &p->failed) < 0)
 		fail_later(p);
 }
@@ -444,5 +457,7 @@ int process_signal(struct process *p, unsigned int signo, struct err *e)
 		r = clone_pidfd_signal(p->pidfd, (int)signo);
 	else
 		r = kill(p->pid, (int)signo) < 0 ? -errno : 0;
+	if (signo == SIGKILL && p->container->cgroup_path)
+		freeze_killed(p->container);
 	return r < 0 && r != -ESRCH ? err_sys(e, -r, "signal %u to process %s", signo, p->id) : 0;
 }

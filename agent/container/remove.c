@@ -82,34 +82,90 @@ static enum step_result remove_processes(struct steps *s, struct err *e UNUSED)
 	return STEP_PARK;
 }
 
-/* The kernel counts a reaped process a moment longer. */
-static void cgroup_look(struct timer *t)
-{
-	struct container *c = container_of(t, struct container, poll);
-	int r = cgroup_remove(c->host->cgroups, c->cgroup_path);
-	struct err e = { 0 };
+/* --- the cgroup: a group that is empty goes at once; groups that the container made below it are a
+ * job's work, since there may be any number of them --- */
 
-	if (r == -EBUSY) {
-		look_again(c, cgroup_look);
-		return;
-	}
-	if (r < 0)
-		log_warn("container", "remove cgroup %s: %s", c->cgroup_path, strerror(-r));
-	steps_resume(&c->steps, &e);
+static void cgroup_look(struct timer *t);
+
+static int nested_job(void *arg, void *out, size_t out_cap UNUSED, size_t *out_len, struct err *e)
+{
+	const struct container *c = arg;
+	int r = cgroup_remove(c->host->cgroups, c->cgroup_path);
+
+	*(bool *)out = r == -EBUSY;
+	*out_len = sizeof(bool);
+	if (r == 0 || r == -EBUSY)
+		return 0;
+	return err_sys(e, -r, "remove cgroup %s", c->cgroup_path);
 }
 
 /* All its processes are gone: a group that cannot be removed keeps nobody's container. */
+static void give_up_cgroup(const struct container *c, const struct err *e)
+{
+	if (err_is_set(e))
+		log_warn("container", "container %s: %s", c->id, e->msg);
+}
+
+static void nested_done(void *owner, const struct err *e, const void *out, size_t out_len)
+{
+	struct container *c = owner;
+	struct err none = { 0 };
+
+	c->job = NULL;
+	if (!err_is_set(e) && out_len == sizeof(bool) && *(const bool *)out) {
+		kill_everything(c);
+		look_again(c, cgroup_look);
+		return;
+	}
+	give_up_cgroup(c, e);
+	steps_resume(&c->steps, &none);
+}
+
+/* 0: it is gone; 1: later; -1 with e. The kernel counts a reaped process a moment longer. */
+static int try_remove(struct container *c, struct err *e)
+{
+	struct job_opts opts = { .what = "remove cgroups",
+				 .deadline_ms = CLOCK_NEVER,
+				 .keep_fds = &c->host->cgroups->fd,
+				 .n_keep_fds = 1,
+				 .out_max = sizeof(bool) };
+	int r = cgroup_remove_leaf(c->host->cgroups, c->cgroup_path);
+
+	if (r == -EBUSY && !cgroup_has_groups(c->host->cgroups, c->cgroup_path)) {
+		kill_everything(c);
+		look_again(c, cgroup_look);
+		return 1;
+	}
+	if (r == -EBUSY) {
+		c->job = job_start(c->host->loop, &opts, nested_job, c, nested_done, c, e);
+		return c->job ? 1 : -1;
+	}
+	return r < 0 ? err_sys(e, -r, "remove cgroup %s", c->cgroup_path) : 0;
+}
+
+static void cgroup_look(struct timer *t)
+{
+	struct container *c = container_of(t, struct container, poll);
+	struct err e = { 0 }, none = { 0 };
+
+	if (try_remove(c, &e) > 0)
+		return;
+	give_up_cgroup(c, &e);
+	steps_resume(&c->steps, &none);
+}
+
 static enum step_result remove_cgroup(struct steps *s, struct err *e UNUSED)
 {
 	struct container *c = container_of_steps(s);
-	int r = c->cgroup_path ? cgroup_remove(c->host->cgroups, c->cgroup_path) : 0;
+	struct err failed = { 0 };
 
-	if (r == -EBUSY) {
-		look_again(c, cgroup_look);
+	if (!c->cgroup_path)
+		return STEP_DONE;
+	oom_look(c);
+	oom_stop(c);
+	if (try_remove(c, &failed) > 0)
 		return STEP_PARK;
-	}
-	if (r < 0)
-		log_warn("container", "remove cgroup %s: %s", c->cgroup_path, strerror(-r));
+	give_up_cgroup(c, &failed);
 	return STEP_DONE;
 }
 
@@ -228,6 +284,7 @@ void container_remove(struct container *c, uint64_t deadline_ms, process_done_fn
 		done(owner, &e);
 		return;
 	}
+	freeze_abort(c, "is being removed");
 	c->state = CONTAINER_REMOVING;
 	c->done = done;
 	c->done_owner = owner;

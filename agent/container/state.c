@@ -13,7 +13,9 @@ static const struct {
 	[CONTAINER_CREATING] = { "being created", 0 },
 	[CONTAINER_CREATED] = { "created", ALIVE | BIT(START) | BIT(PAUSE) },
 	[CONTAINER_RUNNING] = { "running", ALIVE | BIT(EXEC) | BIT(PAUSE) },
+	[CONTAINER_PAUSING] = { "being paused", ALIVE },
 	[CONTAINER_PAUSED] = { "paused", ALIVE | BIT(RESUME) },
+	[CONTAINER_RESUMING] = { "being resumed", ALIVE },
 	[CONTAINER_STOPPED] = { "stopped", BIT(SIGNAL) | BIT(STATS) | BIT(REMOVE) },
 	[CONTAINER_REMOVING] = { "being removed", BIT(REMOVE) },
 };

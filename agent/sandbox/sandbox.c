@@ -55,7 +55,10 @@ struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, str
 		.run_dir = SANDBOX_RUN_DIR,
 		.pipe_bytes = opts->pipe_bytes,
 		.cgroups = &s->cgroups,
+		.oom = oom_queue_add,
+		.oom_arg = &s->oom,
 	};
+	oom_queue_init(&s->oom);
 	list_init(&s->containers);
 	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
 		s->nsfd[i] = -1;
@@ -82,6 +85,7 @@ void sandbox_free(struct sandbox *s)
 	sandbox_containers_fini(s);
 	storage_refs_fini(&s->own);
 	storages_fini(&s->storages);
+	oom_queue_fini(&s->oom);
 	cgroup_root_fini(&s->cgroups);
 	device_monitor_free(s->monitor);
 	close_namespaces(s);

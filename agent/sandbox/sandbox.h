@@ -12,6 +12,7 @@
 
 #include "container/container.h"
 #include "device/device.h"
+#include "sandbox/oom.h"
 #include "sandbox/storages.h"
 
 #define SANDBOX_RUN_DIR "/run/kata-containers"
@@ -44,6 +45,7 @@ struct sandbox {
 	char id[128], hostname[65];
 	struct container_host host;
 	struct cgroup_root cgroups;
+	struct oom_queue oom;
 	struct list containers;
 	struct container *
 		pid_owner; /* the first container: whose pid namespace others may share. Borrowed */

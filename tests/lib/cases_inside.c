@@ -67,26 +67,40 @@ static void control_groups_v1(void **state)
 	run_inside("test_cgroup", "*", names);
 }
 
-static void pause_and_limits(void **state)
+static void container_groups(void **state)
 {
-	static const char *const pause[] = { "pause_and_resume", NULL };
-	static const char *const limits[] = { "limits_are_set", NULL };
+	static const char *const names[] = { "limits_are_set",
+					     "limit_without_file",
+					     "usage_is_checked",
+					     "devices_are_denied",
+					     "devices_are_allowed",
+					     "devices_change",
+					     "pause_and_resume",
+					     "pause_before_the_start",
+					     "pause_too_late",
+					     "kill_paused",
+					     "signal_paused",
+					     "remove_while_pausing",
+					     "counters",
+					     "counters_of_one_that_goes",
+					     "out_of_memory",
+					     "own_groups",
+					     NULL };
 
 	(void)state;
-	run_inside("test_container_process", pause[0], pause);
-	run_inside("test_container_process", limits[0], limits);
+	run_inside("test_container_cgroup", "*", names);
 }
 
-const char *const cases_inside_programs[] = { "test_cgroup", "test_container_process", NULL };
+const char *const cases_inside_programs[] = { "test_cgroup", "test_container_cgroup", NULL };
 
 const struct CMUnitTest cases_inside_v2[] = {
 	cmocka_unit_test(control_groups_v2),
-	cmocka_unit_test(pause_and_limits),
+	cmocka_unit_test(container_groups),
 	{ 0 },
 };
 
 const struct CMUnitTest cases_inside_v1[] = {
 	cmocka_unit_test(control_groups_v1),
-	cmocka_unit_test(pause_and_limits),
+	cmocka_unit_test(container_groups),
 	{ 0 },
 };

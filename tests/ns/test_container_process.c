@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The processes of a container: execs, signals, the freezer and limits, their streams. */
+/* The processes of a container: execs, signals, their streams. */
 #include "lib/container_fixture.h"
 
 #include <fcntl.h>
@@ -131,7 +131,7 @@ static void exec_when_init_is_dead(void **state UNUSED)
 	drop(c);
 }
 
-/* --- signals, freezer, limits --- */
+/* --- signals --- */
 
 static void term_without_handler(void **state UNUSED)
 {
@@ -176,44 +176,6 @@ static void kill_all(void **state UNUSED)
 	assert_int_equal(container_kill_all(c, &e), 0);
 	assert_int_equal(wait_exit(c->init), 137);
 	assert_int_equal(wait_exit(p), 137);
-	drop(c);
-}
-
-static void pause_and_resume(void **state UNUSED)
-{
-	struct container *c = SHELL("c1", "sleep 1000");
-	struct err e = { 0 };
-
-	create(c);
-	start(c);
-	assert_int_equal(container_pause(c, &e), 0);
-	assert_int_equal(c->state, CONTAINER_PAUSED);
-	assert_int_equal(container_pause(c, &e), -1);
-	assert_int_equal(e.rc, RC_FAILED_PRECONDITION);
-	err_clear(&e);
-	assert_int_equal(container_resume(c, &e), 0);
-	assert_int_equal(c->state, CONTAINER_RUNNING);
-	assert_int_equal(container_pause(c, &e), 0);
-	drop(c);	/* also frozen */
-}
-
-static void limits_are_set(void **state UNUSED)
-{
-	struct container *c = SHELL("c1", "sleep 1000");
-	struct cgroup_limits l;
-	struct told t = { 0 };
-
-	c->spec->linux.resources = spec_resources_new(&c->arena);
-	assert_non_null(c->spec->linux.resources);
-	c->spec->linux.resources->limits.pids = 20;
-	create(c);
-	start(c);
-	cgroup_limits_init(&l);
-	l.pids = 30;
-	container_update(c, &l, CLOCK_NEVER, told_fn, &t);
-	turn_until(&t.yes);
-	if (err_is_set(&t.e))
-		fail_msg("%s", t.e.msg);
 	drop(c);
 }
 
@@ -295,20 +257,9 @@ static void grandchild_holds_the_pipe(void **state UNUSED)
 }
 
 /* A host need not have what these need: cases_inside.c runs this program in guests that do. */
-static bool has_freezer(void)
-{
-	return host.cgroups && (host.cgroups->version == CGROUP_VERSION_2 ||
-				(host.cgroups->controllers & CGROUP_FREEZER));
-}
-
-static bool has_pids(void)
-{
-	return host.cgroups && (host.cgroups->controllers & CGROUP_PIDS);
-}
-
 int main(void)
 {
-	static const struct CMUnitTest always[] = {
+	const struct CMUnitTest tests[] = {
 		TEST(exec_in_time),
 		TEST(exec_joins),
 		TEST(exec_of_nothing),
@@ -322,25 +273,12 @@ int main(void)
 		TEST(terminal),
 		TEST(grandchild_holds_the_pipe),
 	};
-	static const struct CMUnitTest freezes = TEST(pause_and_resume), limits = TEST(limits_are_set);
-	struct CMUnitTest tests[COUNT_OF(always) + 2];
 	int failed = 0;
 
 	/* Without cgroups, and in each version that this machine has. */
-	if (getenv("MOTE_ONLY"))
-		cmocka_set_test_filter(getenv("MOTE_ONLY"));
-	memcpy(tests, always, sizeof(always));
-	for (int version = 0; version <= 2; version++) {
-		size_t n = COUNT_OF(always);
-
-		if (!fixture_cgroups(version))
-			continue;
-		if (has_freezer())
-			tests[n++] = freezes;
-		if (has_pids())
-			tests[n++] = limits;
-		failed += _cmocka_run_group_tests("tests", tests, n, fixture_group_setup,
-						  fixture_group_teardown);
-	}
+	for (int version = 0; version <= 2; version++)
+		if (fixture_cgroups(version))
+			failed += cmocka_run_group_tests(tests, fixture_group_setup,
+							 fixture_group_teardown);
 	return failed;
 }

@@ -16,7 +16,9 @@ static void table(void **state)
 		[CONTAINER_CREATING] = "--------",
 		[CONTAINER_CREATED] = "y-yyyy-y",
 		[CONTAINER_RUNNING] = "-yyyyy-y",
+		[CONTAINER_PAUSING] = "--yyy--y",
 		[CONTAINER_PAUSED] = "--yyy-yy",
+		[CONTAINER_RESUMING] = "--yyy--y",
 		[CONTAINER_STOPPED] = "--y-y--y",
 		[CONTAINER_REMOVING] = "-------y",
 	};
