@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From Kata's messages to the neutral model, and the only place that knows both. What a message
+ * From Kata's messages to the neutral model and back, and the only place that knows both. What a message
  * says is copied into the arena given: nothing points into the call. An unknown word or a number
  * out of range is INVALID_ARGUMENT naming the field. Pure.
  */
@@ -9,6 +9,7 @@
 
 #include "agent.pb-c.h"
 #include "container/spec.h"
+#include "container/stats.h"
 #include "storage/storage.h"
 
 /* Fills an empty spec (spec_new) from the message. */
@@ -19,6 +20,10 @@ struct spec_process *convert_process(const Grpc__Process *in, struct arena *a, s
 
 struct spec_resources *convert_resources(const Grpc__LinuxResources *in, struct arena *a,
 					 struct err *e);
+
+/* Fills out, which points into `in` and the arena. */
+int convert_stats(const struct container_stats *in, struct arena *a,
+		  Grpc__StatsContainerResponse *out, struct err *e);
 
 /* n requests; NULL with e. n 0 gives a valid pointer. */
 struct storage_req *convert_storages(Grpc__Storage *const *in, size_t n, struct arena *a,

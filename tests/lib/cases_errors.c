@@ -174,7 +174,8 @@ static void unimplemented(void **state)
 		"CreateSandbox",  "DestroySandbox",  "GetGuestDetails", "CreateContainer",
 		"StartContainer", "RemoveContainer", "ExecProcess",     "SignalProcess",
 		"WaitProcess",    "WriteStdin",      "ReadStdout",      "ReadStderr",
-		"CloseStdin",     "TtyWinResize",
+		"CloseStdin",     "TtyWinResize",    "UpdateContainer", "StatsContainer",
+		"PauseContainer", "ResumeContainer", "GetOOMEvent",
 	};
 	struct rig *r = cases_rig;
 	const ProtobufCServiceDescriptor *d = &grpc__agent_service__descriptor;
