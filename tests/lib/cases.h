@@ -20,7 +20,8 @@ extern const struct CMUnitTest cases_life[], cases_streams[], cases_errors[], ca
 	cases_process[], cases_many[], cases_guest[], cases_bounds[], cases_races[],
 	cases_host[], cases_stall[], cases_limits[], cases_inside_v1[], cases_inside_v2[],
 	cases_disk[], cases_peer[],
-	cases_cgroup[];
+	cases_cgroup[],
+	cases_freezer[];
 
 /* Gives the rig what cases_disk wants. */
 void disks_of(struct rig *r);

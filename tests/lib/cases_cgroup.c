@@ -513,13 +513,52 @@ static void paths(void **state)
 	}
 }
 
+/* For every agent: a freezer is in every tree of version 2. One waiter goes, the other is still
+ * there when the agent ends. */
+static void oom_waiters_park(void **state)
+{
+	struct rig *r = cases_rig;
+	static struct rig_pending gone, stays;
+	struct client *other = rig_connect(r);
+
+	(void)state;
+	assert_non_null(other);
+	rig_send(r, other, 0, &gone, "GetOOMEvent", "{}");
+	assert_done(r, rig_call_on(r, other, 10000, "grpc.Health/Check", "{}"));
+	client_free(other);
+	rig_send(r, r->client, 0, &stays, "GetOOMEvent", "{}");
+	assert_done(r, rig_call(r, "grpc.Health/Check", "{}"));
+	assert_false(stays.done);
+}
+
+static void counters_anywhere(void **state)
+{
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+	struct rig_container what = { .args = "[\"sleep\",\"1000\"]" };
+
+	(void)state;
+	assert_done(r, rig_create(r, id, &what));
+	assert_done(r, on_container(r, "StatsContainer", id));
+	assert_true(NUMBER(r, "cgroup_stats", "cpu_stats", "cpu_usage", "total_usage") > 0);
+	assert_done(r, on_container(r, "StartContainer", id));
+	assert_done(r, on_container(r, "UpdateContainer", id));
+	assert_done(r, rig_remove(r, id));
+}
+
+const struct CMUnitTest cases_freezer[] = {
+	cmocka_unit_test(end_of_a_paused_one),
+	cmocka_unit_test(counters_anywhere),
+	cmocka_unit_test(oom_waiters_park),
+	{ 0 },
+};
+
 const struct CMUnitTest cases_cgroup[] = {
 	cmocka_unit_test(limits),
 	cmocka_unit_test(limits_refused),
 	cmocka_unit_test(limits_of_devices),
 	cmocka_unit_test(counters),
 	cmocka_unit_test(pause_and_resume),
-	cmocka_unit_test(end_of_a_paused_one),
 	cmocka_unit_test(out_of_memory),
 	cmocka_unit_test(oom_waiter_goes),
 	cmocka_unit_test(devices),
