@@ -95,6 +95,14 @@ static void add_mount(struct container *c, const char *at, const char *type,
 	};
 }
 
+const char *group_of(const char *id)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "/mote-%d-%s", (int)getpid(), id);
+	return path;
+}
+
 struct container *container_with(const char *id, const char *const *argv)
 {
 	static const enum ns_type own[] = { NS_MNT, NS_PID, NS_IPC, NS_UTS };
@@ -112,6 +120,7 @@ struct container *container_with(const char *id, const char *const *argv)
 		c->spec->process->caps->permitted = caps_all();
 	c->spec->root.path = rootfs;
 	c->spec->hostname = "box";
+	c->spec->linux.cgroups_path = arena_strdup(&c->arena, group_of(id));
 	for (size_t i = 0; i < COUNT_OF(own); i++)
 		c->spec->linux.ns[own[i]].want = true;
 	c->spec->mounts = ARENA_ARRAY(&c->arena, struct spec_mount, 8);

@@ -33,6 +33,10 @@ void assert_contains(const char *text, const char *part);
 void turn_until(const bool *flag);
 void turn_for(int ms);
 
+/* The cgroup of a container of this program: another program that runs these tests at the same time
+ * shall not kill or freeze it. In a static buffer. */
+const char *group_of(const char *id);
+
 /* A container whose spec runs `argv` (NULL-terminated) as root with every capability, own
  * namespaces, /proc and /dev. */
 struct container *container_with(const char *id, const char *const *argv);

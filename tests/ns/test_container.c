@@ -69,11 +69,11 @@ static void bundle_and_cgroup_go(void **state UNUSED)
 	snprintf(bundle, sizeof(bundle), "%s", c->bundle);
 	assert_int_equal(stat(bundle, &st), 0);
 	if (host.cgroups)
-		assert_int_equal(cgroup_populated(host.cgroups, "/c1"), 1);
+		assert_int_equal(cgroup_populated(host.cgroups, group_of("c1")), 1);
 	drop(c);
 	assert_int_equal(stat(bundle, &st), -1);
 	if (host.cgroups)
-		assert_true(cgroup_open(host.cgroups, "/c1", 0) < 0);
+		assert_true(cgroup_open(host.cgroups, group_of("c1"), 0) < 0);
 }
 
 /* --- what the process sees --- */

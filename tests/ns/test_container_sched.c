@@ -295,7 +295,6 @@ static void exec_is_in_its_group(void **state UNUSED)
 {
 	struct container *c = SHELL("c1", "sleep 1000");
 
-	c->spec->linux.cgroups_path = arena_printf(&c->arena, "/mote-sched-%d", (int)getpid());
 	c->spec->process->exec_cpus_initial = "0";
 	create(c);
 	start(c);
