@@ -151,12 +151,14 @@ static void readonly_root_and_masks(void **state UNUSED)
 		"c1",
 		"touch /mote-x; ls /etc | wc -l; wc -c </proc/version;"
 		"echo y 2>/dev/null >/proc/sys/kernel/domainname || echo ro; touch /dev/x && echo dev");
+	char path[128];
 
 	c->spec->root.readonly = true;
 	c->spec->linux.masked_paths = strings(&c->arena, masked);
 	c->spec->linux.readonly_paths = strings(&c->arena, readonly);
 	assert_string_equal(output_of(c, 0), "0\n0\nro\ndev\n");
-	assert_int_equal(access("/tmp/mote-x", F_OK), -1);
+	snprintf(path, sizeof(path), "%s/mote-x", rootfs);
+	assert_int_equal(access(path, F_OK), -1);
 }
 
 static void cwd_is_made(void **state UNUSED)
