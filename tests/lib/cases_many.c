@@ -84,23 +84,23 @@ static void at_once(void **state)
 	if (in_namespaces(r))
 		measure(r, &before);
 	for (int i = 0; i < AT_ONCE; i++) {
-		snprintf(id, sizeof(id), "many-%d", i);
+		snprintf(id, sizeof(id), "many-%d-%d", (int)getpid(), i);
 		assert_done(r, rig_run(r, id, &what));
 	}
 	for (int i = 0; i < AT_ONCE * EXECS; i++) {
-		snprintf(id, sizeof(id), "many-%d", i % AT_ONCE);
+		snprintf(id, sizeof(id), "many-%d-%d", (int)getpid(), i % AT_ONCE);
 		snprintf(exec_id, sizeof(exec_id), "exec-%d", i / AT_ONCE);
 		assert_done(r, rig_exec(r, id, exec_id, "cat /proc/1/comm; exit 3"));
 	}
 	for (int i = 0; i < AT_ONCE * EXECS; i++) {
-		snprintf(id, sizeof(id), "many-%d", i % AT_ONCE);
+		snprintf(id, sizeof(id), "many-%d-%d", (int)getpid(), i % AT_ONCE);
 		snprintf(exec_id, sizeof(exec_id), "exec-%d", i / AT_ONCE);
 		assert_int_equal(rig_read(r, "ReadStdout", id, exec_id), 4);
 		assert_int_equal(rig_read(r, "ReadStderr", id, exec_id), 0);
 		assert_int_equal(rig_wait(r, id, exec_id), 3);
 	}
 	for (int i = 0; i < AT_ONCE; i++) {
-		snprintf(id, sizeof(id), "many-%d", i);
+		snprintf(id, sizeof(id), "many-%d-%d", (int)getpid(), i);
 		assert_done(r, rig_call(r, "CloseStdin", "{\"container_id\":\"%s\"}", id));
 		assert_int_equal(rig_wait(r, id, id), 0);
 		assert_done(r, rig_remove(r, id));

@@ -95,6 +95,7 @@ static void add_mount(struct container *c, const char *at, const char *type,
 	};
 }
 
+/* Of this program alone: the machine's tree of groups is one for all that run at a time. */
 const char *group_of(const char *id)
 {
 	static char path[64];

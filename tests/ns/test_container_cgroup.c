@@ -84,7 +84,7 @@ static void limit_without_file(void **state UNUSED)
 	e = create_fails(c);
 	assert_int_equal(e.rc, RC_FAILED_PRECONDITION);
 	assert_contains(e.msg, "hugetlb.3MB");
-	assert_int_equal(cgroup_open(host.cgroups, "/c1", 0), -ENOENT);
+	assert_int_equal(cgroup_open(host.cgroups, group_of("c1"), 0), -ENOENT);
 }
 
 static void usage_is_checked(void **state UNUSED)
@@ -120,9 +120,9 @@ static bool has_devices(void)
 		return false;
 	if (v1())
 		return has(CGROUP_DEVICES);
-	if (cgroup_create(host.cgroups, "/probe", &e) == 0)
-		yes = cgroup_devices_set(host.cgroups, "/probe", NULL, 0, 0, &e) == 0;
-	cgroup_remove(host.cgroups, "/probe");
+	if (cgroup_create(host.cgroups, group_of("probe"), &e) == 0)
+		yes = cgroup_devices_set(host.cgroups, group_of("probe"), NULL, 0, 0, &e) == 0;
+	cgroup_remove(host.cgroups, group_of("probe"));
 	return yes;
 }
 
@@ -455,7 +455,7 @@ static void own_groups(void **state UNUSED)
 	assert_int_equal(container_kill_all(c, &e), 0);
 	assert_int_equal(wait_exit(c->init), 128 + 9);
 	drop(c);
-	assert_int_equal(cgroup_open(host.cgroups, "/c1", 0), -ENOENT);
+	assert_int_equal(cgroup_open(host.cgroups, group_of("c1"), 0), -ENOENT);
 }
 
 static bool has_pids(void)
