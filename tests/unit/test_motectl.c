@@ -15,6 +15,7 @@
 #include "lib/pbjson.h"
 #include "lib/schema.h"
 #include "lib/spec.h"
+#include "vm/vm_accel.h"
 #include "vm/vm_args.h"
 
 #include <cmocka.h>
@@ -82,6 +83,7 @@ static void qemu_with_everything(void **state UNUSED)
 	};
 	struct vm_plan p = {
 		.opts = &o, .qemu = "/usr/bin/qemu", .kernel = "/k", .initrd = "/i", .accel = "tcg",
+		.tsc_khz = 2596146,
 		.qmpfd = 10, .consolefd = 11, .vsockfd = 12, .share_fds = { 13, 14 },
 	};
 
@@ -113,6 +115,20 @@ static void pci_paths_name_the_slots_of_the_command_line(void **state UNUSED)
 
 	for (size_t i = 0; i < COUNT_OF(want); i++)
 		assert_string_equal(vm_drive_pci_path(&o, i, path), want[i]);
+}
+
+/* Whatever the rate is: measured again it is the same, and it is one that a processor can have. */
+static void the_counters_rate_is_measured(void **state UNUSED)
+{
+	uint32_t first = vm_accel_tsc_khz(), again = vm_accel_tsc_khz();
+
+#if defined(__x86_64__)
+	assert_in_range(first, 100000, 20000000);
+	assert_in_range(again, first - first / 100, first + first / 100);
+#else
+	assert_int_equal(first, 0);
+	assert_int_equal(again, 0);
+#endif
 }
 
 static void too_much_is_refused(void **state UNUSED)
@@ -292,6 +308,7 @@ int main(void)
 		cmocka_unit_test(qemu_with_everything),
 		cmocka_unit_test(qemu_with_kvm_and_vhost),
 		cmocka_unit_test(pci_paths_name_the_slots_of_the_command_line),
+		cmocka_unit_test(the_counters_rate_is_measured),
 		cmocka_unit_test(too_much_is_refused),
 		cmocka_unit_test(spec_over_an_image),
 		cmocka_unit_test(spec_with_everything),

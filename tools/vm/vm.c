@@ -190,6 +190,7 @@ static int find_all(struct loop *l, struct vm_plan *p, struct found *f, struct e
 	else if (find_one(o->initrd, VM_FIND_INITRD, f->initrd, &p->initrd, e) < 0)
 		return -1;
 	p->accel = o->accel ? o->accel : vm_accel_choose(l, p->qemu, o->cancel);
+	p->tsc_khz = str_eq(p->accel, "tcg") ? vm_accel_tsc_khz() : 0;
 	return 0;
 }
 

@@ -15,4 +15,10 @@
  * proof to make. */
 const char *vm_accel_choose(struct loop *l, const char *qemu, const bool *cancel);
 
+/* How fast the processor's time stamp counter runs, in kHz; 0: it has none that we know. An emulated
+ * guest sees the same counter and takes it for its clock, but measures it against emulated timers:
+ * on a busy machine it arrives at a fraction, and its time runs that much faster. So it is told.
+ * Waits a few milliseconds. */
+uint32_t vm_accel_tsc_khz(void);
+
 #endif

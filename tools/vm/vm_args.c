@@ -95,12 +95,15 @@ static void add_machine(struct args *a, const struct vm_plan *p)
 static void add_boot(struct args *a, const struct vm_plan *p)
 {
 	const char *more = p->opts->cmdline ? p->opts->cmdline : "";
+	const char *clock = p->tsc_khz ? arena_printf(a->arena, " tsc_early_khz=%u", p->tsc_khz) : "";
 
 	addf(a, "-kernel", "%s", p->kernel);
 	if (p->initrd)
 		addf(a, "-initrd", "%s", p->initrd);
-	addf(a, "-append", "%s%s%s%s", CMDLINE, strstr(more, HIERARCHY "=") ? "" : CMDLINE_V2,
-	     *more ? " " : "", more);
+	if (!clock)
+		a->failed = true;
+	addf(a, "-append", "%s%s%s%s%s", CMDLINE, strstr(more, HIERARCHY "=") ? "" : CMDLINE_V2,
+	     clock ? clock : "", *more ? " " : "", more);
 }
 
 static void add_channels(struct args *a, const struct vm_plan *p)

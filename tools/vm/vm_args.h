@@ -8,6 +8,7 @@
 struct vm_plan {
 	const struct vm_opts *opts;
 	const char *qemu, *kernel, *initrd, *accel;	/* decided; initrd NULL: none */
+	uint32_t tsc_khz;		/* of an emulated guest's time stamp counter; 0: not known */
 	int qmpfd, consolefd;		/* QEMU's ends, inherited */
 	int vsockfd; /* the open /dev/vhost-vsock, or the connection to the vsock device */
 	uint32_t kernel_cid; /* for /dev/vhost-vsock; 0: vsockfd is a vhost-user connection */
