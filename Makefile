@@ -232,6 +232,10 @@ fuzz: $(FUZZ) ## long fuzzing: RUNS executions of each target (10 million by def
 fault: $(FAULT) $(H)/mote-agent-fault ## each system call and allocation of every scenario of the create path failing
 	@MOTE_FAULT=whole tests/run --only fault --limit 14400 --build $(B) --host $(H) -v
 
+zoo: agent tools initrd kernel ## real software of the distribution in VMs: nginx, PostgreSQL, systemd… (root; minutes)
+	@tests/zoo/roots >/dev/null
+	@tests/run --only zoo -v --build $(B)
+
 bench: bench-programs all ## measure the agent beside its floors (BENCH="--verbose", "--json", "--help")
 	@MOTE_BUILD=$(CURDIR)/$(B) $(B)/mote-bench $(BENCH)
 
@@ -247,4 +251,4 @@ install: agent tools initrd kernel ## install agent, tools and guest artefacts (
 clean: ## remove build/ (the cache outside stays)
 	rm -rf build
 
-.PHONY: help all setup deps agent tools initrd kernel rootfs run check test fuzz fault bench bench-programs install clean
+.PHONY: help all setup deps agent tools initrd kernel rootfs run check test fuzz fault zoo bench bench-programs install clean
