@@ -109,7 +109,10 @@ class Machine:
         for path in disks:
             argv += ["--drive", path]
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.console, env=environment())
-        lines = read_until(self.process.stdout.fileno(), b"PCI path %x" % (0x10 + len(disks))).decode().split("\n")
+        try:
+            lines = read_until(self.process.stdout.fileno(), b"PCI path %x" % (0x10 + len(disks))).decode().split("\n")
+        except Wrong as e:
+            raise Wrong("the VM: %s\n%s" % (e, "\n".join(self.said()[-5:]))) from e
         self.address = lines[0]
         self.drives = [line.split()[-1] for line in lines[1:] if line]
         self.containers = 0
@@ -122,17 +125,21 @@ class Machine:
         self.process.send_signal(signal.SIGINT)
         status = self.process.wait(LIMIT)
         self.process.stdout.close()
-        self.console.seek(0)
-        text = self.console.read().decode(errors="replace")
+        lines = self.said()
         self.console.close()
         if kind is Skip:
             return
         if kind:
-            print("# the console's end:\n#   " + "\n#   ".join(text.split("\n")[-15:]), flush=True)
+            print("# the console's end:\n#   " + "\n#   ".join(lines[-15:]), flush=True)
             return
-        for word in BAD_WORDS:
-            true(word not in text, "the console says: " + "".join(line for line in text.splitlines(True) if word in line))
+        bad = [line for line in lines if any(word in line for word in BAD_WORDS)]
+        true(not bad, "the console says: " + "\n".join(bad))
         equal(status, 0, "status of the VM")
+
+    def said(self):
+        """The console's lines so far, and what motectl said."""
+        self.console.seek(0)
+        return self.console.read().decode(errors="replace").splitlines()
 
     def call(self, method, **request):
         """One call of the agent's service. The answer, or Refused."""
