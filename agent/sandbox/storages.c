@@ -2,13 +2,8 @@
 /*
  * An entry is one mount point and goes through RESERVED → READY → LEAVING. Who finds an entry that
  * is not READY waits for it; an entry whose job hangs stays RESERVED or LEAVING (a lame duck), so
- * that nobody mounts over it.
- *
- * An add is a walk over the requests: take an entry that is there, or reserve one, wait for its
- * device, plan, run the job, and go on.
+ * that nobody mounts over it. Here: the table, and releasing; storages_add.c is the way in.
  */
-#include "sandbox/storages.h"
-
 #include <fcntl.h>
 
 #include "base/clock.h"
@@ -16,48 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "event/job.h"
-
-#define RELEASE_MS 10000 /* for an unmount that nobody waits for */
-
-enum entry_state { ENTRY_RESERVED, ENTRY_READY, ENTRY_LEAVING };
-
-struct entry {
-	struct list node;
-	enum entry_state state;
-	unsigned int refs;
-	unsigned int flags; /* enum entry_flags */
-	struct storages *table;
-	struct list waiters; /* adds that want it READY or gone */
-	char mount_point[];
-};
-
-enum entry_flags { ENTRY_PINNED = 0x1, ENTRY_KEEP = 0x2 /* nothing to unmount */ };
-
-struct ref {
-	struct list node;
-	struct entry *entry;
-};
-
-struct add {
-	struct storages *table;
-	struct storage_refs *refs, mine;
-	const char *container_id;
-	const struct storage_req *reqs;
-	size_t n, at;
-	uint64_t deadline_ms;
-	storages_done_fn done;
-	void *owner;
-	struct deferred start;
-	struct list waiting; /* on another's entry that is not READY */
-	struct timer patience;
-	const struct storage_driver *driver;
-	struct device_need need;
-	const char *mount_point; /* of reqs[at], in its one spelling */
-	struct storage_plan plan;
-	struct arena arena; /* of reqs[at] */
-	struct entry *entry; /* that this add is setting up */
-	struct err failed;   /* why, while what it made is taken back */
-};
+#include "sandbox/storages_impl.h"
 
 void storages_init(struct storages *t, struct loop *l, struct device_monitor *m,
 		   uint64_t hotplug_timeout_ms)
@@ -100,7 +54,7 @@ size_t storages_count(const struct storages *t)
 	return n;
 }
 
-static struct entry *entry_find(struct storages *t, const char *mount_point)
+struct entry *entry_find(struct storages *t, const char *mount_point)
 {
 	struct entry *en;
 
@@ -110,7 +64,7 @@ static struct entry *entry_find(struct storages *t, const char *mount_point)
 	return NULL;
 }
 
-static struct entry *entry_new(struct storages *t, const char *mount_point)
+struct entry *entry_new(struct storages *t, const char *mount_point)
 {
 	size_t n = strlen(mount_point) + 1;
 	struct entry *en = mem_new(1, sizeof(*en) + n);
@@ -124,28 +78,24 @@ static struct entry *entry_new(struct storages *t, const char *mount_point)
 	return en;
 }
 
-static void add_start(struct deferred *d);
-
-/* Lets those who wait for the entry look again. */
-static void entry_wake(struct entry *en)
+void entry_wake(struct entry *en)
 {
-	struct add *a;
+	struct entry_waiter *w;
 
-	LIST_EACH(a, &en->waiters, struct add, waiting) {
-		list_remove(&a->waiting);
-		timer_cancel(&a->patience);
-		loop_defer(en->table->loop, &a->start, add_start);
+	LIST_EACH(w, &en->waiters, struct entry_waiter, node) {
+		list_remove(&w->node);
+		w->look(w);
 	}
 }
 
-static void entry_free(struct entry *en)
+void entry_free(struct entry *en)
 {
 	entry_wake(en);
 	list_remove(&en->node);
 	free(en);
 }
 
-static int ref_add(struct storage_refs *refs, struct entry *en, struct err *e)
+int ref_add(struct storage_refs *refs, struct entry *en, struct err *e)
 {
 	struct ref *r = mem_new(1, sizeof(*r));
 
@@ -278,7 +228,7 @@ static struct release *release_new(struct storages *t, size_t max, storages_done
 	return r;
 }
 
-static void entry_unmount(struct entry *en)
+void entry_unmount(struct entry *en)
 {
 	struct release *r = release_new(en->table, 1, NULL, NULL);
 
@@ -320,288 +270,4 @@ void storages_release(struct storages *t, struct storage_refs *refs, uint64_t de
 			entry_free(en);
 	}
 	release_start(r, deadline_ms);
-}
-
-/* --- adding ------------------------------------------------------------------------------ */
-
-static void add_next(struct add *a);
-
-static void add_end(struct add *a)
-{
-	storages_done_fn done = a->done;
-	void *owner = a->owner;
-	const struct err e = a->failed;
-
-	arena_fini(&a->arena);
-	free(a);
-	done(owner, &e);
-}
-
-static void add_undone(void *owner, const struct err *e)
-{
-	struct add *a = owner;
-
-	if (err_is_set(e)) {
-		log_warn("storage", "take back what a failed request made: %s", e->msg);
-		storage_refs_fini(&a->mine); /* the mount points stay reserved */
-	}
-	add_end(a);
-}
-
-/* A failure is told when all of it is undone: what comes next removes the directories below. */
-static void add_finish(struct add *a, const struct err *e)
-{
-	struct ref *r;
-
-	a->failed = *e;
-	if (err_is_set(e)) {
-		storages_release(a->table, &a->mine, clock_after(RELEASE_MS), add_undone, a);
-		return;
-	}
-	LIST_EACH(r, &a->mine.refs, struct ref, node) {
-		list_remove(&r->node);
-		list_append(&a->refs->refs, &r->node);
-	}
-	add_end(a);
-}
-
-static void add_fail(struct add *a, struct err *e)
-{
-	err_ctx(e, "storage %zu (%s on %.128s)", a->at, a->reqs[a->at].driver,
-		a->reqs[a->at].mount_point);
-	add_finish(a, e);
-}
-
-/* In the job: all or nothing, so that a failed mount leaves nothing behind even if PID 1 has given
- * up on us. The byte says that this is so. */
-static int mount_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
-{
-	struct add *a = arg;
-	size_t done = 0;
-	struct err undo = { 0 };
-
-	if (out_cap)
-		*(char *)out = 1;
-	*out_len = out_cap;
-	if (storage_execute(&a->plan, &a->reqs[a->at], &done, e) == 0)
-		return 0;
-	storage_undo(&a->plan, done, &undo);
-	return -1;
-}
-
-/* The job outlives the add when it hangs: done and late both get the entry, and the add is found
- * through it. */
-struct mounting {
-	struct add *add;
-	struct entry *entry;
-};
-
-/* A helper that died may have mounted: then the end of the add unmounts. */
-static void mount_failed(struct add *a, struct entry *en, bool undone)
-{
-	struct err none = { 0 };
-
-	if (undone || (a->plan.flags & STORAGE_KEEP))
-		entry_free(en);
-	else if (ref_add(&a->mine, en, &none) < 0)
-		entry_unmount(en);
-}
-
-static void mount_done(void *owner, const struct err *e, const void *out, size_t out_len)
-{
-	struct mounting *m = owner;
-	struct add *a = m->add;
-	struct err err = *e;
-
-	(void)out;
-	if (err.rc == RC_DEADLINE_EXCEEDED) {
-		/* mount_late has m and the entry from here on */
-		add_fail(a, &err);
-		return;
-	}
-	if (err_is_set(&err)) {
-		mount_failed(a, m->entry, out_len > 0);
-		free(m);
-		add_fail(a, &err);
-		return;
-	}
-	m->entry->state = ENTRY_READY;
-	entry_wake(m->entry);
-	m->entry->flags |= a->plan.flags & STORAGE_KEEP ? ENTRY_KEEP : 0;
-	if (ref_add(&a->mine, m->entry, &err) < 0) {
-		entry_unmount(m->entry);
-		free(m);
-		add_fail(a, &err);
-		return;
-	}
-	free(m);
-	a->at++;
-	add_next(a);
-}
-
-/* The hung mount has ended at last, one way or the other: what it made is taken down, then the name
- * is free. */
-static void mount_late(void *owner)
-{
-	struct mounting *m = owner;
-
-	entry_unmount(m->entry);
-	free(m);
-}
-
-static void add_mount(struct add *a, const struct device_found *device, struct err *e)
-{
-	struct storage_ctx ctx = { .container_id = a->container_id, .device = device };
-	struct mounting *m = NULL;
-
-	if (storage_plan_make(a->driver, &a->reqs[a->at], &ctx, &a->arena, &a->plan, e) == 0) {
-		struct job_opts opts = {
-			.what = "mount",
-			.deadline_ms = a->deadline_ms,
-			.out_max = 1,
-			.late = mount_late,
-		};
-
-		m = mem_new(1, sizeof(*m));
-		if (!m)
-			err_sys(e, ENOMEM, "mount");
-		else
-			*m = (struct mounting){ a, a->entry };
-		if (m && job_start(a->table->loop, &opts, mount_job, a, mount_done, m, e))
-			return;
-	}
-	free(m);
-	entry_free(a->entry);
-	add_fail(a, e);
-}
-
-static void add_device_done(void *owner, const struct err *e, const struct device_found *found)
-{
-	struct add *a = owner;
-	struct err err = *e;
-
-	if (!err_is_set(&err)) {
-		add_mount(a, found, &err);
-		return;
-	}
-	entry_free(a->entry);
-	add_fail(a, &err);
-}
-
-/* Reserves the mount point and waits for the device, if the driver needs one. */
-static void add_reserve(struct add *a)
-{
-	const struct storage_req *r = &a->reqs[a->at];
-	uint64_t until = MIN(a->deadline_ms, clock_after(a->table->hotplug_timeout_ms));
-	struct err e = { 0 };
-
-	a->entry = NULL;
-	a->need.kind = DEVICE_NONE;
-	if (storage_req_check(r, &e) < 0)
-		goto fail;
-	a->driver = storage_driver_find(r->driver, &e);
-	if (!a->driver || (a->driver->need && a->driver->need(r, &a->need, &e) < 0))
-		goto fail;
-	a->entry = entry_new(a->table, a->mount_point);
-	if (!a->entry) {
-		err_sys(&e, ENOMEM, "reserve %s", a->mount_point);
-		goto fail;
-	}
-	a->entry->flags = r->flags & STORAGE_SHARED ? ENTRY_PINNED : 0;
-	if (a->need.kind == DEVICE_NONE) {
-		add_mount(a, NULL, &e);
-		return;
-	}
-	if (device_wait_start(a->table->monitor, &a->need, until, add_device_done, a, &e))
-		return;
-	entry_free(a->entry);
-fail:
-	add_fail(a, &e);
-}
-
-static void add_give_up(struct timer *t)
-{
-	struct add *a = container_of(t, struct add, patience);
-	struct err e = { 0 };
-
-	list_remove(&a->waiting);
-	err_set(&e, RC_DEADLINE_EXCEEDED, "another mount or unmount of %s has not ended",
-		a->reqs[a->at].mount_point);
-	add_fail(a, &e);
-}
-
-/* The entry of the next request, NULL: there is none yet. "/run/x" and "/run//x/" are one. */
-static struct entry *add_look(struct add *a, struct err *e)
-{
-	arena_fini(&a->arena);
-	a->mount_point = storage_mount_point(&a->arena, a->reqs[a->at].mount_point);
-	if (a->mount_point)
-		return entry_find(a->table, a->mount_point);
-	err_sys(e, ENOMEM, "storage");
-	return NULL;
-}
-
-/* Goes on with the next request that needs work. */
-static void add_next(struct add *a)
-{
-	struct err e = { 0 };
-
-	for (; a->at < a->n; a->at++) {
-		struct entry *en = add_look(a, &e);
-
-		if (err_is_set(&e)) {
-			add_fail(a, &e);
-			return;
-		}
-		if (!en) {
-			add_reserve(a);
-			return;
-		}
-		if (en->state != ENTRY_READY) {
-			list_append(&en->waiters, &a->waiting);
-			timer_arm(a->table->loop, &a->patience, a->deadline_ms, add_give_up);
-			return;
-		}
-		if (ref_add(&a->mine, en, &e) < 0) {
-			add_fail(a, &e);
-			return;
-		}
-	}
-	add_finish(a, &e);
-}
-
-static void add_start(struct deferred *d)
-{
-	add_next(container_of(d, struct add, start));
-}
-
-void storages_add(struct storages *t, struct storage_refs *refs, const char *container_id,
-		  const struct storage_req *reqs, size_t n, uint64_t deadline_ms,
-		  storages_done_fn done, void *owner)
-{
-	struct add *a = mem_new(1, sizeof(*a));
-
-	if (!a) {
-		struct err e = { 0 };
-
-		err_sys(&e, ENOMEM, "storages");
-		done(owner, &e); /* the one case of an answer inside the call: there is no memory to
-				    remember it */
-		return;
-	}
-	*a = (struct add){
-		.table = t,
-		.refs = refs,
-		.container_id = container_id,
-		.reqs = reqs,
-		.n = n,
-		.deadline_ms = deadline_ms,
-		.done = done,
-		.owner = owner,
-	};
-	arena_init(&a->arena, 1 << 20);
-	storage_refs_init(&a->mine);
-	list_init(&a->start.node);
-	list_init(&a->waiting);
-	loop_defer(t->loop, &a->start, add_start);
 }

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An add is a walk over the requests: take an entry that is there, or reserve one, wait for its
+ * device, plan, run the job, and go on.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "event/job.h"
+#include "sandbox/storages_impl.h"
+
+struct add {
+	struct storages *table;
+	struct storage_refs *refs, mine;
+	const char *container_id;
+	const struct storage_req *reqs;
+	size_t n, at;
+	uint64_t deadline_ms;
+	storages_done_fn done;
+	void *owner;
+	struct deferred start;
+	struct entry_waiter waiting; /* on another's entry that is not READY */
+	struct timer patience;
+	const struct storage_driver *driver;
+	struct device_need need;
+	const char *mount_point; /* of reqs[at], in its one spelling */
+	struct storage_plan plan;
+	struct arena arena; /* of reqs[at] */
+	struct entry *entry; /* that this add is setting up */
+	struct err failed;   /* why, while what it made is taken back */
+};
+
+static void add_next(struct add *a);
+
+static void add_end(struct add *a)
+{
+	storages_done_fn done = a->done;
+	void *owner = a->owner;
+	const struct err e = a->failed;
+
+	arena_fini(&a->arena);
+	free(a);
+	done(owner, &e);
+}
+
+static void add_undone(void *owner, const struct err *e)
+{
+	struct add *a = owner;
+
+	if (err_is_set(e)) {
+		log_warn("storage", "take back what a failed request made: %s", e->msg);
+		storage_refs_fini(&a->mine); /* the mount points stay reserved */
+	}
+	add_end(a);
+}
+
+/* A failure is told when all of it is undone: what comes next removes the directories below. */
+static void add_finish(struct add *a, const struct err *e)
+{
+	struct ref *r;
+
+	a->failed = *e;
+	if (err_is_set(e)) {
+		storages_release(a->table, &a->mine, clock_after(RELEASE_MS), add_undone, a);
+		return;
+	}
+	LIST_EACH(r, &a->mine.refs, struct ref, node) {
+		list_remove(&r->node);
+		list_append(&a->refs->refs, &r->node);
+	}
+	add_end(a);
+}
+
+static void add_fail(struct add *a, struct err *e)
+{
+	err_ctx(e, "storage %zu (%s on %.128s)", a->at, a->reqs[a->at].driver,
+		a->reqs[a->at].mount_point);
+	add_finish(a, e);
+}
+
+/* In the job: all or nothing, so that a failed mount leaves nothing behind even if PID 1 has given
+ * up on us. The byte says that this is so. */
+static int mount_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
+{
+	struct add *a = arg;
+	size_t done = 0;
+	struct err undo = { 0 };
+
+	if (out_cap)
+		*(char *)out = 1;
+	*out_len = out_cap;
+	if (storage_execute(&a->plan, &a->reqs[a->at], &done, e) == 0)
+		return 0;
+	storage_undo(&a->plan, done, &undo);
+	return -1;
+}
+
+/* The job outlives the add when it hangs: done and late both get the entry, and the add is found
+ * through it. */
+struct mounting {
+	struct add *add;
+	struct entry *entry;
+};
+
+/* A helper that died may have mounted: then the end of the add unmounts. */
+static void mount_failed(struct add *a, struct entry *en, bool undone)
+{
+	struct err none = { 0 };
+
+	if (undone || (a->plan.flags & STORAGE_KEEP))
+		entry_free(en);
+	else if (ref_add(&a->mine, en, &none) < 0)
+		entry_unmount(en);
+}
+
+static void mount_done(void *owner, const struct err *e, const void *out, size_t out_len)
+{
+	struct mounting *m = owner;
+	struct add *a = m->add;
+	struct err err = *e;
+
+	(void)out;
+	if (err.rc == RC_DEADLINE_EXCEEDED) {
+		/* mount_late has m and the entry from here on */
+		add_fail(a, &err);
+		return;
+	}
+	if (err_is_set(&err)) {
+		mount_failed(a, m->entry, out_len > 0);
+		free(m);
+		add_fail(a, &err);
+		return;
+	}
+	m->entry->state = ENTRY_READY;
+	entry_wake(m->entry);
+	m->entry->flags |= a->plan.flags & STORAGE_KEEP ? ENTRY_KEEP : 0;
+	if (ref_add(&a->mine, m->entry, &err) < 0) {
+		entry_unmount(m->entry);
+		free(m);
+		add_fail(a, &err);
+		return;
+	}
+	free(m);
+	a->at++;
+	add_next(a);
+}
+
+/* The hung mount has ended at last, one way or the other: what it made is taken down, then the name
+ * is free. */
+static void mount_late(void *owner)
+{
+	struct mounting *m = owner;
+
+	entry_unmount(m->entry);
+	free(m);
+}
+
+static void add_mount(struct add *a, const struct device_found *device, struct err *e)
+{
+	struct storage_ctx ctx = { .container_id = a->container_id, .device = device };
+	struct mounting *m = NULL;
+
+	if (storage_plan_make(a->driver, &a->reqs[a->at], &ctx, &a->arena, &a->plan, e) == 0) {
+		struct job_opts opts = {
+			.what = "mount",
+			.deadline_ms = a->deadline_ms,
+			.out_max = 1,
+			.late = mount_late,
+		};
+
+		m = mem_new(1, sizeof(*m));
+		if (!m)
+			err_sys(e, ENOMEM, "mount");
+		else
+			*m = (struct mounting){ a, a->entry };
+		if (m && job_start(a->table->loop, &opts, mount_job, a, mount_done, m, e))
+			return;
+	}
+	free(m);
+	entry_free(a->entry);
+	add_fail(a, e);
+}
+
+static void add_device_done(void *owner, const struct err *e, const struct device_found *found)
+{
+	struct add *a = owner;
+	struct err err = *e;
+
+	if (!err_is_set(&err)) {
+		add_mount(a, found, &err);
+		return;
+	}
+	entry_free(a->entry);
+	add_fail(a, &err);
+}
+
+/* Reserves the mount point and waits for the device, if the driver needs one. */
+static void add_reserve(struct add *a)
+{
+	const struct storage_req *r = &a->reqs[a->at];
+	uint64_t until = MIN(a->deadline_ms, clock_after(a->table->hotplug_timeout_ms));
+	struct err e = { 0 };
+
+	a->entry = NULL;
+	a->need.kind = DEVICE_NONE;
+	if (storage_req_check(r, &e) < 0)
+		goto fail;
+	a->driver = storage_driver_find(r->driver, &e);
+	if (!a->driver || (a->driver->need && a->driver->need(r, &a->need, &e) < 0))
+		goto fail;
+	a->entry = entry_new(a->table, a->mount_point);
+	if (!a->entry) {
+		err_sys(&e, ENOMEM, "reserve %s", a->mount_point);
+		goto fail;
+	}
+	a->entry->flags = r->flags & STORAGE_SHARED ? ENTRY_PINNED : 0;
+	if (a->need.kind == DEVICE_NONE) {
+		add_mount(a, NULL, &e);
+		return;
+	}
+	if (device_wait_start(a->table->monitor, &a->need, until, add_device_done, a, &e))
+		return;
+	entry_free(a->entry);
+fail:
+	add_fail(a, &e);
+}
+
+static void add_give_up(struct timer *t)
+{
+	struct add *a = container_of(t, struct add, patience);
+	struct err e = { 0 };
+
+	list_remove(&a->waiting.node);
+	err_set(&e, RC_DEADLINE_EXCEEDED, "another mount or unmount of %s has not ended",
+		a->reqs[a->at].mount_point);
+	add_fail(a, &e);
+}
+
+/* The entry of the next request, NULL: there is none yet. "/run/x" and "/run//x/" are one. */
+static struct entry *add_look(struct add *a, struct err *e)
+{
+	arena_fini(&a->arena);
+	a->mount_point = storage_mount_point(&a->arena, a->reqs[a->at].mount_point);
+	if (a->mount_point)
+		return entry_find(a->table, a->mount_point);
+	err_sys(e, ENOMEM, "storage");
+	return NULL;
+}
+
+/* Goes on with the next request that needs work. */
+static void add_next(struct add *a)
+{
+	struct err e = { 0 };
+
+	for (; a->at < a->n; a->at++) {
+		struct entry *en = add_look(a, &e);
+
+		if (err_is_set(&e)) {
+			add_fail(a, &e);
+			return;
+		}
+		if (!en) {
+			add_reserve(a);
+			return;
+		}
+		if (en->state != ENTRY_READY) {
+			list_append(&en->waiters, &a->waiting.node);
+			timer_arm(a->table->loop, &a->patience, a->deadline_ms, add_give_up);
+			return;
+		}
+		if (ref_add(&a->mine, en, &e) < 0) {
+			add_fail(a, &e);
+			return;
+		}
+	}
+	add_finish(a, &e);
+}
+
+static void add_start(struct deferred *d)
+{
+	add_next(container_of(d, struct add, start));
+}
+
+static void add_look_again(struct entry_waiter *w)
+{
+	struct add *a = container_of(w, struct add, waiting);
+
+	timer_cancel(&a->patience);
+	loop_defer(a->table->loop, &a->start, add_start);
+}
+
+void storages_add(struct storages *t, struct storage_refs *refs, const char *container_id,
+		  const struct storage_req *reqs, size_t n, uint64_t deadline_ms,
+		  storages_done_fn done, void *owner)
+{
+	struct add *a = mem_new(1, sizeof(*a));
+
+	if (!a) {
+		struct err e = { 0 };
+
+		err_sys(&e, ENOMEM, "storages");
+		done(owner, &e); /* the one case of an answer inside the call: there is no memory to
+				    remember it */
+		return;
+	}
+	*a = (struct add){
+		.table = t,
+		.refs = refs,
+		.container_id = container_id,
+		.reqs = reqs,
+		.n = n,
+		.deadline_ms = deadline_ms,
+		.done = done,
+		.owner = owner,
+	};
+	arena_init(&a->arena, 1 << 20);
+	storage_refs_init(&a->mine);
+	list_init(&a->start.node);
+	list_init(&a->waiting.node);
+	a->waiting.look = add_look_again;
+	loop_defer(t->loop, &a->start, add_start);
+}
