@@ -133,7 +133,8 @@ static int run_version(unsigned int version, const char *cmdline)
 
 	r = (struct rig){ 0 };
 	cases_rig = &r;
-	if (rig_start(&r, RIG_VM, cmdline) == 0)
+	r.vm_opts.cmdline = cmdline;
+	if (rig_start(&r, RIG_VM) == 0)
 		failed = _cmocka_run_group_tests(version == ON_V2 ? "conformance v2" :
 								    "conformance v1",
 						 tests, n, NULL, NULL);

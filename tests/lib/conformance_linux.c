@@ -58,7 +58,7 @@ const struct must conformance_linux[] = {
 	  .what = { .linux = NS(T("pid") T("ipc") T("ipc") T("uts")) },
 	  .refused = "linux.namespaces" },
 	{ NAMESPACES, "map users and groups in a user namespace",
-	  .what = { .linux = NS(T("pid") T("ipc") T("uts") T("user") T("cgroup"))
+	  .what = { .linux = NS(T("pid") T("ipc") T("uts") T("user") T("cgroup") T("network"))
 		    ",\"UIDMappings\":[{\"HostID\":0,\"ContainerID\":0,\"Size\":1},{\"HostID\":100000,\"ContainerID\":1,\"Size\":65535}]"
 		    ",\"GIDMappings\":[{\"HostID\":0,\"ContainerID\":0,\"Size\":65536}]" },
 	  .script = "awk '{ print $1, $2, $3 }' /proc/self/uid_map /proc/self/gid_map",
