@@ -26,6 +26,9 @@ static void check(void *owner UNUSED, const struct err *e, const void *out, size
 			abort();
 }
 
+/* Torn into at most so many: where it is torn matters, not how often, and system calls are slow. */
+#define WRITES 32
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct job_opts opts = { .what = "fuzz", .deadline_ms = CLOCK_NEVER };
@@ -44,6 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	end = data[2];
 	data += 3;
 	size -= 3;
+	portion = MAX(portion, size / WRITES + 1);
 	j = job_new(loop, &opts);
 	if (!j || pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0 ||
 	    watch_add(loop, &j->result, fds[0], EPOLLIN, on_result) < 0)
