@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/path.h"
 #include "container/hooks_job.h"
 
@@ -99,17 +98,9 @@ static int nested_job(void *arg, void *out, size_t out_cap UNUSED, size_t *out_l
 	return err_sys(e, -r, "remove cgroup %s", c->cgroup_path);
 }
 
-/* All its processes are gone: a group that cannot be removed keeps nobody's container. */
-static void give_up_cgroup(const struct container *c, const struct err *e)
-{
-	if (err_is_set(e))
-		log_warn("container", "container %s: %s", c->id, e->msg);
-}
-
 static void nested_done(void *owner, const struct err *e, const void *out, size_t out_len)
 {
 	struct container *c = owner;
-	struct err none = { 0 };
 
 	c->job = NULL;
 	if (!err_is_set(e) && out_len == sizeof(bool) && *(const bool *)out) {
@@ -117,8 +108,7 @@ static void nested_done(void *owner, const struct err *e, const void *out, size_
 		look_again(c, cgroup_look);
 		return;
 	}
-	give_up_cgroup(c, e);
-	steps_resume(&c->steps, &none);
+	steps_resume(&c->steps, e);
 }
 
 /* 0: it is gone; 1: later; -1 with e. The kernel counts a reaped process a moment longer. */
@@ -146,27 +136,23 @@ static int try_remove(struct container *c, struct err *e)
 static void cgroup_look(struct timer *t)
 {
 	struct container *c = container_of(t, struct container, poll);
-	struct err e = { 0 }, none = { 0 };
+	struct err e = { 0 };
 
-	if (try_remove(c, &e) > 0)
-		return;
-	give_up_cgroup(c, &e);
-	steps_resume(&c->steps, &none);
+	if (try_remove(c, &e) <= 0)
+		steps_resume(&c->steps, &e);
 }
 
-static enum step_result remove_cgroup(struct steps *s, struct err *e UNUSED)
+static enum step_result remove_cgroup(struct steps *s, struct err *e)
 {
 	struct container *c = container_of_steps(s);
-	struct err failed = { 0 };
+	int r;
 
 	if (!c->cgroup_path)
 		return STEP_DONE;
 	oom_look(c);
 	oom_stop(c);
-	if (try_remove(c, &failed) > 0)
-		return STEP_PARK;
-	give_up_cgroup(c, &failed);
-	return STEP_DONE;
+	r = try_remove(c, e);
+	return r < 0 ? STEP_FAIL : r ? STEP_PARK : STEP_DONE;
 }
 
 /* What a storage put there is the sandbox's to take away, and the directories with it. */

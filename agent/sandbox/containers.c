@@ -226,15 +226,16 @@ static enum step_result create_namespaces(struct steps *st, struct err *e)
 	return STEP_DONE;
 }
 
-static bool is_mounted_at(const struct storage_req *r, const char *at)
+/* 1, 0, -ENOMEM. */
+static int is_mounted_at(const struct storage_req *r, const char *at)
 {
 	struct arena a;
 	const char *point;
-	bool same;
+	int same;
 
 	arena_init(&a, 2 * PATH_MAX);
 	point = storage_mount_point(&a, r->mount_point);
-	same = point && str_eq(point, at);
+	same = point ? str_eq(point, at) : -ENOMEM;
 	arena_fini(&a);
 	return same;
 }
@@ -251,9 +252,16 @@ static enum step_result create_rootfs(struct steps *st, struct err *e)
 		err_sys(e, ENOMEM, "rootfs");
 		return STEP_FAIL;
 	}
-	for (size_t i = 0; i < op->what.n_storages; i++)
-		if (is_mounted_at(&op->what.storages[i], at))
+	for (size_t i = 0; i < op->what.n_storages; i++) {
+		int r = is_mounted_at(&op->what.storages[i], at);
+
+		if (r < 0) {
+			err_sys(e, -r, "rootfs");
+			return STEP_FAIL;
+		}
+		if (r)
 			c->spec->root.path = at;
+	}
 	return STEP_DONE;
 }
 

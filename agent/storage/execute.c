@@ -160,7 +160,8 @@ static int run_plan(const struct plan *p, size_t *done, struct err *e)
 	return 0;
 }
 
-static int undo_op(const struct plan_op *op, struct err *e)
+/* done: 1, or 0 for the one that failed, which may have made its directory. */
+static int undo_op(const struct plan_op *op, size_t done, struct err *e)
 {
 	struct plan_op at = *op;
 	struct plan one = { .ops = &at, .n = 1 };
@@ -168,17 +169,17 @@ static int undo_op(const struct plan_op *op, struct err *e)
 
 	if (dirfd < 0)
 		return e->sys == ENOENT ? 0 : -1;
-	return plan_undo(&one, dirfd, 1, e) < 0 ? err_ctx(e, "%s", op->target) : 0;
+	return plan_undo(&one, dirfd, done, e) < 0 ? err_ctx(e, "%s", op->target) : 0;
 }
 
 int storage_undo(const struct storage_plan *sp, size_t done, struct err *e)
 {
 	int result = 0;
 
-	for (size_t i = MIN(done, sp->plan.n); i-- > 0;) {
+	for (size_t i = MIN(done + 1, sp->plan.n); i-- > 0;) {
 		struct err one = { 0 };
 
-		if (undo_op(&sp->plan.ops[i], &one) == 0 || result < 0)
+		if (undo_op(&sp->plan.ops[i], i < done, &one) == 0 || result < 0)
 			continue;
 		*e = one;
 		result = -1;

@@ -64,6 +64,7 @@ static const struct fault_call calls[] = {
 	EXEMPT(set_tid_address, libc),
 	EXEMPT(sigaltstack, sanitizer),
 	EXEMPT(umask, no_failure),
+	EXEMPT(uname, wrong_only),
 
 	ROW(accept4, EMFILE),
 	ROW(access, EIO),
