@@ -18,6 +18,7 @@
 #include "kernel/cgroup_ops.h"
 
 #define PATH_BYTES	512
+#define GROUPS_BELOW	"4096"
 #define LIMITS_ARENA	(4u << 20)	/* of a job, for the rows */
 
 /* 0, or a positive errno; *text says more when there is none. */
@@ -147,27 +148,14 @@ static const char *usable(const struct cgroup_root *root, const char *path, stru
 	return NULL;
 }
 
-/* Version 2: a container that may write in its group must not make more below it than its removal,
- * which is PID 1's, can look through. Kernels before 4.14 have no such files. */
+/* Version 2: a container that may write in its group makes no more below it than its removal can
+ * look through in a moment. Kernels before 4.14 have no such file. */
 static int bound_below(const struct cgroup_root *root, const char *path)
 {
-	static const struct {
-		const char *file;
-		unsigned int most;
-	} bounds[] = { { "cgroup.max.depth", CGROUP_DEPTH_MAX }, { "cgroup.max.descendants", 4096 } };
 	AUTO_FD fd = cgroup_open(root, path, 0);
-	int r = fd < 0 ? fd : 0;
+	int r = fd < 0 ? fd : io_write_file(fd, "cgroup.max.descendants", GROUPS_BELOW);
 
-	for (size_t i = 0; i < COUNT_OF(bounds) && r == 0; i++) {
-		char text[16];
-		struct str s = STR_OVER(text);
-
-		str_addf(&s, "%u", bounds[i].most);
-		r = io_write_file(fd, bounds[i].file, text);
-		if (r == -ENOENT)
-			r = 0;
-	}
-	return r;
+	return r == -ENOENT ? 0 : r;
 }
 
 int cgroup_create(const struct cgroup_root *root, const char *path, struct err *e)

@@ -5,8 +5,6 @@
 
 #include "kernel/cgroup.h"
 
-#define CGROUP_DEPTH_MAX	32	/* levels that a container may make below its group */
-
 #define CGROUP_CONTROLLERS	13
 
 struct cgroup_controller_name {
