@@ -30,7 +30,7 @@ static void run_inside(const char *program, const char *only, const char *const 
 	struct rig_container what = privileged;
 	char args[256];
 
-	snprintf(args, sizeof(args), "[\"sh\",\"-c\",\"cd / && MOTE_ONLY='%s' exec tests/ns/%s 2>&1\"]",
+	snprintf(args, sizeof(args), "[\"sh\",\"-c\",\"cd / && MOTE_ONLY='%s' tests/ns/%s 2>&1; exit $?\"]",
 		 only, program);
 	what.args = args;
 	assert_done(r, rig_run(r, id, &what));

@@ -73,7 +73,7 @@ static void values_are_set(void **state)
 		{ "memory.low", "16777216\n", NULL, NULL }, /* version 1: without effect in the kernel */
 		{ "pids.max", "20\n", "pids/pids.max", "20\n" },
 		{ "cpu.max", "25000 50000\n", "cpu/cpu.cfs_quota_us", "25000\n" },
-		{ "cpu.weight", "20\n", "cpu/cpu.shares", "512\n" },
+		{ "cpu.weight", "59\n", "cpu/cpu.shares", "512\n" },
 		{ "cpuset.cpus", "0\n", "cpuset/cpuset.cpus", "0\n" },
 	};
 	struct rig *r = cases_rig;
