@@ -334,14 +334,16 @@ int rig_status(struct rig *r, struct rig_status *out)
 void rig_stop(struct rig *r)
 {
 	AUTO_FD tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool failed;
 
 	if (r->vm && r->client)
 		client_free(TAKE_PTR(r->client));
 	if (r->vm)
 		vm_stop(r->vm, VM_STOP_SANDBOX);
 	r->vm = NULL;
+	failed = !r->agent.pid && r->agent_status; /* not because of the kill below */
 	kill_agent(r);
-	if (*r->log && (r->agent_status || getenv("MOTE_SHOW_LOG")))
+	if (*r->log && (failed || getenv("MOTE_SHOW_LOG")))
 		rig_show_log(r);
 	if (*r->dir)
 		path_remove_tree(tmp, strrchr(r->dir, '/') + 1);
