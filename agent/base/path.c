@@ -62,14 +62,21 @@ static int go_to_root(struct walk *w)
 	return set_dir(w, open_dir(w->rootfd, "."));
 }
 
-/* The agent has no threads, so the umask can be put aside for a moment. */
+/* Makes and opens it; what cannot be opened is not left behind. The agent has no threads, so the
+ * umask can be put aside for a moment. */
 static int make_dir(int dirfd, const char *name, mode_t mode)
 {
 	mode_t mask = umask(0);
-	int r = mkdirat(dirfd, name, mode) < 0 && errno != EEXIST ? -errno : 0;
+	int r = mkdirat(dirfd, name, mode) < 0 ? -errno : 0;
+	int fd;
 
 	umask(mask);
-	return r;
+	if (r < 0 && r != -EEXIST)
+		return r;
+	fd = open_dir(dirfd, name);
+	if (fd < 0 && r == 0)
+		unlinkat(dirfd, name, AT_REMOVEDIR);
+	return fd;
 }
 
 static int go_down(struct walk *w, const char *name)
@@ -77,12 +84,8 @@ static int go_down(struct walk *w, const char *name)
 	int fd = open_dir(w->dirfd, name);
 	int r;
 
-	if (fd == -ENOENT && w->mkdir_mode) {
-		r = make_dir(w->dirfd, name, w->mkdir_mode);
-		if (r < 0)
-			return r;
-		fd = open_dir(w->dirfd, name);
-	}
+	if (fd == -ENOENT && w->mkdir_mode)
+		fd = make_dir(w->dirfd, name, w->mkdir_mode);
 	r = set_dir(w, fd);
 	if (r < 0)
 		return r;
