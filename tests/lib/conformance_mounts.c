@@ -24,11 +24,11 @@
 	  .script = COUNT(word), .output = "0\n" }
 
 /* On a bind mount: the kernel's word for its propagation. */
-#define PROPAGATION(option, expect)                                                        \
+#define PROPAGATION(option, expect, ...)                                                        \
 	{ OPTIONS, "honour `" option "`",                                                  \
 	  .what = { .mounts = BIND("/run", "\"bind\",\"" option "\"") },                   \
 	  .script = "grep ' /b ' /proc/self/mountinfo | grep -oE 'shared|master|unbindable'; true", \
-	  .output = expect }
+	  .output = expect, __VA_ARGS__ }
 
 /* On a recursive bind of a tree with mounts below: every mount of it has the word. */
 #define RECURSIVE(option, first, word)                                                     \
@@ -45,6 +45,7 @@ const struct must conformance_mounts[] = {
 	  .output = "/m\n/m/sub\n/o/sub\n/o\nsub\n" },
 	{ MOUNTS, "take a relative destination as relative to /",
 	  .what = { .mounts = TMPFS("rel/ative", "") },
+	  .open = "refused",
 	  .script = "awk '$2 ~ \"ative\" { print $2 }' /proc/mounts", .output = "/rel/ative\n" },
 	{ MOUNTS, "refuse an entry that cannot be mounted",
 	  .what = { .mounts = MOUNT("/m", "nosuchfs", "x", "") }, .refused = "mounts[" },
@@ -93,8 +94,8 @@ const struct must conformance_mounts[] = {
 
 	PROPAGATION("private", ""),
 	PROPAGATION("rprivate", ""),
-	PROPAGATION("shared", "shared\n"),
-	PROPAGATION("rshared", "shared\n"),
+	PROPAGATION("shared", "shared\n", .open = "the mount stays private"),
+	PROPAGATION("rshared", "shared\n", .open = "the mount stays private"),
 	PROPAGATION("slave", ""),
 	PROPAGATION("rslave", ""),
 	PROPAGATION("unbindable", "unbindable\n"),
@@ -111,6 +112,7 @@ const struct must conformance_mounts[] = {
 
 	{ OPTIONS, "honour `tmpcopyup`",
 	  .what = { .mounts = TMPFS("/etc", "\"tmpcopyup\"") },
+	  .open = "the tmpfs stays empty",
 	  .script = "head -c 5 /etc/passwd; awk '$2 == \"/etc\" { print $3 }' /proc/mounts",
 	  .output = "root:tmpfs\n" },
 	{ OPTIONS, "refuse `idmap` when there is no mapping to use",

@@ -312,11 +312,12 @@ static int run(struct run *r, struct err *e)
 
 /* --- the end --- */
 
-static bool ends_with(const char *text, const char *end)
+/* "…: the file NAME WHAT", or with ": ERRNO'S TEXT" behind it. */
+static bool is_of_command(const struct err *e, const char *what)
 {
-	size_t n = strlen(text), m = strlen(end);
+	const char *file = strstr(e->msg, "the file "), *at = file ? strstr(file, what) : NULL;
 
-	return n >= m && str_eq(text + n - m, end);
+	return at && (at[strlen(what)] == '\0' || at[strlen(what)] == ':');
 }
 
 /* Why a failed run failed: a signal, a command that is not there, a VM that died, or what e says.
@@ -331,9 +332,9 @@ static int explain(struct run *r, struct err *e)
 	if (r->vm && !r->o.verbose && e->rc == RC_UNAVAILABLE &&
 	    vm_wait_exit(r->vm, CONSOLE_MS, &ignored) == 0)
 		fputs(vm_console(r->vm), stderr);
-	if (strstr(e->msg, "the file ") && ends_with(e->msg, "was not found"))
+	if (is_of_command(e, " was not found"))
 		return complain(STATUS_NOT_FOUND, e);
-	if (strstr(e->msg, "the file ") && ends_with(e->msg, "is not executable"))
+	if (is_of_command(e, " is not executable"))
 		return complain(STATUS_NOT_EXECUTABLE, e);
 	return complain(STATUS_OWN, e);
 }
