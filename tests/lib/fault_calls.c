@@ -68,6 +68,7 @@ static const struct fault_call calls[] = {
 
 	ROW(accept4, EMFILE),
 	ROW(access, EIO),
+	ROW(bpf, ENOMEM),
 	ROW(capget, EPERM),
 	ROW(capset, EPERM),
 	ROW(chdir, EIO),
