@@ -101,7 +101,9 @@ static int copy_one(int from, int to, const char *name, dev_t dev, unsigned int 
 
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	if (st.st_dev != dev)
+	/* What is mounted below stays there. Only directories tell: an overlay's files show the device
+	 * of their layer. */
+	if (S_ISDIR(st.st_mode) && st.st_dev != dev)
 		return 0;
 	switch (st.st_mode & S_IFMT) {
 	case S_IFDIR:

@@ -95,15 +95,20 @@ void entry_free(struct entry *en)
 	free(en);
 }
 
+void ref_attach(struct storage_refs *refs, struct ref *r, struct entry *en)
+{
+	r->entry = en;
+	en->refs++;
+	list_append(&refs->refs, &r->node);
+}
+
 int ref_add(struct storage_refs *refs, struct entry *en, struct err *e)
 {
 	struct ref *r = mem_new(1, sizeof(*r));
 
 	if (!r)
 		return err_sys(e, ENOMEM, "storage %s", en->mount_point);
-	r->entry = en;
-	en->refs++;
-	list_append(&refs->refs, &r->node);
+	ref_attach(refs, r, en);
 	return 0;
 }
 

@@ -100,17 +100,36 @@ static int mount_job(void *arg, void *out, size_t out_cap, size_t *out_len, stru
 struct mounting {
 	struct add *add;
 	struct entry *entry;
+	struct ref *ref; /* made before the mount: what is mounted is never without a holder */
 };
 
-/* A helper that died may have mounted: then the end of the add unmounts. */
-static void mount_failed(struct add *a, struct entry *en, bool undone)
+static struct mounting *mounting_new(struct add *a)
 {
-	struct err none = { 0 };
+	struct mounting *m = mem_new(1, sizeof(*m));
+	struct ref *ref = m ? mem_new(1, sizeof(*ref)) : NULL;
 
-	if (undone || (a->plan.flags & STORAGE_KEEP))
-		entry_free(en);
-	else if (ref_add(&a->mine, en, &none) < 0)
-		entry_unmount(en);
+	if (!ref) {
+		free(m);
+		return NULL;
+	}
+	*m = (struct mounting){ a, a->entry, ref };
+	return m;
+}
+
+static void mounting_free(struct mounting *m)
+{
+	if (m)
+		free(m->ref);
+	free(m);
+}
+
+/* A helper that died may have mounted: then the end of the add unmounts. */
+static void mount_failed(struct mounting *m, bool undone)
+{
+	if (undone || (m->add->plan.flags & STORAGE_KEEP))
+		entry_free(m->entry);
+	else
+		ref_attach(&m->add->mine, TAKE_PTR(m->ref), m->entry);
 }
 
 static void mount_done(void *owner, const struct err *e, const void *out, size_t out_len)
@@ -126,21 +145,16 @@ static void mount_done(void *owner, const struct err *e, const void *out, size_t
 		return;
 	}
 	if (err_is_set(&err)) {
-		mount_failed(a, m->entry, out_len > 0);
-		free(m);
+		mount_failed(m, out_len > 0);
+		mounting_free(m);
 		add_fail(a, &err);
 		return;
 	}
 	m->entry->state = ENTRY_READY;
 	entry_wake(m->entry);
 	m->entry->flags |= a->plan.flags & STORAGE_KEEP ? ENTRY_KEEP : 0;
-	if (ref_add(&a->mine, m->entry, &err) < 0) {
-		entry_unmount(m->entry);
-		free(m);
-		add_fail(a, &err);
-		return;
-	}
-	free(m);
+	ref_attach(&a->mine, TAKE_PTR(m->ref), m->entry);
+	mounting_free(m);
 	a->at++;
 	add_next(a);
 }
@@ -152,7 +166,7 @@ static void mount_late(void *owner)
 	struct mounting *m = owner;
 
 	entry_unmount(m->entry);
-	free(m);
+	mounting_free(m);
 }
 
 static void add_mount(struct add *a, const struct device_found *device, struct err *e)
@@ -168,15 +182,13 @@ static void add_mount(struct add *a, const struct device_found *device, struct e
 			.late = mount_late,
 		};
 
-		m = mem_new(1, sizeof(*m));
+		m = mounting_new(a);
 		if (!m)
 			err_sys(e, ENOMEM, "mount");
-		else
-			*m = (struct mounting){ a, a->entry };
 		if (m && job_start(a->table->loop, &opts, mount_job, a, mount_done, m, e))
 			return;
 	}
-	free(m);
+	mounting_free(m);
 	entry_free(a->entry);
 	add_fail(a, e);
 }

@@ -46,6 +46,9 @@ void entry_free(struct entry *en);
 /* Unmounts in the background and frees the entry then. */
 void entry_unmount(struct entry *en);
 
+/* One more holder, by an r that was made before; refs owns it. */
+void ref_attach(struct storage_refs *refs, struct ref *r, struct entry *en);
+
 /* One more holder. */
 int ref_add(struct storage_refs *refs, struct entry *en, struct err *e);
 
