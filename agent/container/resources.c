@@ -76,8 +76,15 @@ int resources_make(const struct container *c, struct err *e)
 
 /* --- update --- */
 
-/* Stands on its own: the container may be gone before the job is. */
+/*
+ * Stands on its own: the container may be gone before the job is. Updates of one group take place in
+ * the order of their calls, so that the last one holds: the jobs of two would write side by side.
+ */
 struct update {
+	struct list node;	/* updates */
+	bool runs;
+	struct loop *loop;
+	uint64_t deadline_ms;
 	const struct cgroup_root *cgroups;
 	const struct spec_resources *resources;
 	char *path;
@@ -88,10 +95,15 @@ struct update {
 	size_t n_rules;
 };
 
+/* Those that are under way, of all containers, by age. */
+static struct list updates = { &updates, &updates };
+
 static void update_free(struct update *u)
 {
-	if (u)
-		arena_fini(&u->arena);
+	if (!u)
+		return;
+	list_remove(&u->node);
+	arena_fini(&u->arena);
 	free(u);
 }
 
@@ -108,15 +120,53 @@ static int update_job(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t
 				  e);
 }
 
+static void update_finish(struct update *u, const struct err *e)
+{
+	process_done_fn done = u->done;
+	void *owner = u->owner;
+
+	update_free(u);
+	done(owner, e);
+}
+
+static struct update *update_of(const char *path, bool runs)
+{
+	struct update *u;
+
+	LIST_EACH(u, &updates, struct update, node)
+		if (u->runs == runs && str_eq(u->path, path))
+			return u;
+	return NULL;
+}
+
+static int update_run(struct update *u, struct err *e);
+
+/* Those that waited for u. */
 static void update_done(void *owner, const struct err *e, const void *out UNUSED,
 			size_t out_len UNUSED)
 {
-	struct update *u = owner;
-	process_done_fn done = u->done;
-	void *done_owner = u->owner;
+	struct update *u = owner, *next;
+	struct err failed;
 
-	update_free(u);
-	done(done_owner, e);
+	for (;;) {
+		next = update_of(u->path, false);
+		failed = (struct err){ 0 };
+		if (!next || update_run(next, &failed) == 0)
+			break;
+		update_finish(next, &failed);
+	}
+	update_finish(u, e);
+}
+
+static int update_run(struct update *u, struct err *e)
+{
+	const struct job_opts opts = { .what = "set limits",
+				       .deadline_ms = u->deadline_ms,
+				       .keep_fds = &u->cgroups->fd,
+				       .n_keep_fds = 1 };
+
+	u->runs = job_start(u->loop, &opts, update_job, u, update_done, u, e);
+	return u->runs ? 0 : -1;
 }
 
 /* Without rules those that hold stay. */
@@ -127,6 +177,8 @@ static struct update *update_new(const struct container *c, const struct spec_re
 	if (!u)
 		return NULL;
 	arena_init(&u->arena, RULES_ARENA);
+	list_append(&updates, &u->node);
+	u->loop = c->host->loop;
 	u->cgroups = c->host->cgroups;
 	u->resources = res;
 	u->path = arena_strdup(&u->arena, c->cgroup_path);
@@ -141,9 +193,6 @@ static struct update *update_new(const struct container *c, const struct spec_re
 static struct update *update_start(struct container *c, const struct spec_resources *res,
 				   uint64_t deadline_ms, struct err *e)
 {
-	struct job_opts opts = { .what = "set limits",
-				 .deadline_ms = deadline_ms,
-				 .n_keep_fds = 1 };
 	struct update *u;
 
 	if (container_allows(c, CONTAINER_DO_UPDATE, e) < 0)
@@ -152,11 +201,13 @@ static struct update *update_start(struct container *c, const struct spec_resour
 		err_set(e, RC_FAILED_PRECONDITION, "container %s has no cgroup", c->id);
 		return NULL;
 	}
-	opts.keep_fds = &c->host->cgroups->fd;
 	u = update_new(c, res);
-	if (!u)
+	if (!u) {
 		err_sys(e, ENOMEM, "set limits");
-	else if (job_start(c->host->loop, &opts, update_job, u, update_done, u, e))
+		return NULL;
+	}
+	u->deadline_ms = deadline_ms;
+	if (update_of(u->path, true) || update_run(u, e) == 0)
 		return u;
 	update_free(u);
 	return NULL;

@@ -185,6 +185,33 @@ static void own_view(void **state)
 	assert_done(r, rig_remove(r, "limited"));
 }
 
+#define UPDATES	8
+
+/* Calls that are not waited for take place in their order: the last one's values hold. */
+static void updates_in_their_order(void **state)
+{
+	static const struct value want[] = {
+		{ "pids.max", "107\n", "pids/pids.max", "107\n" },
+		{ "memory.max", "41943040\n", "memory/memory.limit_in_bytes", "41943040\n" },
+	};
+	static struct rig_pending pending[UPDATES];
+	struct rig *r = cases_rig;
+
+	(void)state;
+	run_limited(r, "[\"cat\"]", "\"Pids\":{\"Limit\":20}");
+	for (int round = 0; round < 5; round++) {
+		for (int i = 0; i < UPDATES; i++)
+			rig_send(r, r->client, RIG_CALL_MS, &pending[i], "UpdateContainer",
+				 "{\"container_id\":\"limited\",\"resources\":{\"Pids\":{\"Limit\":%d},"
+				 "\"Memory\":{\"Limit\":%d}}}",
+				 100 + i, (33 + i) << 20);
+		for (int i = 0; i < UPDATES; i++)
+			assert_done(r, rig_await(r, &pending[i]));
+		check_values(r, want, COUNT_OF(want));
+	}
+	assert_done(r, rig_remove(r, "limited"));
+}
+
 /* Of a case that failed. */
 static int clear(void **state)
 {
@@ -203,5 +230,6 @@ const struct CMUnitTest cases_limits[] = {
 	CASE(too_much_cpu),
 	CASE(impossible_limit),
 	CASE(own_view),
+	CASE(updates_in_their_order),
 	{ 0 },
 };
