@@ -9,7 +9,7 @@
 
 #define RETRY_MS	5	/* a guest that is not up refuses at once */
 #define CONNECT_MS	1000
-#define SILENT_MS	5000
+#define SILENT_MS	30000
 #define CHECK_MS	2000
 #define QMP_MS		10000
 #define POWER_OFF_MS	2000
@@ -105,7 +105,7 @@ static int health_check(struct vm *vm, int fd, struct err *e)
  * May the guest be connected to? vhost-device-vsock 0.3.0 never answers again when a connection
  * comes in the very moment in which the guest's driver starts (one boot in five, when tried every 5
  * ms). So the first attempt waits until a program of the guest has spoken on the console, or has
- * had a long time to do so.
+ * had a long time to do so, long enough for a machine that is busy otherwise too.
  */
 static bool may_connect(const struct vm *vm)
 {
