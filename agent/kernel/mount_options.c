@@ -13,6 +13,8 @@
 
 #define DATA_MAX	4095	/* mount(2) takes one page with its terminator */
 
+#define ATIMES		(MS_NOATIME | MS_RELATIME | MS_STRICTATIME)
+
 #ifndef MS_NOSYMFOLLOW
 #define MS_NOSYMFOLLOW	256
 #endif
@@ -130,6 +132,8 @@ static void apply(struct mount_options *o, const struct row *r)
 {
 	switch (r->kind) {
 	case SET:
+		if (r->bits & ATIMES)	/* one field: the last word wins */
+			o->ms_set &= ~(unsigned long)ATIMES;
 		o->ms_set |= r->bits;
 		o->ms_clear &= ~r->bits;
 		break;
@@ -200,8 +204,8 @@ int mount_options_parse(char *const *opts, size_t n, struct arena *a, struct mou
 	return 0;
 }
 
-void mount_options_print(struct str *s, unsigned long flags, unsigned long propagation,
-			 uint64_t rec_set, uint64_t rec_clear)
+void mount_options_print(struct str *s, unsigned long flags, unsigned long clear,
+			 unsigned long propagation, uint64_t rec_set, uint64_t rec_clear)
 {
 	size_t from = s->len;
 
@@ -213,6 +217,8 @@ void mount_options_print(struct str *s, unsigned long flags, unsigned long propa
 		if (r->kind == SET)
 			hit = r->bits & MS_BIND ? (flags & (MS_BIND | MS_REC)) == r->bits :
 						  flags & r->bits;
+		else if (r->kind == CLEAR)
+			hit = clear & r->bits;
 		else if (r->kind == PROPAGATION)
 			hit = propagation == r->bits;
 		else if (r->kind == REC_SET)

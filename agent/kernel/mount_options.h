@@ -24,7 +24,7 @@ int mount_options_parse(char *const *opts, size_t n, struct arena *a, struct mou
 			struct err *e);
 
 /* The words for these values, comma-joined, in the table's order; nothing when there are none. */
-void mount_options_print(struct str *s, unsigned long flags, unsigned long propagation,
-			 uint64_t rec_set, uint64_t rec_clear);
+void mount_options_print(struct str *s, unsigned long flags, unsigned long clear,
+			 unsigned long propagation, uint64_t rec_set, uint64_t rec_clear);
 
 #endif

@@ -45,7 +45,7 @@ struct plan_op *plan_add(struct plan *p, enum plan_kind kind, const char *target
 		p->cap = cap;
 	}
 	p->ops[p->n] = (struct plan_op){
-		.kind = kind, .target = target, .uid = (uid_t)-1, .gid = (gid_t)-1
+		.kind = kind, .target = target, .sourcefd = -1, .uid = (uid_t)-1, .gid = (gid_t)-1
 	};
 	return &p->ops[p->n++];
 }
@@ -277,12 +277,22 @@ static const struct {
 	{ PLAN_NO_UNDO, "no-undo" },
 	{ PLAN_PROC_GUARD, "proc-guard" },
 	{ PLAN_SOURCE_STRICT, "strict-source" },
+	{ PLAN_NOFOLLOW, "nofollow" },
+	{ PLAN_KEEP_MODE, "keep-mode" },
+	{ PLAN_SOURCE_FD, "source-fd" },
+	{ PLAN_SOURCE_DEVICE, "source-device" },
 };
 
 static void print_text(struct str *s, const char *key, const char *value)
 {
 	if (!str_empty(value))
 		str_addf(s, " %s=%s", key, value);
+}
+
+static void print_lines(struct str *s, const char *text)
+{
+	for (; *text; text++)
+		str_add_char(s, *text == '\n' ? (text[1] ? ',' : ' ') : *text == ' ' ? ':' : *text);
 }
 
 /* "bind /a: source=/b options=rbind,ro,rprivate [optional]" */
@@ -295,9 +305,16 @@ static void print_op(struct str *s, const struct plan_op *op)
 	print_text(s, "fstype", op->fstype);
 	print_text(s, "source", op->source);
 	str_reset(&w);
-	mount_options_print(&w, op->ms_flags, op->propagation, op->rec_set, op->rec_clear);
+	mount_options_print(&w, op->ms_flags, op->ms_clear, op->propagation, op->rec_set,
+			    op->rec_clear);
 	print_text(s, "options", words);
 	print_text(s, "data", op->data);
+	if (op->idmap) {
+		str_addf(s, " %s=", op->idmap->recursive ? "ridmap" : "idmap");
+		print_lines(s, op->idmap->uid_map);
+		str_add_char(s, '/');
+		print_lines(s, op->idmap->gid_map);
+	}
 	if (op->mode)
 		str_addf(s, " mode=0%o", (unsigned int)op->mode);
 	if (op->uid != (uid_t)-1)
@@ -329,6 +346,8 @@ char *plan_print(const struct plan *p, struct arena *a)
 		/* 1024: every word of the tables and every number, with room to spare */
 		cap += 1024 + text_len(op->target) + text_len(op->source) + text_len(op->fstype) +
 		       text_len(op->data);
+		if (op->idmap)
+			cap += text_len(op->idmap->uid_map) + text_len(op->idmap->gid_map);
 	}
 	buf = arena_alloc(a, cap);
 	if (!buf)

@@ -55,9 +55,24 @@ enum plan_flags {
 	PLAN_SET_OWNER = 0x8,
 	PLAN_TMPCOPYUP = 0x10,	/* what the directory held is copied onto the new tmpfs */
 	PLAN_NO_UNDO = 0x20,	/* stays when the plan is undone */
-	PLAN_PROC_GUARD = 0x40, /* the container rule: nothing may be mounted on or below /proc
-				 * but proc itself and the known harmless files */
-	PLAN_SOURCE_STRICT = 0x80, /* a bind's source is reached without following any symlink */
+	PLAN_PROC_GUARD = 0x40, /* the container rule: nothing may be mounted on the root, nor on
+				 * or below /proc but proc itself and the known harmless files */
+	PLAN_NOFOLLOW = 0x80,	/* the target's last component must not be a symlink */
+	PLAN_KEEP_MODE = 0x100, /* the new filesystem's root gets the mode of the directory that it
+				 * covers, if that was there */
+	/* a bind of `sourcefd`, which who runs the plan fills in; source is its name in errors */
+	PLAN_SOURCE_FD = 0x200,
+	/* a bind of the device with op's `mode` (type) and `dev`: source where it is that one, else
+	 * the node that sysfs names */
+	PLAN_SOURCE_DEVICE = 0x400,
+	PLAN_SOURCE_STRICT = 0x800, /* a bind's source is reached without following any symlink */
+};
+
+/* The ids of an id-mapped bind, as the lines of a uid_map (user_namespaces(7)): on the filesystem,
+ * as seen through the mount, count. */
+struct plan_idmap {
+	const char *uid_map, *gid_map;
+	bool recursive;
 };
 
 struct plan_op {
@@ -65,7 +80,11 @@ struct plan_op {
 	unsigned int flags;		/* enum plan_flags */
 	const char *what;		/* for errors: "storage 2 (blk)"; may be NULL */
 	const char *source, *target, *fstype, *data;
+	int sourcefd;			/* -1; see PLAN_SOURCE_FD and plan_open_idmaps */
+	const struct plan_idmap *idmap;	/* NULL: none */
 	unsigned long ms_flags;		/* MS_* of mount(2) without propagation */
+	unsigned long ms_clear;		/* a bind or remount: MS_* that the source's mount may have
+					 * and this one shall not; EPERM where they are locked */
 	unsigned long propagation;	/* MS_SHARED… (|MS_REC), after the mount; 0: none */
 	uint64_t rec_set, rec_clear;	/* MOUNT_ATTR_* applied recursively (rro, rnosuid, …) */
 	mode_t mode;
@@ -82,7 +101,7 @@ struct plan {
 
 void plan_init(struct plan *p, struct arena *a);
 
-/* Appends a zeroed op of the kind (uid/gid -1) and returns it to be filled; strings are
+/* Appends a zeroed op of the kind (uid, gid and sourcefd -1) and returns it to be filled; strings are
  * borrowed: they must live as long as the plan. NULL with e: no memory. */
 struct plan_op *plan_add(struct plan *p, enum plan_kind kind, const char *target, struct err *e);
 
@@ -90,6 +109,12 @@ struct plan_op *plan_add(struct plan *p, enum plan_kind kind, const char *target
  * plan_undo needs. -1 with e: "mount /dev/vdb on /run/x: wrong fs type, bad option, bad
  * superblock (EINVAL)". */
 int plan_run(const struct plan *p, int rootfd, size_t *done, struct err *e);
+
+/* Opens the sources of the ops with an idmap as mapped trees (their sourcefd), for who will not be
+ * able to when the plan is run: a process of a user namespace of its own. They are close-on-exec;
+ * plan_close_sources closes them. WAITS. -1 with e naming the op. */
+int plan_open_idmaps(struct plan *p, struct err *e);
+void plan_close_sources(struct plan *p);
 
 /* Undoes ops[0..done) in reverse: unmounts what was mounted, removes the directories that are
  * empty again, that of the op which failed too. Best effort; the first failure in e. */

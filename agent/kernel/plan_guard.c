@@ -18,6 +18,7 @@
 static const char *const harmless[] = {
 	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo",  "/proc/stat",    "/proc/swaps",
 	"/proc/uptime",	 "/proc/loadavg",   "/proc/slabinfo", "/proc/net/dev",
+	"/proc/sys/kernel/ns_last_pid",	    "/proc/sys/crypto/fips_enabled",
 };
 
 /* The questions of this file: 1, 0, or -errno, which nothing is allowed for. */
@@ -28,22 +29,13 @@ static int on_proc(int fd)
 	return fstatfs(fd, &fs) < 0 ? -errno : (long)fs.f_type == SYS_PROC_MAGIC;
 }
 
-static int same_place(int a, int b)
-{
-	struct stat sa, sb;
-
-	if (fstat(a, &sa) < 0 || fstat(b, &sb) < 0)
-		return -errno;
-	return sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
-}
-
 static int is_path(int rootfd, int fd, const char *path)
 {
 	AUTO_FD other = path_open_in(rootfd, path, O_PATH, 0);
 
 	if (other < 0)
 		return other == -ENOENT ? 0 : other;
-	return same_place(fd, other);
+	return plan_same_file(fd, other);
 }
 
 /* By name where the name says it: a second look-up of /proc/net/dev makes the kernel drop the
@@ -101,8 +93,16 @@ static int is_allowed(const struct plan_op *op, int rootfd, int targetfd, int so
 
 int plan_proc_guard(const struct plan_op *op, int rootfd, int targetfd, int sourcefd, struct err *e)
 {
-	int r = op->flags & PLAN_PROC_GUARD ? is_allowed(op, rootfd, targetfd, sourcefd) : 1;
+	int r;
 
+	if (!(op->flags & PLAN_PROC_GUARD))
+		return 0;
+	r = plan_same_file(targetfd, rootfd);
+	if (r < 0)
+		return err_sys(e, -r, "look whether %s is the root", op->target);
+	if (r)
+		return err_set(e, RC_PERMISSION_DENIED, "mount on %s: it is the root", op->target);
+	r = is_allowed(op, rootfd, targetfd, sourcefd);
 	if (r < 0)
 		return err_sys(e, -r, "look whether %s is inside /proc", op->target);
 	if (r)

@@ -23,6 +23,15 @@
 #ifndef SYS_move_mount
 #define SYS_move_mount	429
 #endif
+#ifndef SYS_fsopen
+#define SYS_fsopen	430
+#endif
+#ifndef SYS_fsconfig
+#define SYS_fsconfig	431
+#endif
+#ifndef SYS_fsmount
+#define SYS_fsmount	432
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open	434
 #endif
@@ -50,6 +59,17 @@
 #ifndef MOUNT_ATTR_NOSYMFOLLOW
 #define MOUNT_ATTR_NOSYMFOLLOW	0x00200000
 #endif
+
+#ifndef MOUNT_ATTR_IDMAP
+#define MOUNT_ATTR_IDMAP	0x00100000
+#endif
+
+/* fsopen(2) and its family; names of our own, as some <sys/mount.h> have them as an enum. */
+#define SYS_FSOPEN_CLOEXEC	1
+#define SYS_FSMOUNT_CLOEXEC	1
+#define SYS_FSCONFIG_FLAG	0
+#define SYS_FSCONFIG_STRING	1
+#define SYS_FSCONFIG_CREATE	6
 
 #ifndef OPEN_TREE_CLONE
 #define OPEN_TREE_CLONE		1
@@ -118,6 +138,21 @@ static inline int sys_move_mount(int fromfd, const char *from, int tofd, const c
 				 unsigned int flags)
 {
 	return sys_result(syscall(SYS_move_mount, fromfd, from, tofd, to, flags));
+}
+
+static inline int sys_fsopen(const char *fstype)
+{
+	return sys_result(syscall(SYS_fsopen, fstype, SYS_FSOPEN_CLOEXEC));
+}
+
+static inline int sys_fsconfig(int fd, unsigned int command, const char *key, const char *value)
+{
+	return sys_result(syscall(SYS_fsconfig, fd, command, key, value, 0));
+}
+
+static inline int sys_fsmount(int fd, uint64_t attr)
+{
+	return sys_result(syscall(SYS_fsmount, fd, SYS_FSMOUNT_CLOEXEC, attr));
 }
 
 static inline int sys_mount_setattr(int dirfd, const char *path, unsigned int flags,

@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if ((o.ms_set & o.ms_clear) || (o.data && (strlen(o.data) > 4095 || !*o.data)))
 			abort();
 		str_reset(&s);
-		mount_options_print(&s, o.ms_set, o.propagation, o.rec_set, o.rec_clear);
+		mount_options_print(&s, o.ms_set, o.ms_clear, o.propagation, o.rec_set, o.rec_clear);
 		if (!str_ok(&s))
 			abort();
 	} else if (e.rc != RC_INVALID_ARGUMENT) {

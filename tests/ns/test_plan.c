@@ -1,180 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Plans carried out for real, in a mount namespace of this test alone (in a user namespace too when
- * it is not run by root). Every test gets an empty tmpfs as the plan's root.
- */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <fcntl.h>
-#include <sched.h>
-#include <stdio.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/vfs.h>
-
-#include "base/io.h"
-#include "base/path.h"
-#include "kernel/mountinfo.h"
-#include "kernel/plan.h"
-#include "kernel/plan_ops.h"
-#include "kernel/sys.h"
-
-static const char *no_namespace;	/* why there is none */
-static bool in_userns;
-static char root[] = "/tmp/mote-plan-XXXXXX";
-
-struct world {
-	struct arena a;
-	struct plan p;
-	struct err e;
-	size_t done;
-	int fd;
-};
-
-static int enter_userns(void)
-{
-	char map[64];
-
-	snprintf(map, sizeof(map), "0 %u 1", getuid());
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
-	    io_write_file(AT_FDCWD, "/proc/self/setgroups", "deny") < 0 ||
-	    io_write_file(AT_FDCWD, "/proc/self/uid_map", map) < 0)
-		return -1;
-	snprintf(map, sizeof(map), "0 %u 1", getgid());
-	in_userns = true;
-	return io_write_file(AT_FDCWD, "/proc/self/gid_map", map);
-}
-
-static int group_setup(void **state)
-{
-	(void)state;
-	if (!mkdtemp(root))
-		return -1;
-	if (unshare(CLONE_NEWNS) < 0 && enter_userns() < 0)
-		no_namespace = "no mount namespace can be made here";
-	else if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
-		no_namespace = "the mount tree cannot be made private";
-	return 0;
-}
-
-static int group_teardown(void **state)
-{
-	(void)state;
-	rmdir(root);
-	return 0;
-}
-
-static int setup(void **state)
-{
-	static struct world w;
-
-	*state = &w;
-	w = (struct world){ .fd = -1 };
-	plan_test_old_kernel = false;
-	arena_init(&w.a, 1 << 20);
-	plan_init(&w.p, &w.a);
-	if (no_namespace)
-		return 0;
-	if (mount("tmpfs", root, "tmpfs", 0, NULL) < 0)
-		return -1;
-	w.fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return w.fd < 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	arena_fini(&w->a);
-	if (w->fd < 0)
-		return 0;
-	close(w->fd);
-	return umount2(root, MNT_DETACH);
-}
-
-#define WORLD()							\
-	struct world *w = *state;				\
-	do {							\
-		if (no_namespace) {				\
-			print_message("skip: %s\n", no_namespace); \
-			skip();					\
-		}						\
-	} while (0)
-
-static struct plan_op *add(struct world *w, enum plan_kind kind, const char *target,
-			   const char *source)
-{
-	struct plan_op *op = plan_add(&w->p, kind, target, &w->e);
-
-	assert_non_null(op);
-	op->source = source;
-	return op;
-}
-
-static void run(struct world *w)
-{
-	if (plan_run(&w->p, w->fd, &w->done, &w->e) < 0)
-		fail_msg("%s", w->e.msg);
-	assert_int_equal(w->done, w->p.n);
-}
-
-/* Runs the plan, which must fail at its last op. */
-static void run_fails(struct world *w, enum rc rc)
-{
-	assert_int_equal(plan_run(&w->p, w->fd, &w->done, &w->e), -1);
-	assert_int_equal(w->done, w->p.n - 1);
-	if (w->e.rc != rc)
-		fail_msg("code %d: %s", w->e.rc, w->e.msg);
-}
-
-static void again(struct world *w)
-{
-	plan_init(&w->p, &w->a);
-	err_clear(&w->e);
-}
-
-static int look(struct world *w, const char *path)
-{
-	int fd = path_open_in(w->fd, path, O_PATH, 0);
-
-	if (fd < 0)
-		fail_msg("%s: %s", path, strerror(-fd));
-	return fd;
-}
-
-static bool is_mount(struct world *w, const char *path)
-{
-	AUTO_FD fd = look(w, path);
-
-	return mountinfo_is_mount(fd) == 1;
-}
-
-static bool exists(struct world *w, const char *path)
-{
-	AUTO_FD fd = path_open_in(w->fd, path, O_PATH | O_NOFOLLOW, 0);
-
-	return fd >= 0;
-}
-
-static unsigned long mount_flags(struct world *w, const char *path)
-{
-	AUTO_FD fd = look(w, path);
-	struct statfs fs;
-
-	assert_int_equal(fstatfs(fd, &fs), 0);
-	return (unsigned long)fs.f_flags;
-}
-
-static void put(struct world *w, const char *path, const char *text)
-{
-	assert_int_equal(io_create_file(w->fd, path, text, strlen(text), 0644), 0);
-}
+/* Plans carried out for real: each kind of operation, its undo, and the guard of /proc. */
+#include "plan_world.h"
 
 static void test_tmpfs_and_undo(void **state)
 {
@@ -266,8 +92,9 @@ static void test_skip_mounted(void **state)
 	assert_true(is_mount(w, "/a"));	/* it was there before the plan */
 }
 
-static void bind_directory(struct world *w)
+static void test_bind(void **state)
 {
+	WORLD();
 	struct plan_op *op;
 	struct stat st;
 
@@ -290,21 +117,9 @@ static void bind_directory(struct world *w)
 	assert_false(exists(w, "src/sub"));
 }
 
-static void test_bind(void **state)
+static void test_bind_file(void **state)
 {
 	WORLD();
-	bind_directory(w);
-}
-
-static void test_bind_on_an_old_kernel(void **state)
-{
-	WORLD();
-	plan_test_old_kernel = true;
-	bind_directory(w);
-}
-
-static void bind_file(struct world *w)
-{
 	struct plan_op *op;
 	char text[16];
 
@@ -320,19 +135,6 @@ static void bind_file(struct world *w)
 	assert_false(is_mount(w, "/etc/hosts"));
 }
 
-static void test_bind_file(void **state)
-{
-	WORLD();
-	bind_file(w);
-}
-
-static void test_bind_file_on_an_old_kernel(void **state)
-{
-	WORLD();
-	plan_test_old_kernel = true;
-	bind_file(w);
-}
-
 static void test_recursive_attributes(void **state)
 {
 	WORLD();
@@ -343,6 +145,10 @@ static void test_recursive_attributes(void **state)
 	op->flags = PLAN_SOURCE_IN_ROOT;
 	op->ms_flags = MS_BIND | MS_REC;
 	op->rec_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID;
+	if (!has_setattr) {
+		run_fails(w, RC_UNIMPLEMENTED);
+		return;
+	}
 	run(w);
 	assert_int_equal(mount_flags(w, "/dst") & 3, 3);
 	assert_int_equal(mount_flags(w, "/dst/sub") & 3, 3);
@@ -364,8 +170,10 @@ static void test_optional(void **state)
 	run_fails(w, RC_NOT_FOUND);
 }
 
-static void mask_and_readonly(struct world *w, unsigned int reaches_below)
+/* Without mount_setattr it does not reach the mounts below. */
+static void test_mask_and_readonly(void **state)
 {
+	WORLD();
 	struct plan_op *op;
 	char text[8];
 
@@ -386,20 +194,7 @@ static void mask_and_readonly(struct world *w, unsigned int reaches_below)
 	assert_int_equal(mount_flags(w, "/dir") & 1, 1);
 	assert_int_equal(mkdirat(w->fd, "dir/x", 0755), -1);
 	assert_int_equal(mount_flags(w, "/ro") & 1, 1);
-	assert_int_equal(mount_flags(w, "/ro/sub") & 1, reaches_below);
-}
-
-static void test_mask_and_readonly(void **state)
-{
-	WORLD();
-	mask_and_readonly(w, 1);
-}
-
-static void test_mask_and_readonly_on_an_old_kernel(void **state)
-{
-	WORLD();
-	plan_test_old_kernel = true;
-	mask_and_readonly(w, 0);
+	assert_int_equal(mount_flags(w, "/ro/sub") & 1, has_setattr);
 }
 
 static void test_proc_guard(void **state)
@@ -567,9 +362,7 @@ static void test_undo_leaves_what_is_not_empty(void **state)
 	assert_true(exists(w, "stay"));
 }
 
-#define T(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
-
-int main(void)
+static int run_all(const char *kernel)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_tmpfs_and_undo),
@@ -577,13 +370,10 @@ int main(void)
 		T(test_wrong_filesystem),
 		T(test_skip_mounted),
 		T(test_bind),
-		T(test_bind_on_an_old_kernel),
 		T(test_bind_file),
-		T(test_bind_file_on_an_old_kernel),
 		T(test_recursive_attributes),
 		T(test_optional),
 		T(test_mask_and_readonly),
-		T(test_mask_and_readonly_on_an_old_kernel),
 		T(test_proc_guard),
 		T(test_proc_guard_before_proc_is_mounted),
 		T(test_files),
@@ -592,5 +382,10 @@ int main(void)
 		T(test_undo_leaves_what_is_not_empty),
 	};
 
-	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+	return cmocka_run_group_tests_name(kernel, tests, group_setup, group_teardown);
+}
+
+int main(void)
+{
+	return run_on_kernels(run_all);
 }

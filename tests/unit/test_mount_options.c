@@ -24,6 +24,8 @@ static const struct {
 	{ .opts = { "defaults" } },
 	{ .opts = { "ro", "nosuid", "nodev", "noexec" },
 	  .set = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC },
+	{ .opts = { "noatime", "relatime" }, .set = MS_RELATIME },
+	{ .opts = { "strictatime", "noatime", "nodiratime" }, .set = MS_NOATIME | MS_NODIRATIME },
 	{ .opts = { "ro", "rw" }, .clear = MS_RDONLY },
 	{ .opts = { "rw", "ro" }, .set = MS_RDONLY },
 	{ .opts = { "suid", "dev", "exec", "async" },
@@ -143,14 +145,14 @@ static void test_print(void **state)
 
 	(void)state;
 	str_reset(&s);
-	mount_options_print(&s, MS_BIND | MS_REC | MS_RDONLY, MS_PRIVATE | MS_REC,
+	mount_options_print(&s, MS_BIND | MS_REC | MS_RDONLY, MS_NOSUID, MS_PRIVATE | MS_REC,
 			    MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME);
-	assert_string_equal(buf, "rbind,ro,rprivate,rnoatime");
+	assert_string_equal(buf, "rbind,ro,suid,rprivate,rnoatime");
 	str_reset(&s);
-	mount_options_print(&s, MS_BIND | MS_NOSUID, 0, 0, MOUNT_ATTR__ATIME);
+	mount_options_print(&s, MS_BIND | MS_NOSUID, 0, 0, 0, MOUNT_ATTR__ATIME);
 	assert_string_equal(buf, "bind,nosuid,rrelatime");
 	str_reset(&s);
-	mount_options_print(&s, 0, 0, 0, 0);
+	mount_options_print(&s, 0, 0, 0, 0, 0);
 	assert_string_equal(buf, "");
 }
 
