@@ -173,6 +173,7 @@ static enum step_result create_rootfs(struct steps *s, struct err *e)
 	const struct rootfs_facts facts = {
 		.cgroup2 = !has_cgroups(c) || cg->version == CGROUP_VERSION_2,
 		.user_ns = c->spec->linux.ns[NS_USER].want,
+		.kcore = access("/proc/kcore", F_OK) == 0,
 		.cgroup_path = c->cgroup_path,
 		.controllers = has_cgroups(c) ? cg->controllers : 0,
 		.run_dir = c->host->run_dir,

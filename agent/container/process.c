@@ -188,6 +188,31 @@ static void fail_later(struct process *p)
 	loop_defer(p->container->host->loop, &p->kick, on_kick);
 }
 
+/* The guest's number of an id of the container; -1: it has none. */
+static uint32_t guest_id(const struct spec_id_map *maps, size_t n, uint32_t id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (id >= maps[i].container_id && id - maps[i].container_id < maps[i].size)
+			return maps[i].host_id + (id - maps[i].container_id);
+	return UINT32_MAX;
+}
+
+/* In a user namespace of its own the process cannot take what belongs to the guest's root, a terminal
+ * above all. Neither terminals nor pipes let anybody wait here. Best effort: the streams work, they
+ * only cannot be opened again. */
+static void give_streams(struct process *p)
+{
+	const struct spec_linux *l = &p->container->spec->linux;
+	const struct spec_user *u = &p->spec->user;
+
+	if (!l->ns[NS_USER].want || !str_empty(l->ns[NS_USER].path))
+		return;
+	for (int i = 0; i < 3; i++)
+		if (fchown(p->stage.stdio[i], guest_id(l->uid_maps, l->n_uid_maps, u->uid),
+			   guest_id(l->gid_maps, l->n_gid_maps, u->gid)) < 0)
+			log_debug("process", "%s: give it its streams: %s", p->id, strerror(errno));
+}
+
 static int open_streams(struct process *p, struct err *e)
 {
 	const struct spec_process *s = p->spec;
@@ -198,6 +223,7 @@ static int open_streams(struct process *p, struct err *e)
 		return -1;
 	if (s->terminal && s->console_rows && s->console_columns)
 		streams_resize(&p->streams, s->console_rows, s->console_columns, &ignored);
+	give_streams(p);
 	return 0;
 }
 
@@ -244,7 +270,7 @@ static void begin(struct process *p, uint64_t deadline_ms, process_done_fn done,
 		fail_later(p);
 }
 
-void process_create(struct process *p, const struct plan *rootfs, const char *bundle_rootfs,
+void process_create(struct process *p, struct plan *rootfs, const char *bundle_rootfs,
 		    uint64_t deadline_ms, process_done_fn done, void *owner)
 {
 	p->stage = (struct stage){ .rootfs = rootfs,

@@ -111,7 +111,7 @@ void process_free(struct process *p);
 /* Makes the process up to READY; done then, or when it failed and is reaped, or hangs beyond
  * its deadline. For container.c;
  * rootfs as in struct stage. */
-void process_create(struct process *p, const struct plan *rootfs, const char *bundle_rootfs,
+void process_create(struct process *p, struct plan *rootfs, const char *bundle_rootfs,
 		    uint64_t deadline_ms, process_done_fn done, void *owner);
 
 /* Lets a created process go; done when execve has succeeded or failed. For container.c. */

@@ -15,11 +15,12 @@ struct rootfs_facts {
 	bool cgroup2;			/* the unified hierarchy */
 	/* the container has its own user namespace: devices are bound, not made */
 	bool user_ns;
+	bool kcore;			/* /proc/kcore is there */
 	const char *cgroup_path;	/* of the container in its hierarchies, for version 1 */
 	/* version 1: enum cgroup_controller of those that are mounted */
 	unsigned int controllers;
-	/* Below it containers are at work: sources of binds there are reached without following a
-	 * link. NULL: nowhere. */
+	/* Below it bundles and volumes lie, where containers write: sources of binds there are
+	 * reached without following a link. NULL: nowhere. */
 	const char *run_dir;
 };
 

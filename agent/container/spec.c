@@ -283,6 +283,25 @@ static int check_user_ns(const struct spec_linux *l, struct err *e)
 	return check_id_maps(l->gid_maps, l->n_gid_maps, "linux.gidMappings", e);
 }
 
+/* One that is joined is other processes' as well: it is taken as it is. */
+static int check_joined_mounts(const struct spec *s, struct err *e)
+{
+	static const char why[] = "not in a mount namespace that is joined";
+	const struct spec_linux *l = &s->linux;
+
+	if (s->n_mounts)
+		return spec_bad(e, "mounts", why);
+	if (s->root.readonly)
+		return spec_bad(e, "root.readonly", why);
+	if (l->masked_paths.n)
+		return spec_bad(e, "linux.maskedPaths", why);
+	if (l->readonly_paths.n)
+		return spec_bad(e, "linux.readonlyPaths", why);
+	if (l->n_devices)
+		return spec_bad(e, "linux.devices", why);
+	return str_empty(l->rootfs_propagation) ? 0 : spec_bad(e, "linux.rootfsPropagation", why);
+}
+
 /* Without a mount namespace of its own a container's mounts would be the guest's: refused,
  * whatever is mounted. */
 static int check_namespaces(const struct spec *s, struct err *e)
@@ -307,9 +326,8 @@ static int check_namespaces(const struct spec *s, struct err *e)
 	}
 	if (!s->linux.ns[NS_MNT].want)
 		return spec_bad(e, "linux.namespaces", "a mount namespace is needed");
-	if (!str_empty(s->linux.ns[NS_MNT].path))
-		return err_set(e, RC_UNIMPLEMENTED,
-			       "linux.namespaces (mount): joining one is not supported");
+	if (!str_empty(s->linux.ns[NS_MNT].path) && check_joined_mounts(s, e) < 0)
+		return -1;
 	return check_user_ns(&s->linux, e);
 }
 

@@ -108,7 +108,8 @@ struct spec_mount {
 	const char *destination;
 	const char *source, *type;	/* "" when not said */
 	struct spec_strings options;
-	/* of an id-mapped mount; both or none */
+	/* of an id-mapped bind: container_id on the filesystem, host_id as seen through the mount.
+	 * Both or none; none with the option idmap: the container's own */
 	struct spec_id_map *uid_maps, *gid_maps;
 	size_t n_uid_maps, n_gid_maps;
 };

@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "base/fd.h"
@@ -37,6 +38,8 @@ struct run {
 	struct stage_listener listener;
 	int ns_fds[NS_TYPES];		/* of namespaces to join by path; -1: none */
 	int stdio[3];
+	bool cwd_later;			/* only the process's user may go there */
+	struct stage_self self;
 	char path[4096];		/* of the command */
 };
 
@@ -81,11 +84,21 @@ uint64_t stage_clone_flags(const struct stage *st)
 	return flags;
 }
 
+static bool has_idmaps(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->ops[i].idmap)
+			return true;
+	return false;
+}
+
 bool stage_needs_helper(const struct stage *st)
 {
 	if (is_exec(st))
 		return ns_of(st, NS_PID)->want;
-	if (ns_is_joined(st, NS_PID) || stage_shifts_time(st))
+	if (ns_is_joined(st, NS_PID) || ns_is_joined(st, NS_USER) || stage_shifts_time(st))
+		return true;
+	if (ns_is_new(st, NS_USER) && has_idmaps(st->rootfs))
 		return true;
 	if (ns_is_new(st, NS_USER))
 		for (int t = 0; t < NS_TYPES; t++)
@@ -188,6 +201,16 @@ static int set_oom_score(const struct stage *st, struct err *e)
 	return r < 0 ? err_sys(e, -r, "set oom_score_adj to %s", text) : 0;
 }
 
+static int know_self(struct run *r, struct err *e)
+{
+	struct stat st;
+
+	if (stat("/proc/self/exe", &st) < 0)
+		return err_sys(e, errno, "find the agent's program");
+	r->self = (struct stage_self){ st.st_dev, st.st_ino };
+	return 0;
+}
+
 static int open_namespaces(struct run *r, struct err *e)
 {
 	for (int t = 0; t < NS_TYPES; t++) {
@@ -240,7 +263,7 @@ static int begin(struct run *r, int cgroup_err, struct err *e)
 	if (stage_cpus_outside(r->st, e) < 0 || join_cgroup(r->st, cgroup_err, e) < 0 ||
 	    stage_cpus_inside(r->st, e) < 0)
 		return -1;
-	if (set_oom_score(r->st, e) < 0 || open_namespaces(r, e) < 0)
+	if (know_self(r, e) < 0 || set_oom_score(r->st, e) < 0 || open_namespaces(r, e) < 0)
 		return -1;
 	if (stage_listener_connect(r->st, &r->listener, e) < 0)
 		return -1;
@@ -248,6 +271,14 @@ static int begin(struct run *r, int cgroup_err, struct err *e)
 }
 
 /* --- namespaces --- */
+
+/* Full rights in a user namespace begin with its root. */
+static int become_ns_root(struct err *e)
+{
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_sys(e, errno, "become root of the user namespace");
+	return 0;
+}
 
 static int join_one(struct run *r, int type, struct err *e)
 {
@@ -257,13 +288,22 @@ static int join_one(struct run *r, int type, struct err *e)
 		return 0;
 	c = ns_join(r->ns_fds[type], type);
 	auto_close(&r->ns_fds[type]);
-	return c < 0 ? err_sys(e, -c, "join the %s namespace", ns_info(type)->oci) : 0;
+	if (c < 0)
+		return err_sys(e, -c, "join the %s namespace", ns_info(type)->oci);
+	return type == NS_USER ? become_ns_root(e) : 0;
 }
 
+/* All but the mount namespace, where the guest's /proc is out of sight. A namespace belongs to some
+ * user namespace, and only who has rights in that one may join: the guest's (the sandbox's shared
+ * ones) before the user namespace, those that it owns itself after it. */
 static int join_namespaces(struct run *r, struct err *e)
 {
+	for (int t = 0; t < NS_TYPES && r->ns_fds[NS_USER] >= 0; t++)
+		if (t != NS_USER && t != NS_MNT && r->ns_fds[t] >= 0 &&
+		    ns_join(r->ns_fds[t], t) == 0)
+			auto_close(&r->ns_fds[t]);
 	for (int t = 0; t < NS_TYPES; t++)
-		if (join_one(r, t, e) < 0)
+		if (t != NS_MNT && join_one(r, t, e) < 0)
 			return -1;
 	return 0;
 }
@@ -284,6 +324,9 @@ static int split(struct run *r, struct err *e)
 	struct clone_opts o = { .flags = stage_clone_flags(r->st) | CLONE_PARENT, .cgroup_fd = -1 };
 	pid_t pid;
 
+	/* while there are rights in the guest's user namespace */
+	if (!is_exec(r->st) && plan_open_idmaps(r->st->rootfs, e) < 0)
+		return -1;
 	if (is_exec(r->st) ? join_container(r, CLONE_NEWPID, e) < 0 : join_namespaces(r, e) < 0)
 		return -1;
 	if (stage_shifts_time(r->st) && stage_time_unshare(r->st, e) < 0)
@@ -313,7 +356,10 @@ static int join_as_exec(const struct run *r, struct err *e)
 	for (size_t i = 0; i < COUNT_OF(wanted); i++)
 		if (ns_of(r->st, wanted[i])->want)
 			flags |= ns_info(wanted[i])->flag;
-	return join_container(r, flags, e);
+	if (join_container(r, flags, e) < 0)
+		return -1;
+	/* setns shows the namespace's root, which the container's is only in one of its own */
+	return str_empty(ns_of(r->st, NS_MNT)->path) ? 0 : stage_root_join(r->st, e);
 }
 
 /* The agent writes the id maps: only who stands outside of a user namespace may map more than
@@ -324,9 +370,7 @@ static int become_mapped_root(const struct run *r, struct err *e)
 		return 0;
 	say_kind(r, STAGE_MSG_MAPS);
 	await(r, STAGE_MSG_MAPS);
-	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		return err_sys(e, errno, "become root of the user namespace");
-	return 0;
+	return become_ns_root(e);
 }
 
 static int set_name(const char *want, const char *now, int (*set)(const char *name, size_t len),
@@ -367,10 +411,10 @@ static void run_hooks(const struct run *r, const struct spec_hook_list *l, const
 	hooks_run(l, &s);
 }
 
-static int enter_root(const struct run *r, struct err *e)
+static int enter_root(struct run *r, struct err *e)
 {
 	const struct spec_hooks *h = &r->st->spec->hooks;
-	AUTO_FD fd = stage_root_prepare(r->st, e);
+	AUTO_FD fd = stage_root_prepare(r->st, r->stdio, e);
 
 	if (fd < 0)
 		return -1;
@@ -391,6 +435,8 @@ static int enter_as_first(struct run *r, struct err *e)
 		return err_sys(e, errno, "make a cgroup namespace");
 	if (set_names(r->st, e) < 0 || stage_root_sysctls(r->st->spec, e) < 0)
 		return -1;
+	if (ns_is_joined(r->st, NS_MNT))
+		return join_one(r, NS_MNT, e) < 0 ? -1 : stage_root_join(r->st, e);
 	return enter_root(r, e);
 }
 
@@ -422,6 +468,18 @@ static int install_streams(const struct run *r, struct err *e)
 	return c < 0 ? err_sys(e, -c, "make the terminal the controlling one") : 0;
 }
 
+/* As root where that may, else (a directory of a user's own on a filesystem that knows no root) once
+ * the process is that user. */
+static int change_dir(struct run *r, struct err *e)
+{
+	int c = stage_exec_chdir(r->st->process, e);
+
+	r->cwd_later = c < 0 && e->sys == EACCES;
+	if (r->cwd_later)
+		err_clear(e);
+	return r->cwd_later ? 0 : c;
+}
+
 /* The limits are last of what needs many descriptors or much memory, and first of what needs
  * root. In a user namespace of its own the process has not the right to raise them any more:
  * there they were set on the way in. */
@@ -430,16 +488,16 @@ static int take_identity(struct run *r, char ***env, struct err *e)
 	const struct stage *st = r->st;
 	const struct spec_process *p = st->process;
 
-	if (install_streams(r, e) < 0 || stage_exec_chdir(p, e) < 0)
+	if (install_streams(r, e) < 0 || change_dir(r, e) < 0)
 		return -1;
 	*env = stage_exec_env(p, e);
 	if (!*env || stage_labels_set(st, &r->labels, e) < 0 || stage_sched_apply(st, e) < 0)
 		return -1;
 	if (!ns_of(st, NS_USER)->want && stage_user_limits(st, e) < 0)
 		return -1;
-	if (stage_user_ids(st, e) < 0)
+	if (stage_user_ids(st, e) < 0 || (r->cwd_later && stage_exec_chdir(p, e) < 0))
 		return -1;
-	if (stage_exec_find(p->args.v[0], *env, r->path, sizeof(r->path), e) < 0)
+	if (stage_exec_find(p->args.v[0], *env, &r->self, r->path, sizeof(r->path), e) < 0)
 		return -1;
 	return stage_user_rights(st, &r->listener, e);
 }

@@ -15,7 +15,7 @@ struct stage {
 	const char *container_id;
 	const struct spec *spec;	/* the container's */
 	const struct spec_process *process;
-	const struct plan *rootfs;	/* the first process: its file tree; NULL in an exec */
+	struct plan *rootfs;		/* the first process: its file tree; NULL in an exec */
 	const char *bundle;		/* the container's directory in the guest */
 	/* the first process: directory where the root is put together */
 	const char *bundle_rootfs;
@@ -49,8 +49,9 @@ struct stage_msg {
 uint64_t stage_clone_flags(const struct stage *st);
 
 /* Does it take two clones? A pid namespace that exists can be entered by a child only; who has a
- * new user namespace may not join others any more; and clocks are shifted before anybody is in
- * their namespace. */
+ * new user namespace may not join others any more, nor map a mount's ids; in one that is joined the
+ * new namespaces have to be made after that; and clocks are shifted before anybody is in their
+ * namespace. */
 bool stage_needs_helper(const struct stage *st);
 
 /* Does the process enter its cgroup by itself, since something comes before? */

@@ -185,8 +185,46 @@ static int search(const char *name, const char *dirs, char *path, size_t cap)
 	return found;
 }
 
+#define INTERPRETERS_MAX	5	/* scripts of scripts, as the kernel has it */
+
+/* The interpreter in "#! /path arg"; false: it is no script. */
+static bool script_interpreter(int fd, char *buf, size_t cap)
+{
+	ssize_t n = pread(fd, buf, cap - 1, 0);
+	char *at;
+
+	if (n < 2 || buf[0] != '#' || buf[1] != '!')
+		return false;
+	buf[n] = '\0';
+	at = buf + 2 + strspn(buf + 2, " \t");
+	at[strcspn(at, " \t\n")] = '\0';
+	memmove(buf, at, strlen(at) + 1);
+	return *buf;
+}
+
+/* Also by way of a script's first line. Magic links of /proc lead to it (/proc/self/exe). */
+static bool is_self(const char *path, const struct stage_self *self)
+{
+	char name[256];
+
+	for (int i = 0; i < INTERPRETERS_MAX; i++) {
+		AUTO_FD fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		struct stat st;
+
+		if (stat(path, &st) < 0)
+			return false;
+		if (st.st_dev == self->dev && st.st_ino == self->ino)
+			return true;
+		if (fd < 0 || !S_ISREG(st.st_mode) || !script_interpreter(fd, name, sizeof(name)))
+			return false;
+		path = name;
+	}
+	return false;
+}
+
 /* Hosts know the words "the file … was not found". */
-int stage_exec_find(const char *name, char *const *env, char *path, size_t cap, struct err *e)
+int stage_exec_find(const char *name, char *const *env, const struct stage_self *self, char *path,
+		    size_t cap, struct err *e)
 {
 	const char *dirs = env_get(env, "PATH");
 	struct str s;
@@ -201,9 +239,14 @@ int stage_exec_find(const char *name, char *const *env, char *path, size_t cap, 
 	}
 	if (r == -EACCES)
 		return err_sys(e, EACCES, "the file %s is not executable", name);
-	if (r != -ENOENT && r != -ENOTDIR && r != -ELOOP && r != -ENAMETOOLONG)
-		return r < 0 ? err_sys(e, -r, "look for the file %s", name) : 0;
-	err_sys(e, -r, "the file %s was not found", name);
-	e->rc = RC_NOT_FOUND;
-	return -1;
+	if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -ELOOP && r != -ENAMETOOLONG)
+		return err_sys(e, -r, "look for the file %s", name);
+	if (r < 0) {
+		err_sys(e, -r, "the file %s was not found", name);
+		e->rc = RC_NOT_FOUND;
+		return -1;
+	}
+	if (is_self(path, self))
+		return err_set(e, RC_PERMISSION_DENIED, "the file %s is the agent's own", name);
+	return 0;
 }

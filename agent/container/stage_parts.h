@@ -6,9 +6,12 @@
 #include "container/stage.h"
 
 /* stage_root.c: the file tree of a first process. prepare puts it together and gives a
- * descriptor of it; between the two the hooks run that want to see both roots. */
-int stage_root_prepare(const struct stage *st, struct err *e);
+ * descriptor of it; between the two the hooks run that want to see both roots. With a terminal,
+ * stdio (of one number) becomes descriptors of the container's /dev/console, if it has one. join:
+ * in a mount namespace that exists, the root is a directory of it. */
+int stage_root_prepare(const struct stage *st, int stdio[3], struct err *e);
 int stage_root_switch(const struct stage *st, int rootfd, struct err *e);
+int stage_root_join(const struct stage *st, struct err *e);
 int stage_root_sysctls(const struct spec *s, struct err *e);
 
 /* stage_seccomp.c: the socket that gets a filter's listener is connected from the guest (-1: no
@@ -43,10 +46,16 @@ int stage_time_unshare(const struct stage *st, struct err *e);
 int stage_sched_apply(const struct stage *st, struct err *e);
 
 /* stage_exec.c: working directory, environment, command. home: of a user, in the text of a passwd
- * file, which is cut in place; "/" when it names none. */
+ * file, which is cut in place; "/" when it names none. self: the agent's own program, which is never
+ * the command (CVE-2019-5736: a container that runs it can look for a way to write to it). */
 const char *stage_exec_home(char *passwd, uint32_t uid);
+struct stage_self {
+	dev_t dev;
+	ino_t ino;
+};
 int stage_exec_chdir(const struct spec_process *p, struct err *e);
 char **stage_exec_env(const struct spec_process *p, struct err *e);
-int stage_exec_find(const char *name, char *const *env, char *path, size_t cap, struct err *e);
+int stage_exec_find(const char *name, char *const *env, const struct stage_self *self, char *path,
+		    size_t cap, struct err *e);
 
 #endif

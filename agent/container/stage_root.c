@@ -6,7 +6,12 @@
  * caller.
  */
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
 
 #include "base/io.h"
 #include "base/path.h"
@@ -16,12 +21,42 @@
 #include "kernel/mountinfo.h"
 #include "kernel/root.h"
 
-/* "net.ipv4.conf.eth0/1.mtu" is /proc/sys/net/ipv4/conf/eth0.1/mtu. */
+/* "net.ipv4.conf.eth0/1.mtu" is net/ipv4/conf/eth0.1/mtu. */
 static void sysctl_path(struct str *s, const char *key)
 {
-	str_add(s, "/proc/sys/");
 	for (; *key; key++)
 		str_add_char(s, *key == '.' ? '/' : *key == '/' ? '.' : *key);
+}
+
+static bool is_proc(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+/* A file of the guest's own /proc and of nothing that lies over it: what is written must not land
+ * elsewhere (CVE-2025-52881). */
+static int write_sysctl(const char *path, const char *value)
+{
+	AUTO_FD top = open("/proc/sys", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_FD fd = -1;
+	uint64_t here, there;
+	int r;
+
+	if (top < 0)
+		return -errno;
+	fd = path_open_in(top, path, O_WRONLY, 0);
+	if (fd < 0)
+		return fd;
+	r = mountinfo_mount_id(top, &here);
+	if (r == 0)
+		r = mountinfo_mount_id(fd, &there);
+	if (r < 0)
+		return r;
+	if (here != there || !is_proc(fd))
+		return -EXDEV;
+	return io_write_full(fd, value, strlen(value));
 }
 
 int stage_root_sysctls(const struct spec *s, struct err *e)
@@ -33,7 +68,7 @@ int stage_root_sysctls(const struct spec *s, struct err *e)
 		int r;
 
 		sysctl_path(&text, p->key);
-		r = str_ok(&text) ? io_write_file(AT_FDCWD, path, p->value) : -ENAMETOOLONG;
+		r = str_ok(&text) ? write_sysctl(path, p->value) : -ENAMETOOLONG;
 		if (r < 0 && r != -ENOENT)	/* the kernel may be built without it */
 			return err_sys(e, -r, "linux.sysctl: write %s", p->key);
 	}
@@ -101,8 +136,70 @@ static unsigned long propagation_of(const struct stage *st)
 	return propagation;
 }
 
-int stage_root_prepare(const struct stage *st, struct err *e)
+static bool is_same(const struct stat *a, const struct stat *b)
 {
+	return S_ISCHR(a->st_mode) && a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static struct plan_op *console_op(const struct stage *st)
+{
+	for (size_t i = 0; i < st->rootfs->n; i++)
+		if (st->rootfs->ops[i].flags & PLAN_SOURCE_FD)
+			return &st->rootfs->ops[i];
+	return NULL;
+}
+
+/* What the terminal's descriptor stands for is in the agent's mount namespace, from where nothing can
+ * be bound: the same in this one's copy, of the guest's own /dev/pts. */
+static int find_terminal(int tty, struct err *e)
+{
+	AUTO_FD fd = -1;
+	char path[32];
+	struct stat a, b;
+
+	if (fstat(tty, &a) < 0)
+		return err_sys(e, errno, "console");
+	snprintf(path, sizeof(path), "/dev/pts/%u", minor(a.st_rdev));
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &b) < 0)
+		return err_sys(e, errno, "console: open %s", path);
+	if (!is_same(&a, &b))
+		return err_set(e, RC_INTERNAL, "console: %s is not the terminal", path);
+	return TAKE_FD(fd);
+}
+
+/* The same terminal, opened where the container has it: so that it has a name there. What lies at
+ * that place must be the terminal itself. */
+static int open_console(const char *target, int rootfd, int tty, struct err *e)
+{
+	AUTO_FD at = path_open_in(rootfd, target, O_PATH | O_NOFOLLOW, 0);
+	char path[32];
+	struct stat a, b;
+	int fd;
+
+	if (at < 0 || fstat(at, &a) < 0 || fstat(tty, &b) < 0)
+		return err_sys(e, at < 0 ? -at : errno, "console");
+	if (!is_same(&a, &b))
+		return err_set(e, RC_PERMISSION_DENIED, "console: %s is not the terminal", target);
+	fd = open(path_of_fd(at, path), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, errno, "console: open %s", target) : fd;
+}
+
+static int use_console(const char *target, int rootfd, int stdio[3], struct err *e)
+{
+	int fd = open_console(target, rootfd, stdio[0], e);
+
+	if (fd < 0)
+		return -1;
+	close(stdio[0]);
+	stdio[0] = stdio[1] = stdio[2] = fd;
+	return 0;
+}
+
+int stage_root_prepare(const struct stage *st, int stdio[3], struct err *e)
+{
+	struct plan_op *console = console_op(st);
+	AUTO_FD terminal = -1;
 	AUTO_FD fd = -1;
 	size_t done;
 
@@ -111,7 +208,14 @@ int stage_root_prepare(const struct stage *st, struct err *e)
 	fd = open(st->bundle_rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, errno, "open %s", st->bundle_rootfs);
+	if (console)
+		console->sourcefd = terminal = find_terminal(stdio[0], e);
+	if (console && terminal < 0)
+		return -1;
 	if (plan_run(st->rootfs, fd, &done, e) < 0)
+		return -1;
+	plan_close_sources(st->rootfs);
+	if (console && use_console(console->target, fd, stdio, e) < 0)
 		return -1;
 	return TAKE_FD(fd);
 }
@@ -127,5 +231,17 @@ int stage_root_switch(const struct stage *st, int rootfd, struct err *e)
 	if (!str_empty(st->spec->linux.rootfs_propagation) &&
 	    mount(NULL, "/", NULL, propagation_of(st), NULL) < 0)
 		return err_sys(e, errno, "set the propagation of the container's /");
+	return 0;
+}
+
+/* Nothing is mounted and nothing hidden: whoever made the namespace has seen to that. */
+int stage_root_join(const struct stage *st, struct err *e)
+{
+	AUTO_FD fd = open_root(st->spec->root.path, e);
+
+	if (fd < 0)
+		return -1;
+	if (fchdir(fd) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		return err_sys(e, errno, "root.path %s", st->spec->root.path);
 	return 0;
 }

@@ -291,8 +291,8 @@ static void print_text(struct str *s, const char *key, const char *value)
 
 static void print_lines(struct str *s, const char *text)
 {
-	for (; *text; text++)
-		str_add_char(s, *text == '\n' ? (text[1] ? ',' : ' ') : *text == ' ' ? ':' : *text);
+	for (; *text && !str_eq(text, "\n"); text++)
+		str_add_char(s, *text == '\n' ? ',' : *text == ' ' ? ':' : *text);
 }
 
 /* "bind /a: source=/b options=rbind,ro,rprivate [optional]" */

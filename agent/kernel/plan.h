@@ -65,7 +65,7 @@ enum plan_flags {
 	/* a bind of the device with op's `mode` (type) and `dev`: source where it is that one, else
 	 * the node that sysfs names */
 	PLAN_SOURCE_DEVICE = 0x400,
-	PLAN_SOURCE_STRICT = 0x800, /* a bind's source is reached without following any symlink */
+	PLAN_SOURCE_STRICT = 0x1000, /* a bind's source is reached without following any symlink */
 };
 
 /* The ids of an id-mapped bind, as the lines of a uid_map (user_namespaces(7)): on the filesystem,
@@ -74,6 +74,8 @@ struct plan_idmap {
 	const char *uid_map, *gid_map;
 	bool recursive;
 };
+
+#define PLAN_ATTR_RDONLY 0x1 /* MOUNT_ATTR_RDONLY, for planners that have no name for it */
 
 struct plan_op {
 	enum plan_kind kind;

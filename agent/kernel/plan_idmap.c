@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "base/io.h"
+#include "base/num.h"
 #include "kernel/clone.h"
 #include "kernel/ns.h"
 #include "kernel/plan_ops.h"
@@ -26,27 +27,54 @@ static int write_map(pid_t pid, const char *file, const char *map)
 	return io_write_file(AT_FDCWD, path, map);
 }
 
+/* Tells its number as /proc has it: this may be in a pid namespace that /proc is not of. */
+static void NORETURN keep_ns(int out)
+{
+	char text[16] = "";
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (readlink("/proc/self", text, sizeof(text) - 1) < 0 ||
+	    io_write_full(out, text, sizeof(text)) < 0)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static int map_and_hold(int in, const struct plan_idmap *map)
+{
+	char text[16];
+	uint64_t pid;
+	int r;
+
+	if (read(in, text, sizeof(text)) != sizeof(text) || text[sizeof(text) - 1] ||
+	    num_u64(text, INT32_MAX, &pid) < 0)
+		return -ESRCH;
+	r = write_map((pid_t)pid, "gid_map", map->gid_map);
+	if (r == 0)
+		r = write_map((pid_t)pid, "uid_map", map->uid_map);
+	return r < 0 ? r : ns_hold((pid_t)pid, NS_USER);
+}
+
 /* A descriptor of a user namespace with these maps, or -errno. */
 static int make_user_ns(const struct plan_idmap *map)
 {
 	struct clone_opts o = { .flags = CLONE_NEWUSER, .cgroup_fd = -1 };
-	pid_t pid = clone_process(&o);
-	int fd, r;
+	int ends[2], fd;
+	pid_t pid;
 
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	pid = clone_process(&o);
+	if (pid == 0)
+		keep_ns(ends[1]);
+	close(ends[1]);
+	fd = pid < 0 ? pid : map_and_hold(ends[0], map);
+	close(ends[0]);
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+			;
 	}
-	if (pid < 0)
-		return pid;
-	r = write_map(pid, "gid_map", map->gid_map);
-	if (r == 0)
-		r = write_map(pid, "uid_map", map->uid_map);
-	fd = r < 0 ? r : ns_hold(pid, NS_USER);
-	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
-		;
 	auto_close(&o.pidfd);
 	return fd;
 }

@@ -113,8 +113,59 @@ static void readonly_dev(struct spec *s, struct rootfs_facts *f)
 
 static void in_user_ns(struct spec *s, struct rootfs_facts *f)
 {
+	static struct spec_device devices[] = {
+		{ .path = "/dev/xvda", .type = S_IFBLK, .major = 254, .minor = 16 },
+		{ .path = "/dev/talk", .type = S_IFIFO },
+		{ .path = "/dev/ptmx", .type = S_IFCHR, .major = 5, .minor = 2 },
+	};
+
 	f->user_ns = true;
 	mount_on(s, "/dev", "tmpfs", "tmpfs", "mode=755");
+	mount_on(s, "/sys", "sysfs", "sysfs", "nosuid,ro");
+	s->linux.devices = devices;
+	s->linux.n_devices = COUNT_OF(devices);
+}
+
+/* A network namespace of its own has a sysfs of its own. */
+static void user_and_net_ns(struct spec *s, struct rootfs_facts *f)
+{
+	f->user_ns = true;
+	s->linux.ns[NS_NET].want = true;
+	mount_on(s, "/dev", "/dev", "bind", "rbind");
+	mount_on(s, "/sys", "sysfs", "sysfs", "nosuid,ro");
+}
+
+static void terminal(struct spec *s, struct rootfs_facts *f)
+{
+	f->kcore = true;
+	s->process->terminal = true;
+	mount_on(s, "/dev/", "tmpfs", "tmpfs", "nosuid,ro,mode=755");
+}
+
+static void joined_mount_ns(struct spec *s, struct rootfs_facts *f)
+{
+	(void)f;
+	s->process->terminal = true;
+	s->process->cwd = "/srv";
+	s->linux.ns[NS_MNT].path = "/proc/7/ns/mnt";
+}
+
+static void remounts(struct spec *s, struct rootfs_facts *f)
+{
+	(void)f;
+	mount_on(s, "/proc/", "proc", "proc", "remount,nosuid,noexec,nodev");
+	mount_on(s, "/data", "/run/data", "bind", "remount,bind,ro,suid");
+	mount_on(s, "/", "", "", "remount,bind,noexec,rprivate");
+}
+
+/* Below the run directory symlinks stay inside of their volume. */
+static void volumes(struct spec *s, struct rootfs_facts *f)
+{
+	f->run_dir = "/run/kata-containers";
+	mount_on(s, "/a", "/run/kata-containers/sandbox/ephemeral/../ephemeral/v/sub", "bind",
+		 "rbind,rw");
+	mount_on(s, "/b", "/run/kata-containers-not", "bind", "bind");
+	mount_on(s, "/c", "/run/kata-containers/../elsewhere", "bind", "bind");
 }
 
 static void cgroup1(struct spec *s, struct rootfs_facts *f)
@@ -159,8 +210,51 @@ static void no_type(struct spec *s, struct rootfs_facts *f)
 
 static void idmapped(struct spec *s, struct rootfs_facts *f)
 {
+	static struct spec_id_map maps[] = { { 0, 100000, 1000 }, { 1000, 5, 1 } }, own = { 0, 7, 9 };
+
+	(void)f;
+	s->linux.uid_maps = s->linux.gid_maps = maps;
+	s->linux.n_uid_maps = 2;
+	s->linux.n_gid_maps = 1;
+	mount_on(s, "/a", "/src/a", "bind", "rbind,idmap,ro");
+	mount_on(s, "/b", "/src/b", "bind", "rbind,ridmap");
+	mount_on(s, "/c", "/src/c", "bind", "bind");
+	s->mounts[2].uid_maps = s->mounts[2].gid_maps = &own;
+	s->mounts[2].n_uid_maps = s->mounts[2].n_gid_maps = 1;
+}
+
+static void idmap_of_what(struct spec *s, struct rootfs_facts *f)
+{
 	(void)f;
 	mount_on(s, "/a", "/src/a", "bind", "rbind,idmap");
+}
+
+static void idmap_of_one_half(struct spec *s, struct rootfs_facts *f)
+{
+	static struct spec_id_map own = { 0, 7, 9 };
+
+	(void)f;
+	mount_on(s, "/a", "/src/a", "bind", "rbind,idmap");
+	s->mounts[0].uid_maps = &own;
+	s->mounts[0].n_uid_maps = 1;
+}
+
+static void idmap_of_a_filesystem(struct spec *s, struct rootfs_facts *f)
+{
+	(void)f;
+	mount_on(s, "/a", "tmpfs", "tmpfs", "idmap");
+}
+
+static void proc_elsewhere(struct spec *s, struct rootfs_facts *f)
+{
+	(void)f;
+	mount_on(s, "/host/proc", "proc", "proc", "");
+}
+
+static void on_the_root(struct spec *s, struct rootfs_facts *f)
+{
+	(void)f;
+	mount_on(s, "/./", "/src", "bind", "rbind");
 }
 
 static const struct row {
@@ -173,13 +267,27 @@ static const struct row {
 	{ "own-dev", own_dev, NULL },
 	{ "readonly-dev", readonly_dev, NULL },
 	{ "user-ns", in_user_ns, NULL },
+	{ "user-and-net-ns", user_and_net_ns, NULL },
+	{ "terminal", terminal, NULL },
+	{ "joined-mount-ns", joined_mount_ns, NULL },
+	{ "remounts", remounts, NULL },
+	{ "volumes", volumes, NULL },
+	{ "idmapped", idmapped, NULL },
 	{ "cgroup1", cgroup1, NULL },
 	{ "labelled", labelled, NULL },
 	{ "bind-words", bind_words, NULL },
 	{ "relative-source", relative_source,
 	  "mounts[1] (/a): the source is not an absolute path" },
 	{ "no-type", no_type, "mounts[0] (/a): no type" },
-	{ "idmapped", idmapped, "mounts[0] (/a): id-mapped mounts are not supported" },
+	{ "idmap-of-what", idmap_of_what,
+	  "mounts[0] (/a): an id-mapped mount without mappings, its own or the container's" },
+	{ "idmap-of-one-half", idmap_of_one_half,
+	  "mounts[0] (/a): uidMappings and gidMappings need each other" },
+	{ "idmap-of-a-filesystem", idmap_of_a_filesystem,
+	  "mounts[0] (/a): only a bind can be id-mapped" },
+	{ "proc-elsewhere", proc_elsewhere,
+	  "mounts[0] (/host/proc): proc is mounted on /proc only" },
+	{ "on-the-root", on_the_root, "mounts[0] (/./): the root comes from root.path" },
 };
 
 static int plan(const struct row *row, struct plan *p, struct err *e)

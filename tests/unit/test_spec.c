@@ -167,6 +167,9 @@ DO(relative_root, s->root.path = "rootfs")
 DO(climbing_root, s->root.path = "/run/../etc")
 DO(no_mount_ns, s->linux.ns[NS_MNT].want = false)
 DO(join_mount_ns, s->linux.ns[NS_MNT].path = "/proc/1/ns/mnt")
+DO(join_and_mount, join_mount_ns(s); mount_at(s, "/data"))
+DO(join_and_mask, join_mount_ns(s); s->linux.masked_paths = words("/proc/kcore"))
+DO(join_and_readonly, join_mount_ns(s); s->root.readonly = true)
 DO(relative_ns, s->linux.ns[NS_IPC].path = "ns/ipc")
 DO(name_without_ns, s->linux.ns[NS_UTS].want = false)
 DO(domain_without_ns, s->hostname = NULL; s->domainname = "d"; s->linux.ns[NS_UTS].want = false)
@@ -283,6 +286,10 @@ static const struct row {
 	BAD(relative_root, "root.path"),
 	BAD(climbing_root, "root.path"),
 	BAD(no_mount_ns, "linux.namespaces"),
+	GOOD(join_mount_ns),
+	BAD(join_and_mount, "mounts: not in a mount namespace that is joined"),
+	BAD(join_and_mask, "linux.maskedPaths: not in"),
+	BAD(join_and_readonly, "root.readonly: not in"),
 	BAD(relative_ns, "linux.namespaces (ipc)"),
 	BAD(name_without_ns, "hostname"),
 	BAD(domain_without_ns, "domainname"),
@@ -399,7 +406,6 @@ DO(interfaces, pairs(&s->linux.net_devices, "eth0", "eth1", "eth2"))
 static void unimplemented(void **state)
 {
 	static const struct row missing[] = {
-		BAD(join_mount_ns, "linux.namespaces (mount)"),
 		BAD(version_2, "ociVersion: 2.0.0"),
 		BAD(sched_iso, "process.scheduler.policy: Linux has no SCHED_ISO"),
 		BAD(rdt, "linux.intelRdt"),
