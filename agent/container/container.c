@@ -284,22 +284,23 @@ void container_create(struct container *c, uint64_t deadline_ms, process_done_fn
 
 /* --- start, and what the first process does --- */
 
-static void create_runtime_done(struct container *c)
+/* The process that waits for them is of no use any more when one failed. */
+static void prestart_done(struct container *c, const struct err *e)
 {
-	spawn_hooks_done(&c->init->spawn);
-}
-
-static void prestart_done(struct container *c)
-{
-	if (!hooks_job_start(c, &c->spec->hooks.create_runtime, "creating", c->init->spawn.pid,
-			     create_runtime_done))
-		create_runtime_done(c);
+	if (!err_is_set(e)) {
+		spawn_hooks_done(&c->init->spawn);
+		return;
+	}
+	c->init->failed = *e;
+	process_kill(c->init);
 }
 
 void container_prestart(struct container *c, pid_t pid)
 {
-	if (!hooks_job_start(c, &c->spec->hooks.prestart, "creating", pid, prestart_done))
-		prestart_done(c);
+	struct err e = { 0 };
+
+	if (hooks_job_start(c, HOOKS_BEFORE_PIVOT, pid, prestart_done, &e) < 0)
+		prestart_done(c, &e);
 }
 
 void container_start(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner)
@@ -320,15 +321,28 @@ static bool is_paused(const struct container *c)
 	       c->state == CONTAINER_RESUMING;
 }
 
-void container_init_started(struct container *c)
+static void poststart_done(struct container *c, const struct err *e)
 {
+	if (err_is_set(e))
+		process_kill(c->init);
+	process_started(c->init, e);
+}
+
+bool container_init_started(struct container *c)
+{
+	struct err e = { 0 };
+
 	if (c->state == CONTAINER_CREATED)
 		c->state = CONTAINER_RUNNING;
 	else if (is_paused(c) && c->paused_from == CONTAINER_CREATED)
 		c->paused_from = CONTAINER_RUNNING;
 	else
-		return;
-	hooks_job_start(c, &c->spec->hooks.poststart, "running", c->init->pid, NULL);
+		return false;
+	if (!hooks_job_due(c, HOOKS_POSTSTART))
+		return false;
+	if (hooks_job_start(c, HOOKS_POSTSTART, c->init->pid, poststart_done, &e) < 0)
+		poststart_done(c, &e);
+	return true;
 }
 
 void container_init_exited(struct container *c)

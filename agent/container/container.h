@@ -57,6 +57,8 @@ struct container_host {
 	/* A process of that container was killed for want of memory. NULL: nobody asks */
 	void (*oom)(void *arg, const char *id);
 	void *oom_arg;
+	/* the guest's own: prestart, poststart and poststop only */
+	struct spec_hooks guest_hooks;
 };
 
 struct container {
@@ -82,8 +84,8 @@ struct container {
 	struct oom_watch oom;
 	struct job *job;		/* the one that runs for this container, or NULL */
 	struct hooks_state hooks_state;	/* what the hooks that run now are told */
-	const struct spec_hook_list *hooks;
-	void (*hooks_done)(struct container *c);
+	const void *hooks;		/* hooks_job.c's; NULL: none run */
+	void (*hooks_done)(struct container *c, const struct err *e);
 	/* the steps of removal run; they go on when nobody waits for them any more */
 	bool clearing;
 	bool removed;
@@ -114,8 +116,9 @@ void container_create(struct container *c, uint64_t deadline_ms, process_done_fn
  * cannot wait until it is cleared away. */
 const struct err *container_failure(const struct container *c);
 
-/* Lets the first process go; done when execve has succeeded or failed (then it exits with 126 or
- * 127). FAILED_PRECONDITION in any state but created. */
+/* Lets the first process go; done when execve has succeeded and the poststart hooks have, or it has
+ * failed (then it exits with 126 or 127; a hook that fails takes it along). FAILED_PRECONDITION in
+ * any state but created. */
 void container_start(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
 
 /* SIGKILL to every process in the container's cgroup. */
@@ -143,8 +146,9 @@ void container_remove(struct container *c, uint64_t deadline_ms, process_done_fn
  * spawn_hooks_done). */
 void container_prestart(struct container *c, pid_t pid);
 
-/* For process.c: the first process has executed, has exited; some process was reaped. */
-void container_init_started(struct container *c);
+/* For process.c: the first process has executed, has exited; some process was reaped. true: there are
+ * hooks to run, process_started comes when they have. */
+bool container_init_started(struct container *c);
 void container_init_exited(struct container *c);
 void container_process_gone(struct container *c);
 

@@ -132,32 +132,40 @@ static int run_one(const struct spec_hook *h, const char *state)
 	return wait_for(pid, pidfd, h->timeout_s);
 }
 
-size_t hooks_run(const struct spec_hook_list *l, const struct hooks_state *s)
+static int outcome(const struct spec_hook *h, const char *stage, size_t i, int r, struct err *e)
+{
+	if (r < 0)
+		return err_sys(e, -r, "hooks.%s[%zu] (%s)", stage, i, h->path);
+	if (WIFSIGNALED(r))
+		return err_set(e, RC_INTERNAL, "hooks.%s[%zu] (%s): signal %d", stage, i, h->path,
+			       WTERMSIG(r));
+	if (r)
+		return err_set(e, RC_INTERNAL, "hooks.%s[%zu] (%s): status %d", stage, i, h->path,
+			       WEXITSTATUS(r));
+	return 0;
+}
+
+int hooks_run(const struct spec_hook_list *l, const char *stage, enum hooks_rule rule,
+	      const struct hooks_state *s, struct err *e)
 {
 	struct arena a;
-	size_t failed = 0;
 	const char *state;
+	int result = 0;
 
 	if (!l->n)
 		return 0;
 	arena_init(&a, STATE_ARENA_MAX);
 	state = hooks_state_print(s, &a);
-	for (size_t i = 0; i < l->n; i++) {
+	for (size_t i = 0; i < l->n && result == 0; i++) {
 		int r = state ? run_one(&l->v[i], state) : -ENOMEM;
 
-		if (!r)
-			continue;
-		failed++;
-		if (r < 0)
-			log_warn("hooks", "container %s: %s: %s", s->id, l->v[i].path,
-				 strerror(-r));
-		else if (WIFSIGNALED(r))
-			log_warn("hooks", "container %s: %s: signal %d", s->id, l->v[i].path,
-				 WTERMSIG(r));
-		else
-			log_warn("hooks", "container %s: %s: status %d", s->id, l->v[i].path,
-				 WEXITSTATUS(r));
+		result = outcome(&l->v[i], stage, i, r, e);
+		if (result < 0 && rule == HOOKS_MAY) {
+			log_warn("hooks", "container %s: %s", s->id, e->msg);
+			err_clear(e);
+			result = 0;
+		}
 	}
 	arena_fini(&a);
-	return failed;
+	return result;
 }

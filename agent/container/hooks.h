@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hooks of an OCI spec: programs around a container's life, which get the container's state as JSON
- * on their standard input. A hook that fails or takes too long is logged and changes nothing else,
- * as hosts know it.
+ * Hooks: programs around a container's life, which get the container's state as JSON on their
+ * standard input. Those of the spec must succeed but for the poststop ones (runtime-spec, Lifecycle):
+ * the first that fails, or takes too long, ends the create or the start. The guest's own (a directory
+ * that CreateSandbox names) are for who built the guest: a failure is logged and changes nothing.
  */
 #ifndef MOTE_CONTAINER_HOOKS_H
 #define MOTE_CONTAINER_HOOKS_H
@@ -22,9 +23,13 @@ struct hooks_state {
 /* The state as JSON, in the arena; NULL: no memory. */
 char *hooks_state_print(const struct hooks_state *s, struct arena *a);
 
-/* Runs the hooks one after the other, each with its timeout. How many failed. WAITS: in jobs and
+enum hooks_rule { HOOKS_MUST, HOOKS_MAY };
+
+/* Runs the hooks one after the other, each with its timeout. HOOKS_MUST: -1 with e at the first that
+ * fails ("hooks.prestart[0] (/bin/x): status 3"); HOOKS_MAY: logs it and goes on. WAITS: in jobs and
  * in a container's own child only. Orphans of a hook that was killed stay with whoever reaps for
  * this process. */
-size_t hooks_run(const struct spec_hook_list *l, const struct hooks_state *s);
+int hooks_run(const struct spec_hook_list *l, const char *stage, enum hooks_rule rule,
+	      const struct hooks_state *s, struct err *e);
 
 #endif

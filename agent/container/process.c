@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "container/container.h"
+#include "container/hooks_job.h"
 #include "kernel/clone.h"
 #include "kernel/proc.h"
 
@@ -275,6 +276,7 @@ void process_create(struct process *p, struct plan *rootfs, const char *bundle_r
 {
 	p->stage = (struct stage){ .rootfs = rootfs,
 				   .bundle_rootfs = bundle_rootfs,
+				   .hooks_outside = hooks_job_due(p->container, HOOKS_BEFORE_PIVOT),
 				   .join_pidfd = -1 };
 	begin(p, deadline_ms, done, owner);
 }
@@ -362,10 +364,10 @@ static void on_exec(struct spawn *s)
 
 	p->state = PROCESS_RUNNING;
 	p->started_ms = now_ms();
-	if (is_first(p))
-		container_init_started(p->container);
-	else
+	if (!is_first(p))
 		drop_spec(p);
+	else if (container_init_started(p->container))
+		return;
 	tell_done(p, &none);
 }
 
@@ -374,6 +376,11 @@ static void on_hangs(struct timer *t)
 	struct process *p = container_of(t, struct process, hangs);
 
 	tell_done(p, &p->failed);
+}
+
+void process_started(struct process *p, const struct err *e)
+{
+	tell_done(p, e);
 }
 
 /* The answer waits for the exit: only then nothing is left of it. But a process that was killed at

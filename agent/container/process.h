@@ -117,6 +117,9 @@ void process_create(struct process *p, struct plan *rootfs, const char *bundle_r
 /* Lets a created process go; done when execve has succeeded or failed. For container.c. */
 void process_start(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner);
 
+/* Answers the start that is under way. For container.c, after the poststart hooks. */
+void process_started(struct process *p, const struct err *e);
+
 /* SIGKILL, also while it is being made. A process that is gone is fine. */
 void process_kill(struct process *p);
 

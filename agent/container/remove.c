@@ -166,30 +166,35 @@ static enum step_result remove_bundle(struct steps *s, struct err *e UNUSED)
 	return STEP_DONE;
 }
 
-static void poststop_done(struct container *c)
+/* A job that died takes nothing along. */
+static void poststop_done(struct container *c, const struct err *e)
 {
 	struct err none = { 0 };
 
+	if (err_is_set(e))
+		log_warn("hooks", "container %s: %s", c->id, e->msg);
 	steps_resume(&c->steps, &none);
 }
 
-/* Only of what was once created. */
+/* Only of what was once created, and when nothing is left of it. */
 static enum step_result run_poststop(struct steps *s, struct err *e UNUSED)
 {
 	struct container *c = container_of_steps(s);
+	struct err failed = { 0 };
 
-	if (c->state != CONTAINER_REMOVING)
+	if (c->state != CONTAINER_REMOVING || !hooks_job_due(c, HOOKS_POSTSTOP))
 		return STEP_DONE;
-	if (!hooks_job_start(c, &c->spec->hooks.poststop, "stopped", 0, poststop_done))
-		return STEP_DONE;
-	return STEP_PARK;
+	if (hooks_job_start(c, HOOKS_POSTSTOP, 0, poststop_done, &failed) == 0)
+		return STEP_PARK;
+	log_warn("hooks", "container %s: %s", c->id, failed.msg);
+	return STEP_DONE;
 }
 
 static const struct step remove_steps[] = {
 	{ "processes", remove_processes, NULL },
-	{ "hooks", run_poststop, NULL },
 	{ "cgroup", remove_cgroup, NULL },
 	{ "bundle", remove_bundle, NULL },
+	{ "hooks", run_poststop, NULL },
 	{ 0 },
 };
 
@@ -211,8 +216,14 @@ static void finished(struct steps *s)
 
 void remove_start(struct container *c, void (*cleared)(struct container *c))
 {
-	if (c->job)	/* poststart hooks: there is nothing any more that they come after */
+	struct err e = { 0 };
+
+	if (c->job) {	/* poststart hooks: there is nothing any more that they come after */
 		job_cancel(TAKE_PTR(c->job));
+		c->hooks = NULL;
+		err_set(&e, RC_CANCELLED, "container %s is being removed", c->id);
+		process_started(c->init, &e);
+	}
 	c->clearing = true;
 	c->cleared = cleared;
 	steps_start(&c->steps, remove_steps, finished);

@@ -398,7 +398,8 @@ static int set_names(const struct stage *st, struct err *e)
 	return set_name(s->domainname, now.domainname, setdomainname, "domainname", e);
 }
 
-static void run_hooks(const struct run *r, const struct spec_hook_list *l, const char *status)
+static int run_hooks(const struct run *r, const struct spec_hook_list *l, const char *stage,
+		     const char *status, struct err *e)
 {
 	const struct hooks_state s = {
 		.spec = r->st->spec,
@@ -408,7 +409,7 @@ static void run_hooks(const struct run *r, const struct spec_hook_list *l, const
 		.pid = getpid(),
 	};
 
-	hooks_run(l, &s);
+	return hooks_run(l, stage, HOOKS_MUST, &s, e);
 }
 
 static int enter_root(struct run *r, struct err *e)
@@ -418,12 +419,12 @@ static int enter_root(struct run *r, struct err *e)
 
 	if (fd < 0)
 		return -1;
-	/* Those of the agent's namespaces: it runs them. */
-	if (h->prestart.n || h->create_runtime.n) {
+	if (r->st->hooks_outside) {	/* in the agent's namespaces: the agent has them run */
 		say_kind(r, STAGE_MSG_HOOKS);
 		await(r, STAGE_MSG_HOOKS);
 	}
-	run_hooks(r, &h->create_container, "creating");
+	if (run_hooks(r, &h->create_container, "createContainer", "creating", e) < 0)
+		return -1;
 	return stage_root_switch(r->st, fd, e);
 }
 
@@ -539,8 +540,9 @@ void stage_main(const struct stage *st, int sockfd, int cgroup_err)
 		die(&r, &e, EXIT_SET_UP);
 	say_kind(&r, STAGE_MSG_READY);
 	await(&r, STAGE_MSG_START);
-	if (!is_exec(st))
-		run_hooks(&r, &st->spec->hooks.start_container, "created");
+	if (!is_exec(st) && run_hooks(&r, &st->spec->hooks.start_container, "startContainer",
+				      "created", &e) < 0)
+		die(&r, &e, EXIT_SET_UP);
 
 	execve(r.path, st->process->args.v, env);
 	cause = errno;

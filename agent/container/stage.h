@@ -19,6 +19,7 @@ struct stage {
 	const char *bundle;		/* the container's directory in the guest */
 	/* the first process: directory where the root is put together */
 	const char *bundle_rootfs;
+	bool hooks_outside;		/* there are hooks that the agent runs before the pivot */
 	int join_pidfd;			/* an exec: the container's first process; -1 else */
 	const struct cgroup_root *cgroups;
 	const char *cgroup_path;	/* NULL: no cgroup is joined */
@@ -31,8 +32,7 @@ enum stage_msg_kind {
 	/* child: `pid`, with its pidfd: the process was made in a pid namespace that exists */
 	STAGE_MSG_PID = 1,
 	STAGE_MSG_MAPS,		/* child: write my id maps, please; agent: they are written */
-	/* child: run the prestart and createRuntime hooks, please; agent: they have run */
-	STAGE_MSG_HOOKS,
+	STAGE_MSG_HOOKS,	/* child: run the hooks outside, please; agent: they have run */
 	STAGE_MSG_READY,	/* child: all is set up */
 	STAGE_MSG_START,	/* agent: go */
 	STAGE_MSG_ERR,		/* child: `err` */

@@ -19,8 +19,10 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "kernel/ns.h"
+#include "sandbox/guest_hooks.h"
 #include "sandbox/members.h"
 
+#define ARENA_MAX   (256u << 10) /* bytes for what is kept of CreateSandbox */
 #define RESOLV_CONF SANDBOX_DIR "/resolv.conf"
 
 static const struct {
@@ -59,6 +61,7 @@ struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, str
 		.oom_arg = &s->oom,
 	};
 	oom_queue_init(&s->oom);
+	arena_init(&s->arena, ARENA_MAX);
 	list_init(&s->containers);
 	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
 		s->nsfd[i] = -1;
@@ -89,6 +92,7 @@ void sandbox_free(struct sandbox *s)
 	cgroup_root_fini(&s->cgroups);
 	device_monitor_free(s->monitor);
 	close_namespaces(s);
+	arena_fini(&s->arena);
 	free(s);
 }
 
@@ -192,7 +196,8 @@ static int prepare_job(void *arg, void *out, size_t out_cap, size_t *out_len, st
 {
 	struct creating *c = arg;
 
-	(void)out, (void)out_cap, (void)out_len;
+	if (!str_empty(c->spec->guest_hooks))
+		*out_len = guest_hooks_scan(c->spec->guest_hooks, out, out_cap);
 	if (prepare_dirs(e) < 0 || bind_namespaces(c->sandbox, c->spec->hostname, e) < 0)
 		return -1;
 	return write_resolv_conf(c->spec, e);
@@ -216,11 +221,22 @@ static void undo_prepare(struct steps *st)
 static void prepare_done(void *owner, const struct err *e, const void *out, size_t out_len)
 {
 	struct creating *c = owner;
+	struct sandbox *s = c->sandbox;
+	struct err failed = *e;
 
-	(void)out, (void)out_len;
-	if (err_is_set(e))
+	arena_fini(&s->arena);
+	arena_init(&s->arena, ARENA_MAX);
+	if (!err_is_set(e) && out_len) {
+		const char *dir = arena_strdup(&s->arena, c->spec->guest_hooks);
+		int r = dir ? guest_hooks_take(dir, out, out_len, &s->arena, &s->host.guest_hooks) :
+			      -ENOMEM;
+
+		if (r < 0)
+			err_sys(&failed, -r, "guest hooks");
+	}
+	if (err_is_set(&failed))
 		undo_prepare(&c->steps);
-	steps_resume(&c->steps, e);
+	steps_resume(&c->steps, &failed);
 }
 
 static enum step_result prepare(struct steps *st, struct err *e)
@@ -231,6 +247,7 @@ static enum step_result prepare(struct steps *st, struct err *e)
 		.deadline_ms = c->deadline_ms,
 		.keep_fds = c->sandbox->nsfd,
 		.n_keep_fds = SANDBOX_NS_COUNT,
+		.out_max = GUEST_HOOKS_MAX,
 	};
 
 	return job_start(c->sandbox->loop, &opts, prepare_job, c, prepare_done, c, e) ? STEP_PARK

@@ -60,6 +60,7 @@ struct sandbox {
 		sandbox_done_fn done;
 		void *owner;
 	} destroy; /* in SANDBOX_DESTROYED */
+	struct arena arena;         /* the guest's hooks */
 };
 
 /* What CreateSandbox says. Strings never NULL. */
@@ -69,6 +70,7 @@ struct sandbox_spec {
 	size_t n_dns;
 	const struct storage_req *storages;
 	size_t n_storages;
+	const char *guest_hooks; /* a directory of the guest; "": none */
 };
 
 /* What CreateContainer says besides the spec, which the caller has built in container->spec. */

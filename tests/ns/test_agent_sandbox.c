@@ -152,8 +152,6 @@ static void what_is_not_there_yet(void **state)
 	assert_rc(&rig,
 		  rig_call(&rig, "CreateSandbox", "{\"kernel_modules\":[{\"name\":\"dummy\"}]}"),
 		  RC_UNIMPLEMENTED, "kernel_modules");
-	assert_rc(&rig, rig_call(&rig, "CreateSandbox", "{\"guest_hook_path\":\"/usr/share/oci/hooks\"}"),
-		  RC_UNIMPLEMENTED, "guest_hook_path");
 	create_sandbox();
 	ends_well();
 }

@@ -3,6 +3,7 @@
 #include "lib/container_fixture.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -65,10 +66,10 @@ static void each_in_its_place(void **state UNUSED)
 	create(c);
 	assert_null(strstr(read_journal(), "poststart"));
 	start(c);
+	/* the start is answered when its hooks have run */
+	assert_line(read_journal(), "poststart yes ", "\"status\":\"running\",\"pid\":");
 	out = read_all(c->init, STREAMS_OUT);
 	assert_string_equal(out, "start yes box\nmain\n");
-	for (int i = 0; i < 200 && !strstr(read_journal(), "poststart"); i++)
-		turn_for(10);
 	wait_exit(c->init);
 	drop(c);
 	text = read_journal();
@@ -76,7 +77,6 @@ static void each_in_its_place(void **state UNUSED)
 	assert_line(text, "runtime yes ", "\"status\":\"creating\",\"pid\":");
 	assert_null(strstr(text, "runtime yes box "));
 	assert_line(text, "create yes box ", "\"status\":\"creating\"");
-	assert_line(text, "poststart yes ", "\"status\":\"running\"");
 	assert_line(text, "poststop yes ", "\"status\":\"stopped\"");
 	assert_line(text, "poststop yes ", "\"annotations\":{\"a\\\"b\":\"1 2\"}");
 	assert_true(strstr(text, "prestart") < strstr(text, "runtime"));
@@ -96,20 +96,114 @@ static void create_runtime_alone(void **state UNUSED)
 	drop(c);
 }
 
-static void bad_ones_hurt_nobody(void **state UNUSED)
+/* The container is deleted when the poststop hooks run, and a bad one changes nothing. */
+static void after_the_end(void **state UNUSED)
 {
 	struct container *c = SHELL("c1", "echo main");
-	struct spec_hooks *h = &c->spec->hooks;
-	uint64_t begin = clock_ms();
+	char script[256];
 
-	h->prestart = hook(c, "x", "exit 3 # %s %s");
-	h->create_container = hook(c, "x", "kill -9 $$ # %s %s");
-	/* longer than its timeout */
-	h->start_container = hook(c, "x", "exec sleep 1000 # %s %s");
-	h->poststop = hook(c, "x", "exit 1 # %s %s");
-	h->poststop.v->path = "/no/such/hook";
+	snprintf(script, sizeof(script), "test -e %s || echo %%s-gone >>%%s; exit 1", c->bundle);
+	c->spec->hooks.poststop = hook(c, "bundle", script);
 	assert_string_equal(output_of(c, 0), "main\n");
-	assert_true(clock_ms() - begin >= 1000);
+	assert_contains(read_journal(), "bundle-gone");
+}
+
+/* What must succeed before the process is made ends the create. */
+static void bad_ones_end_the_create(void **state UNUSED)
+{
+	static const struct {
+		size_t list;
+		const char *script, *why;
+	} rows[] = {
+		{ offsetof(struct spec_hooks, prestart), "exit 3 # %s %s",
+		  "process: hooks.prestart[0] (/bin/sh): status 3" },
+		{ offsetof(struct spec_hooks, create_runtime), "kill -9 $$ # %s %s",
+		  "process: hooks.createRuntime[0] (/bin/sh): signal 9" },
+		{ offsetof(struct spec_hooks, create_container), "exit 4 # %s %s",
+		  "process: hooks.createContainer[0] (/bin/sh): status 4" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct container *c = SHELL("c1", "echo main");
+		struct spec_hook_list *l =
+			(void *)((char *)&c->spec->hooks + rows[i].list);
+		struct err e;
+
+		*l = hook(c, "x", rows[i].script);
+		c->spec->hooks.poststop = hook(c, "never", WRITE);
+		e = create_fails(c);
+		assert_string_equal(e.msg, rows[i].why);
+	}
+	assert_null(strstr(read_journal(), "never"));
+}
+
+/* Longer than its timeout: the first one of two, so that the second never runs. */
+static void late_one_ends_the_start(void **state UNUSED)
+{
+	struct container *c = SHELL("c1", "echo main");
+	struct told t = { 0 };
+
+	c->spec->hooks.start_container = hook(c, "x", "exec sleep 1000 # %s %s");
+	create(c);
+	container_start(c, UINT64_MAX, told_fn, &t);
+	turn_until(&t.yes);
+	assert_contains(t.e.msg, "hooks.startContainer[0] (/bin/sh)");
+	assert_int_equal(t.e.sys, ETIMEDOUT);
+	assert_string_equal(read_all(c->init, STREAMS_OUT), "");
+	assert_int_equal(wait_exit(c->init), 1);
+	drop(c);
+}
+
+static void poststart_ends_the_container(void **state UNUSED)
+{
+	struct container *c = SHELL("c1", "exec sleep 1000");
+	struct told t = { 0 };
+
+	c->spec->hooks.poststart = hook(c, "x", "exit 5 # %s %s");
+	create(c);
+	container_start(c, UINT64_MAX, told_fn, &t);
+	turn_until(&t.yes);
+	assert_string_equal(t.e.msg, "hooks.poststart[0] (/bin/sh): status 5");
+	assert_int_equal(wait_exit(c->init), 128 + SIGKILL);
+	drop(c);
+}
+
+/* Removed while its poststart hooks run: who waits for the start is told. */
+static void removed_meanwhile(void **state UNUSED)
+{
+	struct container *c = SHELL("c1", "exec sleep 1000");
+	struct told t = { 0 };
+
+	c->spec->hooks.poststart = hook(c, "begun", "echo %s >>%s; exec sleep 1000");
+	c->spec->hooks.poststart.v->timeout_s = 1000;
+	create(c);
+	container_start(c, UINT64_MAX, told_fn, &t);
+	while (!strstr(read_journal(), "begun"))
+		turn_for(10);
+	assert_false(t.yes);
+	drop(c);
+	assert_true(t.yes);
+	assert_int_equal(t.e.rc, RC_CANCELLED);
+}
+
+/* The guest's run after the spec's, and hurt nobody. */
+static void hooks_of_the_guest(void **state UNUSED)
+{
+	struct container *c = SHELL("c1", "echo main");
+
+	host.guest_hooks.prestart = hook(c, "guest-pre", WRITE);
+	host.guest_hooks.poststart = hook(c, "x", "exit 5 # %s %s");
+	c->spec->hooks.prestart = hook(c, "spec-pre", WRITE);
+	create(c);
+	host.guest_hooks.prestart.n = 0;
+	start(c);
+	assert_string_equal(read_all(c->init, STREAMS_OUT), "main\n");
+	assert_int_equal(wait_exit(c->init), 0);
+	host.guest_hooks.poststart.n = 0;
+	drop(c);
+	assert_true(strstr(read_journal(), "spec-pre yes") <
+		    strstr(read_journal(), "guest-pre yes"));
+	assert_non_null(strstr(read_journal(), "spec-pre yes"));
 }
 
 /* The process dies while the agent runs its prestart hook. */
@@ -137,7 +231,14 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_in_its_place), TEST(create_runtime_alone), TEST(bad_ones_hurt_nobody),
+		TEST(each_in_its_place),
+		TEST(create_runtime_alone),
+		TEST(after_the_end),
+		TEST(bad_ones_end_the_create),
+		TEST(late_one_ends_the_start),
+		TEST(poststart_ends_the_container),
+		TEST(removed_meanwhile),
+		TEST(hooks_of_the_guest),
 		TEST(given_up_meanwhile),
 	};
 

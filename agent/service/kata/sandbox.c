@@ -23,16 +23,12 @@ void kata_create_sandbox(struct call *c)
 			   "kernel_modules: this agent does not load modules yet");
 		return;
 	}
-	if (*req->guest_hook_path) {
-		call_failf(c, RC_UNIMPLEMENTED,
-			   "guest_hook_path: this agent does not run the image's hooks yet");
-		return;
-	}
 	*spec = (struct sandbox_spec){
 		.id = req->sandbox_id,
 		.hostname = req->hostname,
 		.dns = req->dns,
 		.n_dns = req->n_dns,
+		.guest_hooks = req->guest_hook_path,
 		.storages = convert_storages(req->storages, req->n_storages, &c->arena, &e),
 		.n_storages = req->n_storages,
 	};
