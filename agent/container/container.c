@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "container/hooks_job.h"
 #include "container/remove.h"
@@ -235,8 +236,10 @@ static void create_finished(struct steps *s)
 
 	timer_cancel(&c->deadline);
 	arena_fini(&c->plan_arena);
-	if (c->job)	/* prestart hooks, of a process that died meanwhile */
+	if (c->job) {	/* prestart hooks, of a process that died meanwhile */
 		job_cancel(TAKE_PTR(c->job));
+		c->hooks = NULL;
+	}
 	if (err_is_set(&s->err)) {
 		c->failed = s->err;
 		loop_defer(c->host->loop, &c->kick, create_undo);
@@ -299,7 +302,9 @@ void container_prestart(struct container *c, pid_t pid)
 {
 	struct err e = { 0 };
 
-	if (hooks_job_start(c, HOOKS_BEFORE_PIVOT, pid, prestart_done, &e) < 0)
+	c->hooks_begun = true;
+	if (!hooks_job_due(c, HOOKS_BEFORE_PIVOT) ||
+	    hooks_job_start(c, HOOKS_BEFORE_PIVOT, pid, prestart_done, &e) < 0)
 		prestart_done(c, &e);
 }
 
@@ -321,11 +326,14 @@ static bool is_paused(const struct container *c)
 	       c->state == CONTAINER_RESUMING;
 }
 
+/* They change nothing any more: what failed has been logged, a job that died is. */
 static void poststart_done(struct container *c, const struct err *e)
 {
+	struct err none = { 0 };
+
 	if (err_is_set(e))
-		process_kill(c->init);
-	process_started(c->init, e);
+		log_warn("hooks", "container %s: %s", c->id, e->msg);
+	process_started(c->init, &none);
 }
 
 bool container_init_started(struct container *c)

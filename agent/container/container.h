@@ -86,6 +86,7 @@ struct container {
 	struct hooks_state hooks_state;	/* what the hooks that run now are told */
 	const void *hooks;		/* hooks_job.c's; NULL: none run */
 	void (*hooks_done)(struct container *c, const struct err *e);
+	bool hooks_begun;		/* the create came to its hooks, if there were any */
 	/* the steps of removal run; they go on when nobody waits for them any more */
 	bool clearing;
 	bool removed;
@@ -116,8 +117,8 @@ void container_create(struct container *c, uint64_t deadline_ms, process_done_fn
  * cannot wait until it is cleared away. */
 const struct err *container_failure(const struct container *c);
 
-/* Lets the first process go; done when execve has succeeded and the poststart hooks have, or it has
- * failed (then it exits with 126 or 127; a hook that fails takes it along). FAILED_PRECONDITION in
+/* Lets the first process go; done when execve has succeeded and the poststart hooks have run, or it
+ * has failed (then it exits with 126 or 127). FAILED_PRECONDITION in
  * any state but created. */
 void container_start(struct container *c, uint64_t deadline_ms, process_done_fn done, void *owner);
 

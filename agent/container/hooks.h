@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Hooks: programs around a container's life, which get the container's state as JSON on their
- * standard input. Those of the spec must succeed but for the poststop ones (runtime-spec, Lifecycle):
- * the first that fails, or takes too long, ends the create or the start. The guest's own (a directory
+ * standard input. Those of the spec must succeed but for the poststart and poststop ones
+ * (runtime-spec 1.2, Lifecycle): the first that fails, or takes too long, ends the create or the
+ * start. The guest's own (a directory
  * that CreateSandbox names) are for who built the guest: a failure is logged and changes nothing.
  */
 #ifndef MOTE_CONTAINER_HOOKS_H

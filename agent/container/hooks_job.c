@@ -21,7 +21,7 @@ static const struct moment {
 				   { "prestart", LIST(prestart), HOOKS_MAY, true },
 				   { "createRuntime", LIST(create_runtime), HOOKS_MUST, false } } },
 	[HOOKS_POSTSTART] = { "running",
-			      { { "poststart", LIST(poststart), HOOKS_MUST, false },
+			      { { "poststart", LIST(poststart), HOOKS_MAY, false },
 				{ "poststart", LIST(poststart), HOOKS_MAY, true } } },
 	[HOOKS_POSTSTOP] = { "stopped",
 			     { { "poststop", LIST(poststop), HOOKS_MAY, false },

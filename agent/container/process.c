@@ -276,7 +276,8 @@ void process_create(struct process *p, struct plan *rootfs, const char *bundle_r
 {
 	p->stage = (struct stage){ .rootfs = rootfs,
 				   .bundle_rootfs = bundle_rootfs,
-				   .hooks_outside = hooks_job_due(p->container, HOOKS_BEFORE_PIVOT),
+				   .hooks = hooks_job_due(p->container, HOOKS_BEFORE_PIVOT) ||
+					    p->container->spec->hooks.create_container.n,
 				   .join_pidfd = -1 };
 	begin(p, deadline_ms, done, owner);
 }

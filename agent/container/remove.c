@@ -176,13 +176,15 @@ static void poststop_done(struct container *c, const struct err *e)
 	steps_resume(&c->steps, &none);
 }
 
-/* Only of what was once created, and when nothing is left of it. */
+/* When nothing is left of it, and only of what was once created or came to the hooks before that
+ * (runtime-spec, Lifecycle: one that fails there goes on with the deletion). */
 static enum step_result run_poststop(struct steps *s, struct err *e UNUSED)
 {
 	struct container *c = container_of_steps(s);
 	struct err failed = { 0 };
 
-	if (c->state != CONTAINER_REMOVING || !hooks_job_due(c, HOOKS_POSTSTOP))
+	if ((c->state != CONTAINER_REMOVING && !c->hooks_begun) ||
+	    !hooks_job_due(c, HOOKS_POSTSTOP))
 		return STEP_DONE;
 	if (hooks_job_start(c, HOOKS_POSTSTOP, 0, poststop_done, &failed) == 0)
 		return STEP_PARK;

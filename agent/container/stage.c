@@ -419,7 +419,7 @@ static int enter_root(struct run *r, struct err *e)
 
 	if (fd < 0)
 		return -1;
-	if (r->st->hooks_outside) {	/* in the agent's namespaces: the agent has them run */
+	if (r->st->hooks) {	/* those of the agent's namespaces: it has them run */
 		say_kind(r, STAGE_MSG_HOOKS);
 		await(r, STAGE_MSG_HOOKS);
 	}

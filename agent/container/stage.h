@@ -19,7 +19,8 @@ struct stage {
 	const char *bundle;		/* the container's directory in the guest */
 	/* the first process: directory where the root is put together */
 	const char *bundle_rootfs;
-	bool hooks_outside;		/* there are hooks that the agent runs before the pivot */
+	/* there are hooks before the pivot: the agent is told, and runs those that are its own */
+	bool hooks;
 	int join_pidfd;			/* an exec: the container's first process; -1 else */
 	const struct cgroup_root *cgroups;
 	const char *cgroup_path;	/* NULL: no cgroup is joined */

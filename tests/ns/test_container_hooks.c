@@ -108,7 +108,7 @@ static void after_the_end(void **state UNUSED)
 	assert_contains(read_journal(), "bundle-gone");
 }
 
-/* What must succeed before the process is made ends the create. */
+/* What must succeed before the process is made ends the create, and the poststop hooks run. */
 static void bad_ones_end_the_create(void **state UNUSED)
 {
 	static const struct {
@@ -123,6 +123,8 @@ static void bad_ones_end_the_create(void **state UNUSED)
 		  "process: hooks.createContainer[0] (/bin/sh): status 4" },
 	};
 
+	static const char *const names[] = { "after-prestart", "after-runtime", "after-create" };
+
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct container *c = SHELL("c1", "echo main");
 		struct spec_hook_list *l =
@@ -130,10 +132,22 @@ static void bad_ones_end_the_create(void **state UNUSED)
 		struct err e;
 
 		*l = hook(c, "x", rows[i].script);
-		c->spec->hooks.poststop = hook(c, "never", WRITE);
+		c->spec->hooks.poststop = hook(c, names[i], WRITE);
 		e = create_fails(c);
 		assert_string_equal(e.msg, rows[i].why);
+		assert_contains(read_journal(), names[i]);
 	}
+}
+
+/* What never came to its hooks has nothing that they would have to clear away. */
+static void not_after_nothing(void **state UNUSED)
+{
+	struct container *c = SHELL("c1", "echo main");
+
+	c->spec->root.path = "/no/such/root";
+	c->spec->hooks.create_container = hook(c, "never", WRITE);
+	c->spec->hooks.poststop = hook(c, "never", WRITE);
+	create_fails(c);
 	assert_null(strstr(read_journal(), "never"));
 }
 
@@ -154,17 +168,16 @@ static void late_one_ends_the_start(void **state UNUSED)
 	drop(c);
 }
 
-static void poststart_ends_the_container(void **state UNUSED)
+static void poststart_changes_nothing(void **state UNUSED)
 {
-	struct container *c = SHELL("c1", "exec sleep 1000");
-	struct told t = { 0 };
+	struct container *c = SHELL("c1", "echo main");
 
-	c->spec->hooks.poststart = hook(c, "x", "exit 5 # %s %s");
+	c->spec->hooks.poststart = hook(c, "x", "echo %s >>%s; exit 5");
 	create(c);
-	container_start(c, UINT64_MAX, told_fn, &t);
-	turn_until(&t.yes);
-	assert_string_equal(t.e.msg, "hooks.poststart[0] (/bin/sh): status 5");
-	assert_int_equal(wait_exit(c->init), 128 + SIGKILL);
+	start(c);
+	assert_string_equal(read_all(c->init, STREAMS_OUT), "main\n");
+	assert_int_equal(wait_exit(c->init), 0);
+	assert_contains(read_journal(), "x\n");
 	drop(c);
 }
 
@@ -235,8 +248,9 @@ int main(void)
 		TEST(create_runtime_alone),
 		TEST(after_the_end),
 		TEST(bad_ones_end_the_create),
+		TEST(not_after_nothing),
 		TEST(late_one_ends_the_start),
-		TEST(poststart_ends_the_container),
+		TEST(poststart_changes_nothing),
 		TEST(removed_meanwhile),
 		TEST(hooks_of_the_guest),
 		TEST(given_up_meanwhile),
