@@ -58,24 +58,34 @@ static int find_root(void *arg, const struct mountinfo *m)
 	return 1;
 }
 
-/* A mount stays that is the new root, lies below it, or carries it. */
-static bool stays(const struct detach *d, const struct mountinfo *m)
+static bool is_new_root(const struct detach *d, const struct mountinfo *m)
 {
-	size_t n = strlen(m->target);
+	return path_is_below(m->target, d->root_path);
+}
 
-	if (str_eq(m->target, "/"))
-		return true;
-	if (strncmp(m->target, d->root_path, d->len) == 0 &&
-	    (m->target[d->len] == '/' || m->target[d->len] == '\0'))
-		return true;
-	return strncmp(d->root_path, m->target, n) == 0 && d->root_path[n] == '/';
+static bool carries_new_root(const struct detach *d, const struct mountinfo *m)
+{
+	return path_is_below(d->root_path, m->target) && !is_new_root(d, m);
+}
+
+/* What is detached must stay where it came from. Not the new root, whose mounts have the propagation
+ * that was asked for. A mount that is covered has no name: it goes with its parent. */
+static int make_slave(void *arg, const struct mountinfo *m)
+{
+	const struct detach *d = arg;
+	unsigned long tree = carries_new_root(d, m) ? 0 : MS_REC;
+
+	if (is_new_root(d, m) || mount(NULL, m->target, NULL, MS_SLAVE | tree, NULL) == 0 ||
+	    errno == EINVAL || errno == ENOENT)
+		return 0;
+	return err_sys(d->e, errno, "make %s a slave", m->target);
 }
 
 static int detach_one(void *arg, const struct mountinfo *m)
 {
 	const struct detach *d = arg;
 
-	if (stays(d, m))
+	if (is_new_root(d, m) || carries_new_root(d, m))
 		return 0;
 	/* Its parent may have taken it along already. */
 	if (umount2(m->target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
@@ -93,9 +103,9 @@ static int move(int fd, struct err *e)
 		r = mountinfo_each("/proc/self/mountinfo", find_root, &d);
 	if (r <= 0)
 		return err_sys(e, r < 0 ? -r : ENOENT, "find the new root among the mounts");
-	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		return err_sys(e, errno, "make the old root a slave");
-	r = mountinfo_each("/proc/self/mountinfo", detach_one, &d);
+	r = mountinfo_each("/proc/self/mountinfo", make_slave, &d);
+	if (r == 0)
+		r = mountinfo_each("/proc/self/mountinfo", detach_one, &d);
 	if (r < 0)
 		return err_is_set(e) ? -1 : err_sys(e, -r, "read the mounts");
 	if (fchdir(fd) < 0)

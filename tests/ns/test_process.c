@@ -210,6 +210,11 @@ static void test_ns_names(void **state)
 		assert_int_equal(ns_by_name(ns_info(i)->oci), i);
 }
 
+static int is_shared_proc(void *arg UNUSED, const struct mountinfo *m)
+{
+	return str_eq(m->target, "/proc") && m->shared && !m->master;
+}
+
 static void switch_root(enum root_how how)
 {
 	struct err e = { 0 };
@@ -225,6 +230,7 @@ static void switch_root(enum root_how how)
 	CHECK(mount("inner", "/tmp/new", "tmpfs", 0, NULL) == 0);
 	CHECK(mkdir("/tmp/new/proc", 0755) == 0 && mkdir("/tmp/new/mark", 0755) == 0);
 	CHECK(mount("proc", "/tmp/new/proc", "proc", 0, NULL) == 0);
+	CHECK(mount(NULL, "/tmp/new/proc", NULL, MS_SHARED, NULL) == 0);
 	fd = open("/tmp/new", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	CHECK(fd >= 0);
 	if (root_switch(fd, how, &e) < 0) {
@@ -233,6 +239,8 @@ static void switch_root(enum root_how how)
 	}
 	CHECK(access("/mark", F_OK) == 0 && access("/tmp", F_OK) < 0 && access("mark", F_OK) == 0);
 	CHECK(chdir("/..") == 0 && access("mark", F_OK) == 0);
+	/* The propagation of what is below is nobody's to change. */
+	CHECK(mountinfo_each("/proc/self/mountinfo", is_shared_proc, NULL) == 1);
 	now = open("/", O_PATH | O_CLOEXEC);
 	CHECK(mountinfo_fstype(now, fstype, sizeof(fstype)) == 0 && str_eq(fstype, "tmpfs"));
 	/* Who climbs with a second chroot comes no further than the new root. */
