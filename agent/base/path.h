@@ -53,7 +53,10 @@ char *path_join(struct arena *a, const char *left, const char *right);
 /* Is `path` (cleaned) `dir` itself or below it? */
 bool path_is_below(const char *path, const char *dir);
 
-/* Absolute and free of ".." components. */
+/* Is a component ".."? */
+bool path_climbs(const char *path);
+
+/* Absolute, and does not climb. */
 bool path_is_plain(const char *path);
 
 /* rm -rf of `name` below dirfd, never across a mount point and never through a symlink. 0 also when

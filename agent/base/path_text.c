@@ -76,16 +76,19 @@ bool path_is_below(const char *path, const char *dir)
 	return len > 0 && str_starts(path, dir) && (path[len] == '\0' || path[len] == '/');
 }
 
-bool path_is_plain(const char *path)
+bool path_climbs(const char *path)
 {
-	if (*path != '/')
-		return false;
 	while (*(path += strspn(path, "/"))) {
 		size_t n = strcspn(path, "/");
 
 		if (n == 2 && path[0] == '.' && path[1] == '.')
-			return false;
+			return true;
 		path += n;
 	}
-	return true;
+	return false;
+}
+
+bool path_is_plain(const char *path)
+{
+	return *path == '/' && !path_climbs(path);
 }

@@ -324,7 +324,8 @@ static int add_mount(const struct spec *s, const struct spec_mount *mount,
 
 	if (mount_options_parse(m.options.v, m.options.n, p->a, &o, e) < 0)
 		return -1;
-	m.destination = path_clean(p->a, m.destination);
+	m.destination = path_join(p->a, "/", m.destination);
+	m.destination = m.destination ? path_clean(p->a, m.destination) : NULL;
 	if (!m.destination)
 		return rootfs_no_memory(e);
 	if (str_eq(m.destination, "/") && !(o.ms_set & MS_REMOUNT))

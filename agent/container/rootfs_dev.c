@@ -133,7 +133,8 @@ int rootfs_add_dev(const struct spec *s, const struct rootfs_facts *f, struct pl
 
 static bool is_dev(const char *destination)
 {
-	return str_starts(destination, "/dev") && !destination[4 + strspn(destination + 4, "/")];
+	destination += strspn(destination, "/");
+	return str_starts(destination, "dev") && !destination[3 + strspn(destination + 3, "/")];
 }
 
 static bool wants_readonly(const struct spec_mount *m)

@@ -196,9 +196,10 @@ static int check_mounts(const struct spec *s, struct err *e)
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		const struct spec_mount *m = &s->mounts[i];
 
-		if (str_empty(m->destination) || !path_is_plain(m->destination))
+		/* a relative one is relative to "/" (runtime-spec, Mounts) */
+		if (str_empty(m->destination) || path_climbs(m->destination))
 			return err_set(e, RC_INVALID_ARGUMENT, "mounts[%zu].destination: "
-				       "not an absolute path without \"..\"", i);
+				       "not a path without \"..\"", i);
 		if (!m->n_uid_maps != !m->n_gid_maps)
 			return err_set(e, RC_INVALID_ARGUMENT,
 				       "mounts[%zu].%s: uids and gids are mapped together", i,
@@ -459,9 +460,9 @@ static int check_devices(const struct spec *s, struct err *e)
 		const struct spec_device *d = &s->linux.devices[i];
 
 		if (str_empty(d->path) || !path_is_plain(d->path) ||
-		    !str_starts(d->path, "/dev/") || !d->path[5])
-			return err_set(e, RC_INVALID_ARGUMENT,
-				       "linux.devices[%zu].path: not below /dev", i);
+		    !d->path[strspn(d->path, "/")])
+			return err_set(e, RC_INVALID_ARGUMENT, "linux.devices[%zu].path: "
+				       "not an absolute path without \"..\"", i);
 		if (d->type != S_IFCHR && d->type != S_IFBLK && d->type != S_IFIFO)
 			return err_set(e, RC_INVALID_ARGUMENT,
 				       "linux.devices[%zu] (%s): unknown type", i, d->path);

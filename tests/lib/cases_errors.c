@@ -113,7 +113,7 @@ static void bad_spec(void **state)
 		{ { .linux = ",\"Devices\":[{\"Path\":\"/dev/x\",\"Type\":\"q\"}]" },
 		  "linux.devices[0].type" },
 		{ { .mounts =
-			    ",{\"destination\":\"relative\",\"type\":\"tmpfs\",\"source\":\"t\"}" },
+			    ",{\"destination\":\"up/../..\",\"type\":\"tmpfs\",\"source\":\"t\"}" },
 		  "destination" },
 		{ { .process = ",\"Cwd\":\"not/absolute\"" }, "wd" },
 		{ { .linux = ",\"CgroupsPath\":\"/../x\"" }, "group" },

@@ -139,7 +139,7 @@ static void terminal(struct spec *s, struct rootfs_facts *f)
 {
 	f->kcore = true;
 	s->process->terminal = true;
-	mount_on(s, "/dev/", "tmpfs", "tmpfs", "nosuid,ro,mode=755");
+	mount_on(s, "dev/", "tmpfs", "tmpfs", "nosuid,ro,mode=755");
 }
 
 static void joined_mount_ns(struct spec *s, struct rootfs_facts *f)

@@ -176,6 +176,8 @@ DO(domain_without_ns, s->hostname = NULL; s->domainname = "d"; s->linux.ns[NS_UT
 DO(long_name, s->hostname = "0123456789012345678901234567890123456789012345678901234567890123x")
 DO(mount_relative, mount_at(s, "data"))
 DO(mount_climbs, mount_at(s, "/data/../../etc"))
+DO(mount_climbs_too, mount_at(s, "data/.."))
+DO(mount_nowhere, mount_at(s, ""))
 DO(mount_label, s->linux.mount_label = "nonsense")
 DO(masked, s->linux.masked_paths = words("proc"))
 DO(readonly, s->linux.readonly_paths = words("/proc/.."))
@@ -195,6 +197,8 @@ DO(sysctl_kernel, sysctl(s, "kernel.panic"))
 DO(sysctl_longer, sysctl(s, "kernel.shmmaxx"))
 DO(device_good, device(s, "/dev/fuse", S_IFCHR, 10))
 DO(device_elsewhere, device(s, "/etc/fuse", S_IFCHR, 10))
+DO(device_relative, device(s, "dev/fuse", S_IFCHR, 10))
+DO(device_root, device(s, "//", S_IFCHR, 10))
 DO(device_climbs, device(s, "/dev/../etc/fuse", S_IFCHR, 10))
 DO(device_type, device(s, "/dev/fuse", S_IFREG, 10))
 DO(device_number, device(s, "/dev/fuse", S_IFCHR, -1))
@@ -294,8 +298,10 @@ static const struct row {
 	BAD(name_without_ns, "hostname"),
 	BAD(domain_without_ns, "domainname"),
 	BAD(long_name, "hostname"),
-	BAD(mount_relative, "mounts[0].destination"),
+	GOOD(mount_relative),
 	BAD(mount_climbs, "mounts[0].destination"),
+	BAD(mount_climbs_too, "mounts[0].destination"),
+	BAD(mount_nowhere, "mounts[0].destination"),
 	BAD(mount_label, "linux.mountLabel"),
 	BAD(masked, "linux.maskedPaths[0]"),
 	BAD(readonly, "linux.readonlyPaths[0]"),
@@ -314,7 +320,9 @@ static const struct row {
 	BAD(sysctl_kernel, "linux.sysctl"),
 	BAD(sysctl_longer, "linux.sysctl"),
 	GOOD(device_good),
-	BAD(device_elsewhere, "linux.devices[0].path"),
+	GOOD(device_elsewhere),
+	BAD(device_relative, "linux.devices[0].path"),
+	BAD(device_root, "linux.devices[0].path"),
 	BAD(device_climbs, "linux.devices[0].path"),
 	BAD(device_type, "linux.devices[0] (/dev/fuse): unknown type"),
 	BAD(device_number, "linux.devices[0] (/dev/fuse): bad number"),
