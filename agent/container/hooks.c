@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/io.h"
 #include "base/json.h"
@@ -96,20 +97,20 @@ static void NORETURN execute(const struct spec_hook *h, int statefd)
 static int wait_for(pid_t pid, int pidfd, uint32_t timeout_s)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	uint64_t left_ms = 1000ull * (timeout_s ? timeout_s : HOOKS_TIMEOUT_S);
+	const uint64_t end = clock_after(1000ull * (timeout_s ? timeout_s : HOOKS_TIMEOUT_S));
 	int status;
 
 	while (waitpid(pid, &status, WNOHANG | __WALL) == 0) {
-		int slice_ms = pidfd >= 0 ? (int)MIN(left_ms, (uint64_t)INT32_MAX) : POLL_MS;
+		const uint64_t now = clock_ms();
+		const uint64_t most_ms = pidfd >= 0 ? INT32_MAX : POLL_MS;
 
-		if (!left_ms) {
+		if (now >= end) {
 			kill(-pid, SIGKILL);
 			kill(pid, SIGKILL);
 			waitpid(pid, &status, __WALL);
 			return -ETIMEDOUT;
 		}
-		poll(&p, 1, slice_ms);
-		left_ms -= MIN(left_ms, (uint64_t)slice_ms);
+		poll(&p, 1, (int)MIN(end - now, most_ms));
 	}
 	return status;
 }

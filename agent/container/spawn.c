@@ -205,11 +205,13 @@ static int receive(const struct spawn *s, struct stage_msg *m, int *pidfd)
 	ssize_t n;
 
 	*pidfd = -1;
+	/* A peer that ended without hearing our last word gives ECONNRESET, once, and before what it
+	 * said itself: its last word may say why. */
 	do
 		n = recvmsg(s->sockfd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
+		return -errno;
 	c = CMSG_FIRSTHDR(&h);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
 	    c->cmsg_len == CMSG_LEN(sizeof(int)))
