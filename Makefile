@@ -175,7 +175,7 @@ $(B)/vmlinuz: kernel-config/build $(wildcard kernel-config/*.config kernel-confi
 
 # --- benchmark: release builds, for nothing else would be measured right -----------------------
 
-BENCH_SRC := $(wildcard tests/bench/*.c) tests/lib/rig.c tests/lib/rig_call.c tests/lib/samples.c
+BENCH_SRC := $(wildcard tests/bench/*.c) $(wildcard tests/lib/rig*.c) tests/lib/samples.c
 BENCH_O	:= $(BENCH_SRC:%.c=$(B)/obj/%.o)
 
 bench-programs: $(B)/mote-bench $(B)/bench/tools.erofs $(B)/bench/initrd.img

@@ -96,6 +96,8 @@ static void clean_up(void)
 		vm_stop(bench.rig.vm, VM_STOP_KILL);
 	bench.rig.vm = NULL;
 	rig_stop(&bench.rig);
+	reaper_stop();
+	loop_free(TAKE_PTR(bench.rig.loop));
 }
 
 static int start(struct err *e)

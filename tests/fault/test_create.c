@@ -314,5 +314,7 @@ int main(void)
 	}
 	rig_stop(&rig);
 	fault_fini(&fault);
+	reaper_stop();
+	loop_free(rig.loop);
 	return failed ? 1 : 0;
 }

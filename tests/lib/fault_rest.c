@@ -76,19 +76,10 @@ static void list_files(int dirfd, const char *name, const char *shown, struct st
 		auto_close(&fd);
 }
 
-/* In the machine's own tree, which others may use too. */
 static const char *group_of(const struct rig *r, const char *id, char *path, size_t cap)
 {
 	snprintf(path, cap, "/proc/%d/root/sys/fs/cgroup/mote-test/%s", (int)r->agent_pid, id);
 	return path;
-}
-
-void fault_rest_sweep(struct rig *r, const char *const *ids)
-{
-	char path[128];
-
-	for (size_t i = 0; ids && ids[i]; i++)
-		rmdir(group_of(r, ids[i], path, sizeof(path)));
 }
 
 int fault_rest_take(struct fault *f, const char *const *ids, struct fault_rest *out)

@@ -18,10 +18,6 @@ struct fault_rest {
 /* ids: of containers whose cgroups are looked for. 0, or -1: the agent does not answer. */
 int fault_rest_take(struct fault *f, const char *const *ids, struct fault_rest *out);
 
-/* Removes the cgroups that an agent before this one left: once killed, a group of some kernels kills
- * what is cloned into it. */
-void fault_rest_sweep(struct rig *r, const char *const *ids);
-
 /* Is it the same? A file less is nothing that was left over. If not, why has what is more or less (one line). */
 bool fault_rest_same(const struct fault_rest *before, const struct fault_rest *after, char *why,
 		     size_t cap);

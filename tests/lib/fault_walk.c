@@ -95,7 +95,6 @@ static int make_ready(struct fault_walk *w, const struct fault_scenario *s)
 		return 0;
 	if (start(w) < 0 || (!fresh && rig_call(r, "CreateSandbox", "{}")))
 		return -1;
-	fault_rest_sweep(r, s->ids);
 	if (s->before && s->before(r)) {
 		printf("# %s: before: %s\n", s->name, r->err.msg);
 		return -1;

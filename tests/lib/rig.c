@@ -3,29 +3,19 @@
 #include "lib/rig.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "lib/rig_keeper.h"
 #include "ttrpc/address.h"
 
 extern char **environ;
-
-static const char *env_or(const char *name, const char *otherwise)
-{
-	const char *v = getenv(name);
-
-	return v && *v ? v : otherwise;
-}
 
 const char *rig_missing(enum rig_kind kind)
 {
@@ -88,7 +78,7 @@ static int make_rootfs(struct rig *r)
 	snprintf(r->image, sizeof(r->image), "%s/rootfs.erofs", r->dir);
 	for (size_t i = 0; r->programs && r->programs[i] && i < PROGRAMS; i++) {
 		snprintf(paths[i], sizeof(paths[i]), "%s/tests/ns/%s",
-			 env_or("MOTE_HOST", "build/host"), r->programs[i]);
+			 rig_env("MOTE_HOST", "build/host"), r->programs[i]);
 		argv[3 + i] = paths[i];
 	}
 	if (rig_program(r, argv) != 0) {
@@ -99,56 +89,6 @@ static int make_rootfs(struct rig *r)
 }
 
 /* --- namespaces --------------------------------------------------------------------------- */
-
-static void in_namespaces(const struct rig *r)
-{
-	AUTO_FD log = open(r->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	char program[256];
-
-	snprintf(program, sizeof(program), "%s/%s", env_or("MOTE_HOST", "build/host"),
-		 r->program ? r->program : "mote-agent");
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-		perror("rig: make mounts private");
-		_exit(126);
-	}
-	umount2("/sys/fs/cgroup",
-		MNT_DETACH); /* with the machine's own hierarchies below it, if any */
-	if (mount("proc", "/proc", "proc", 0, NULL) < 0 ||
-	    mount("tmpfs", "/run", "tmpfs", 0, "mode=755") < 0 ||
-	    mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) < 0) {
-		perror("rig: mount");
-		_exit(126);
-	}
-	if (log < 0 || dup2(log, STDERR_FILENO) < 0)
-		_exit(126);
-	if (r->before_exec)
-		r->before_exec(r->before_exec_arg);
-	execl(program, program, "--service", "--listen", r->address, "--option",
-	      env_or("MOTE_LOG", "agent.log=info"), NULL);
-	perror(program);
-	_exit(127);
-}
-
-/* The keeper stays outside of the new pid namespace, tells the agent's pid and hands its end on. */
-static void keep_namespaces(const struct rig *r, int tell)
-{
-	int status;
-	pid_t pid;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) < 0) {
-		perror("rig: unshare");
-		_exit(125);
-	}
-	pid = fork();
-	if (pid == 0)
-		in_namespaces(r);
-	if (pid < 0 || write(tell, &pid, sizeof(pid)) != sizeof(pid) ||
-	    waitpid(pid, &status, 0) < 0)
-		_exit(125);
-	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-}
 
 static int start_namespaces(struct rig *r)
 {
@@ -162,7 +102,7 @@ static int start_namespaces(struct rig *r)
 	pid = fork();
 	if (pid == 0) {
 		reaper_reset_in_child();
-		keep_namespaces(r, told[1]);
+		rig_keep_namespaces(r, told[1]);
 	}
 	auto_close(&told[1]);
 	if (pid > 0)
@@ -187,8 +127,8 @@ static int start_vm(struct rig *r)
 {
 	static char kernel[256], initrd[256];
 
-	snprintf(kernel, sizeof(kernel), "%s/vmlinuz", env_or("MOTE_BUILD", "build/x86_64"));
-	snprintf(initrd, sizeof(initrd), "%s/initrd.img", env_or("MOTE_BUILD", "build/x86_64"));
+	snprintf(kernel, sizeof(kernel), "%s/vmlinuz", rig_env("MOTE_BUILD", "build/x86_64"));
+	snprintf(initrd, sizeof(initrd), "%s/initrd.img", rig_env("MOTE_BUILD", "build/x86_64"));
 	r->drives[0] = (struct vm_drive){ .file = r->image,
 					  .serial = "rootfs",
 					  .flags = VM_DRIVE_READONLY };
@@ -243,12 +183,12 @@ int rig_start(struct rig *r, enum rig_kind kind)
 {
 	static char tmpl[] = "/tmp/mote-rig-XXXXXX";
 	sigset_t none;
-	bool bare = !r->loop;
 
 	r->kind = kind;
 	sigemptyset(&none);
 	reaper_block_signals(&none);
-	if (bare) {
+	r->has_own_loop = !r->loop;
+	if (r->has_own_loop) {
 		r->loop = loop_new();
 		if (!r->loop || reaper_start(r->loop, &none, NULL) < 0)
 			return -1;
@@ -267,7 +207,7 @@ static void kill_agent(struct rig *r)
 		client_free(r->client);
 	r->client = NULL;
 	if (r->agent.pid)
-		kill(r->agent.pid, SIGKILL);
+		kill(r->agent.pid, SIGTERM);
 	while (r->agent.pid)
 		loop_once(r->loop, -1);
 }
@@ -347,6 +287,8 @@ void rig_stop(struct rig *r)
 		rig_show_log(r);
 	if (*r->dir)
 		path_remove_tree(tmp, strrchr(r->dir, '/') + 1);
+	if (!r->has_own_loop)
+		return;
 	reaper_stop();
 	loop_free(r->loop);
 	r->loop = NULL;

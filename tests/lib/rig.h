@@ -16,7 +16,8 @@ enum rig_kind { RIG_NAMESPACES, RIG_VM };
 
 struct rig {
 	enum rig_kind kind;
-	struct loop *loop;
+	struct loop *loop; /* set before rig_start(), with the reaper started: the test's, for two rigs */
+	bool has_own_loop;
 	struct client *client;
 	struct err err;      /* of the last rig_call that failed */
 	char reply[1 << 17]; /* of the last one that did not: JSON, or the bytes of rig_read */

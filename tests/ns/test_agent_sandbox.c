@@ -156,6 +156,27 @@ static void what_is_not_there_yet(void **state)
 	ends_well();
 }
 
+/* Two runs on one machine name their containers and groups alike: the end of one is not the other's. */
+static void beside_another_agent(void **state)
+{
+	struct rig_container what = { .args = "[\"sleep\",\"1000\"]" };
+	static struct rig other;
+
+	(void)state;
+	other = (struct rig){ .loop = rig.loop };
+	assert_int_equal(rig_start(&other, RIG_NAMESPACES), 0);
+	create_sandbox();
+	assert_done(&rig, rig_run(&rig, "c1", &what));
+	assert_done(&other, rig_call(&other, "CreateSandbox", "{}"));
+	assert_done(&other, rig_run(&other, "c1", &what));
+	assert_done(&other, rig_remove(&other, "c1"));
+	assert_done(&rig, rig_exec(&rig, "c1", "e", "exit 4"));
+	assert_int_equal(rig_wait(&rig, "c1", "e"), 4);
+	rig_stop(&other);
+	assert_done(&rig, rig_remove(&rig, "c1"));
+	ends_well();
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
@@ -166,6 +187,7 @@ int main(void)
 		TEST(while_the_sandbox_is_made),
 		TEST(after_a_create_that_failed),
 		TEST(what_is_not_there_yet),
+		TEST(beside_another_agent),
 	};
 	const char *missing = rig_missing(RIG_NAMESPACES);
 
