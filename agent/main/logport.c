@@ -124,6 +124,18 @@ static bool is_host(const struct sockaddr_storage *from)
 	       ((const struct sockaddr_vm *)from)->svm_cid == VMADDR_CID_HOST;
 }
 
+/* Who is refused can try again for ever, and the log is not his to fill: told at the powers of 2. */
+static void tell_refused(const struct sockaddr_storage *from)
+{
+	static size_t n;
+
+	n++;
+	if (n & (n - 1))
+		return;
+	log_warn("log", "refused the log to vsock CID %u: not the host (%zu refused)",
+		 ((const struct sockaddr_vm *)from)->svm_cid, n);
+}
+
 static void port_accept(struct watch *w, uint32_t events)
 {
 	struct sockaddr_storage from = { 0 };
@@ -134,7 +146,7 @@ static void port_accept(struct watch *w, uint32_t events)
 	if (fd < 0)
 		return;
 	if (!is_host(&from)) {
-		log_warn("log", "a peer that is not the host wants the log: refused");
+		tell_refused(&from);
 		return;
 	}
 	port_close();

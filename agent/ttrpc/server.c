@@ -125,15 +125,17 @@ static int link_new(struct server *s, int fd)
 	return 0;
 }
 
-/* Anything in the guest may connect to a vsock listener where the kernel has a loopback: only the
- * host may speak. */
+union peer {
+	struct sockaddr sa;
+	struct sockaddr_vm vm;
+	struct sockaddr_storage any;
+};
+
+/* Anything in the guest may connect to a vsock listener where the kernel has a loopback, and other
+ * guests where the device lets them: only the host may speak. */
 static bool may_speak(const struct server *s, int fd)
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_vm vm;
-		struct sockaddr_storage any;
-	} peer = { .any = { 0 } };
+	union peer peer = { .any = { 0 } };
 	socklen_t len = sizeof(peer);
 
 	if (s->flags & SERVER_ANY_PEER)
@@ -152,9 +154,9 @@ int server_adopt(struct server *s, int fd)
 	else if (!may_speak(s, fd))
 		r = -EACCES;
 	else
-		return link_new(s, fd);
-	close(fd);
-	s->refused++;
+		r = link_new(s, TAKE_FD(fd));
+	auto_close(&fd);
+	s->refused += r < 0;
 	return r;
 }
 
@@ -181,12 +183,27 @@ static void rest(struct listener *ln, int errnum)
 	timer_arm(ln->server->loop, &ln->rest, clock_after(ACCEPT_REST_MS), rest_over);
 }
 
+/* Who is refused can try again for ever, and the log is not his to fill: told at the powers of 2. */
+static void tell_refused(const struct server *s, const union peer *from, int errnum)
+{
+	if (s->refused & (s->refused - 1))
+		return;
+	if (errnum == EACCES && from->sa.sa_family == AF_VSOCK)
+		log_warn("ttrpc", "refused a connection of vsock CID %u: not the host (%zu refused)",
+			 from->vm.svm_cid, s->refused);
+	else
+		log_warn("ttrpc", "refused a connection: %s (%zu refused)", strerror(errnum),
+			 s->refused);
+}
+
 static void on_connections(struct watch *w, uint32_t events UNUSED)
 {
 	struct listener *ln = container_of(w, struct listener, watch);
 
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		int fd = accept4(ln->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), r;
+		union peer from = { .any = { 0 } };
+		socklen_t len = sizeof(from);
+		int fd = accept4(ln->fd, &from.sa, &len, SOCK_CLOEXEC | SOCK_NONBLOCK), r;
 
 		if (fd < 0 && errno == EAGAIN)
 			return;
@@ -198,7 +215,7 @@ static void on_connections(struct watch *w, uint32_t events UNUSED)
 		}
 		r = server_adopt(ln->server, fd);
 		if (r < 0)
-			log_debug("ttrpc", "connection refused: %s", strerror(-r));
+			tell_refused(ln->server, &from, -r);
 	}
 }
 
