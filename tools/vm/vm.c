@@ -138,6 +138,15 @@ static int start_qemu(struct vm *vm, const struct vm_plan *p, struct err *e)
 	return rc;
 }
 
+static int start_vsock(struct vm *vm, const struct vm_opts *o, struct err *e)
+{
+	if (o->joins)
+		return vm_vsock_join(vm->loop, &vm->vsock, &o->joins->vsock, vm->cancel,
+				     vm->address, sizeof(vm->address), e);
+	return vm_vsock_start(vm->loop, &vm->vsock, o, vm->scratch.path, vm->address,
+			      sizeof(vm->address), e);
+}
+
 /* Everything up to QEMU; the descriptors that QEMU gets are in p, closed by the caller. */
 static int start_all(struct vm *vm, struct vm_plan *p, struct err *e)
 {
@@ -146,8 +155,7 @@ static int start_all(struct vm *vm, struct vm_plan *p, struct err *e)
 
 	if (vm_scratch_make(vm->loop, &vm->scratch, parents, e) < 0)
 		return -1;
-	if (vm_vsock_start(vm->loop, &vm->vsock, o->cid, vm->scratch.path, vm->cancel, vm->address,
-			   sizeof(vm->address), e) < 0)
+	if (start_vsock(vm, o, e) < 0)
 		return err_ctx(e, "vsock");
 	p->vsockfd = TAKE_FD(vm->vsock.fd);
 	p->kernel_cid = vm->vsock.kernel ? vm->vsock.cid : 0;

@@ -18,6 +18,7 @@
 #define VM_MEMORY_MB	256
 #define VM_DRIVES	8
 #define VM_SHARES	4
+#define VM_SIBLINGS	3
 #define VM_PCI_PATH	8	/* bytes of "02/01" with room to spare */
 
 enum vm_drive_flags {
@@ -38,6 +39,8 @@ struct vm_share {
 	const char *tag;
 };
 
+struct vm;
+
 struct vm_opts {
 	const char *kernel, *initrd;	/* NULL: found as vm_find.h says; initrd "": none */
 	const char *cmdline;		/* goes after the launcher's own; may be NULL */
@@ -48,6 +51,8 @@ struct vm_opts {
 	const struct vm_share *shares;
 	size_t n_shares;		/* at most VM_SHARES */
 	uint32_t cid;			/* 0: chosen */
+	unsigned int siblings;	/* VMs that may join this one's vsock: at most VM_SIBLINGS */
+	struct vm *joins; /* started with siblings, stopped later: the guests reach each other */
 	const char *qemu;		/* NULL: found */
 	const char *accel;		/* "kvm", "tcg"; NULL: kvm where it is proven to work */
 	const char *const *extra;	/* more arguments for QEMU, NULL-terminated; may be NULL */
@@ -56,14 +61,15 @@ struct vm_opts {
 	const bool *cancel; /* once true, every wait in here ends with CANCELLED; may be NULL */
 };
 
-struct vm;
-
 /* Starts the helpers and QEMU. Returns before the guest has booted. NULL with e, and then nothing
  * is left. Turns the loop. */
 struct vm *vm_start(struct loop *l, const struct vm_opts *opts, struct err *e);
 
 /* "vsock://CID:1024" or "hvsock://PATH:1024": for address_parse(). */
 const char *vm_address(const struct vm *vm);
+
+/* The guest's own, by which siblings reach it. */
+uint32_t vm_cid(const struct vm *vm);
 
 /* Connects until Health.Check answers SERVING; the connection stays, vm_client() gives it. -1 with
  * e: DEADLINE_EXCEEDED, CANCELLED, or UNAVAILABLE with what QEMU or the console said last. Turns

@@ -20,6 +20,11 @@ const char *vm_address(const struct vm *vm)
 	return vm->address;
 }
 
+uint32_t vm_cid(const struct vm *vm)
+{
+	return vm->vsock.cid;
+}
+
 struct client *vm_client(const struct vm *vm)
 {
 	return vm->client;
