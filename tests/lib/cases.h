@@ -49,6 +49,13 @@ int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *co
 			fail_msg("%s: %s", err_rc_name(got_), (r)->err.msg); \
 	} while (0)
 
+#define assert_console(r, part)                                              \
+	do {                                                                 \
+		if (!rig_await_console(r, part))                             \
+			fail_msg("no \"%s\" on the console: %s", part,       \
+				 vm_console((r)->vm));                       \
+	} while (0)
+
 #define assert_output(r, part)                                          \
 	do {                                                            \
 		if (!strstr((r)->reply, part))                          \

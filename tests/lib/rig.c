@@ -15,6 +15,8 @@
 #include "lib/rig_keeper.h"
 #include "ttrpc/address.h"
 
+#define CONSOLE_MS 60000 /* against hangs only */
+
 extern char **environ;
 
 const char *rig_missing(enum rig_kind kind)
@@ -147,6 +149,15 @@ static int start_vm(struct rig *r)
 	}
 	snprintf(r->address, sizeof(r->address), "%s", vm_address(r->vm));
 	return 0;
+}
+
+bool rig_await_console(struct rig *r, const char *part)
+{
+	uint64_t until = clock_after(CONSOLE_MS);
+
+	while (!strstr(vm_console(r->vm), part) && clock_ms() < until)
+		loop_once(r->loop, 100);
+	return strstr(vm_console(r->vm), part);
 }
 
 /* Only so that the loop turns. */

@@ -57,6 +57,9 @@ void rig_stop(struct rig *r);
 /* A new agent in the place of this one, which is killed (namespaces only). */
 int rig_restart(struct rig *r);
 
+/* Until the VM's console has `part`, or 60 s are over: is it there? */
+bool rig_await_console(struct rig *r, const char *part);
+
 /* The end of the agent's log, on stderr. */
 void rig_show_log(const struct rig *r);
 
@@ -138,6 +141,10 @@ int rig_wait(struct rig *r, const char *id, const char *exec_id);
 
 /* Reads stdout (or stderr) to its end into r->reply, terminated. Length, or -code. */
 ssize_t rig_read(struct rig *r, const char *method, const char *id, const char *exec_id);
+
+/* The same, but no further than `part`, which may be NULL. */
+ssize_t rig_read_until(struct rig *r, const char *method, const char *id, const char *exec_id,
+		       const char *part);
 
 int rig_remove(struct rig *r, const char *id);
 

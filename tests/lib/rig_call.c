@@ -272,7 +272,8 @@ int rig_wait(struct rig *r, const char *id, const char *exec_id)
 	return status;
 }
 
-ssize_t rig_read(struct rig *r, const char *method, const char *id, const char *exec_id)
+ssize_t rig_read_until(struct rig *r, const char *method, const char *id, const char *exec_id,
+		       const char *part)
 {
 	static char all[sizeof(r->reply)];
 	static struct rig_pending p;
@@ -299,15 +300,20 @@ ssize_t rig_read(struct rig *r, const char *method, const char *id, const char *
 		if (len)
 			memcpy(all + n, reply->data.data, len);
 		n += len;
-		end = !reply->data.len;
+		all[n] = '\0';
+		end = !reply->data.len || (part && strstr(all, part));
 		arena_fini(&a);
 		if (end || n == sizeof(all) - 1)
 			break;
 	}
-	all[n] = '\0';
 	memcpy(r->reply, all, n + 1);
 	r->reply_len = n;
 	return (ssize_t)n;
+}
+
+ssize_t rig_read(struct rig *r, const char *method, const char *id, const char *exec_id)
+{
+	return rig_read_until(r, method, id, exec_id, NULL);
 }
 
 int rig_remove(struct rig *r, const char *id)

@@ -121,15 +121,6 @@ static void log_until_the_power_is_off(void **state)
 	console_has("Power down");
 }
 
-static void wait_for_the_console(const char *part)
-{
-	uint64_t until = clock_after(END_MS);
-
-	while (!strstr(vm_console(rig.vm), part) && clock_ms() < until)
-		loop_once(rig.loop, 100);
-	console_has(part);
-}
-
 /* What hangs does not keep the guest from its end. QEMU itself waits for the server at the reset of
  * the device, hence it goes on at last. */
 static void off_while_a_server_hangs(void **state)
@@ -145,7 +136,7 @@ static void off_while_a_server_hangs(void **state)
 	assert_done(&rig, rig_create(&rig, "c1", &what));
 	assert_int_equal(kill(-vm_share_pid(rig.vm, 0), SIGSTOP), 0);
 	assert_done(&rig, rig_call_on(&rig, rig.client, 3000, "DestroySandbox", "{}"));
-	wait_for_the_console("the last sync: ");
+	assert_console(&rig, "the last sync: ");
 	assert_int_equal(kill(-vm_share_pid(rig.vm, 0), SIGCONT), 0);
 	wait_for_the_end();
 	console_has("Power down");
