@@ -67,7 +67,7 @@ unsigned int cgroup_any(const struct cgroup_root *root)
 	return root->controllers & -root->controllers;
 }
 
-static bool has_word(const char *words, const char *word)
+bool cgroup_has_word(const char *words, const char *word)
 {
 	size_t n = strlen(word);
 
@@ -92,7 +92,7 @@ static int detect_v2(struct cgroup_root *root)
 	for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
 		const struct cgroup_controller_name *c = &cgroup_controller_names[i];
 
-		if (c->v2 && has_word(words, c->v2))
+		if (c->v2 && cgroup_has_word(words, c->v2))
 			root->controllers |= c->bit;
 	}
 	return 0;

@@ -158,21 +158,63 @@ static int bound_below(const struct cgroup_root *root, const char *path)
 	return r == -ENOENT ? 0 : r;
 }
 
-int cgroup_create(const struct cgroup_root *root, const char *path, struct err *e)
+/* The group above is there and hands down every controller. */
+static bool parent_is_ready(const struct cgroup_root *root, const char *at)
 {
-	const char *at = usable(root, path, e);
-	struct cgroup *group;
-	int code, r;
+	char file[PATH_BYTES + 32], words[512];
+	const char *slash = strrchr(at, '/');
+	struct str s = STR_OVER(file);
 
-	if (!at || start(e) < 0)
+	str_add_n(&s, at, slash ? (size_t)(slash - at) : 0);
+	str_addf(&s, "%scgroup.subtree_control", slash ? "/" : "");
+	if (io_read_file(root->fd, file, words, sizeof(words)) < 0)
+		return false;
+	for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
+		const char *name = cgroup_controller_of(root, i);
+
+		if (name && !cgroup_has_word(words, name))
+			return false;
+	}
+	return true;
+}
+
+/* Version 2: below a group that is ready a new one is a directory and no more. The library would
+ * write every controller into every group above again, and each such write makes the kernel walk
+ * all groups there are. 1: made, or there already. */
+static int make_below_ready(const struct cgroup_root *root, const char *at, struct err *e)
+{
+	if (root->version != CGROUP_VERSION_2 || !parent_is_ready(root, at))
+		return 0;
+	if (mkdirat(root->fd, at, 0755) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "create cgroup %s", at);
+	return 1;
+}
+
+static int make_by_library(const struct cgroup_root *root, const char *at, struct err *e)
+{
+	struct cgroup *group;
+	int code;
+
+	if (start(e) < 0)
 		return -1;
 	group = group_new(root, at, root->controllers, e);
 	if (!group)
 		return -1;
 	code = cgroup_create_cgroup(group, 1);
 	cgroup_free(&group);
-	if (code)
-		return fail(e, code, "create", at);
+	return code ? fail(e, code, "create", at) : 0;
+}
+
+int cgroup_create(const struct cgroup_root *root, const char *path, struct err *e)
+{
+	const char *at = usable(root, path, e);
+	int r;
+
+	if (!at)
+		return -1;
+	r = make_below_ready(root, at, e);
+	if (r < 0 || (r == 0 && make_by_library(root, at, e) < 0))
+		return -1;
 	r = root->version == CGROUP_VERSION_2 ? bound_below(root, path) : 0;
 	if (r < 0)
 		return err_sys(e, -r, "bound what is below cgroup %s", at);

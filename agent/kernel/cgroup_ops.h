@@ -26,6 +26,9 @@ static inline const char *cgroup_controller_of(const struct cgroup_root *root, s
 /* The path without leading slashes; NULL when it is empty or not plain. */
 const char *cgroup_relative(const char *path);
 
+/* Is `word` one of the words, parted by blanks or newlines? */
+bool cgroup_has_word(const char *words, const char *word);
+
 /* Version 1: a controller that has the group's processes too; version 2: 0. */
 unsigned int cgroup_any(const struct cgroup_root *root);
 

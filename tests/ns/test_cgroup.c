@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -376,6 +377,28 @@ static void test_freeze(void **state)
 	remove_all(&root);
 }
 
+/* A write to a list of controllers makes the kernel walk every group there is: the second container
+ * of a pod writes to none. */
+static void test_second_leaf_writes_no_list(void **state)
+{
+	FIND(CGROUP_VERSION_2);
+	AUTO_FD events = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	char pod[96], file[160], second[128], event[512];
+
+	create(&root, &e);
+	snprintf(pod, sizeof(pod), "%s/pod", group);
+	snprintf(second, sizeof(second), "%s/second", pod);
+	for (const char *const *at = (const char *const[]){ "", group, pod, NULL }; *at; at++) {
+		snprintf(file, sizeof(file), "%s%s/cgroup.subtree_control", root.path, *at);
+		assert_true(inotify_add_watch(events, file, IN_MODIFY) >= 0);
+	}
+	assert_int_equal(cgroup_create(&root, second, &e), 0);
+	assert_int_equal(read(events, event, sizeof(event)), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(cgroup_populated(&root, second), 0);
+	remove_all(&root);
+}
+
 /* What a case needs. A host need not have it: cases_inside.c runs this program in guests that do. */
 static const struct {
 	struct CMUnitTest test;
@@ -386,6 +409,8 @@ static const struct {
 	{ cmocka_unit_test(test_join_on_old_kernels), CGROUP_VERSION_2, 0 },
 	{ cmocka_unit_test(test_v2_limits), CGROUP_VERSION_2,
 	  CGROUP_MEMORY | CGROUP_PIDS | CGROUP_CPU },
+	{ cmocka_unit_test(test_second_leaf_writes_no_list), CGROUP_VERSION_2,
+	  CGROUP_MEMORY | CGROUP_PIDS },
 	{ cmocka_unit_test(test_v2_without_controller), CGROUP_VERSION_2, 0 },
 	{ cmocka_unit_test(test_v1), CGROUP_VERSION_1, 0 },
 	{ cmocka_unit_test(test_v1_limits), CGROUP_VERSION_1,
