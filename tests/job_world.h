@@ -19,9 +19,11 @@ static int forks_refused;
 
 static pid_t test_fork(void);
 
-#define fork test_fork
+#include "base/fd.h"
+
+#define fd_fork test_fork
 #include "event/job.c"
-#undef fork
+#undef fd_fork
 
 #include <stdio.h>
 #include <sys/wait.h>
@@ -29,7 +31,7 @@ static pid_t test_fork(void);
 static pid_t test_fork(void)
 {
 	if (forks_refused == 0)
-		return fork();
+		return fd_fork();
 	forks_refused--;
 	errno = EAGAIN;
 	return -1;

@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/syscall.h>
 
 #include "base/num.h"
@@ -19,10 +21,12 @@ static unsigned int next_kept(const int *keep, size_t n, unsigned int low)
 	return best;
 }
 
+#define CLOSE_UNSHARED 0x2 /* CLOSE_RANGE_UNSHARE */
+
 /* musl 1.2.3 has no wrapper. */
-static int close_range_raw(unsigned int first, unsigned int last)
+static int close_range_raw(unsigned int first, unsigned int last, unsigned int flags)
 {
-	return syscall(SYS_close_range, first, last, 0) < 0 ? -errno : 0;
+	return syscall(SYS_close_range, first, last, flags) < 0 ? -errno : 0;
 }
 
 /* Calls fn for the number of each open descriptor but the one that reads the list. */
@@ -63,12 +67,48 @@ int fd_close_except(const int *keep, size_t n)
 	for (unsigned int low = 3;;) {
 		unsigned int kept = next_kept(keep, n, low);
 
-		if (kept > low && close_range_raw(low, kept == UINT_MAX ? kept : kept - 1) < 0)
+		if (kept > low && close_range_raw(low, kept == UINT_MAX ? kept : kept - 1, 0) < 0)
 			return each_open_fd(close_unless_kept, &k);
 		if (kept == UINT_MAX)
 			return 0;
 		low = kept + 1;
 	}
+}
+
+void fd_park(int *fd)
+{
+	int parked = *fd < 0 ? -1 : fcntl(*fd, F_DUPFD_CLOEXEC, FD_PARKED);
+
+	if (parked < 0)
+		return;
+	close(*fd);
+	*fd = parked;
+}
+
+/* With a null stack and no ids only the flags matter of clone's arguments, which come in two
+ * orders. */
+pid_t fd_fork(void)
+{
+	unsigned long flags = CLONE_FILES | SIGCHLD;
+
+#if defined(__s390x__)
+	return (pid_t)syscall(SYS_clone, NULL, flags, NULL, NULL, 0);
+#else
+	return (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, 0);
+#endif
+}
+
+/* The call copies no more than what stays. Kernels before 5.9 copy everything, and
+ * fd_close_except() closes it. */
+int fd_own(const int *keep, size_t n)
+{
+	int low = FD_PARKED;
+
+	for (size_t i = 0; i < n; i++)
+		low = MAX(low, keep[i] + 1);
+	if (close_range_raw((unsigned int)low, UINT_MAX, CLOSE_UNSHARED) == 0)
+		return 0;
+	return unshare(CLONE_FILES) < 0 ? -errno : 0;
 }
 
 int fd_set_nonblock(int fd)

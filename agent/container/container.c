@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "container/hooks_job.h"
@@ -144,6 +145,7 @@ static void cgroup_done(void *owner, const struct err *e, const void *out UNUSED
 		c->cgroup_fd = cgroup_open(c->host->cgroups, c->cgroup_path, 0);
 		if (c->cgroup_fd < 0)
 			err_sys(&failed, -c->cgroup_fd, "open %s", c->cgroup_path);
+		fd_park(&c->cgroup_fd);
 	}
 	if (!err_is_set(&failed))
 		oom_start(c);

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include "base/fd.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -101,6 +102,7 @@ static int start_v2(struct container *c)
 	o->file = openat(c->cgroup_fd, "memory.events", O_RDONLY | O_CLOEXEC);
 	if (o->file < 0)
 		return -errno;
+	fd_park(&o->file);
 	r = read_kills(o->file, &o->seen);
 	return r < 0 ? r : watch_add(c->host->loop, &o->watch, o->file, EPOLLPRI, on_event);
 }

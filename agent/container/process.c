@@ -9,7 +9,10 @@
 #include <signal.h>
 #include <time.h>
 
+#include <fcntl.h>
+
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "container/container.h"
 #include "container/hooks_job.h"
@@ -239,6 +242,13 @@ static int open_inner_group(const struct process *p)
 	return cgroup_open_of_pid(c->host->cgroups, c->cgroup_path, c->init->pid);
 }
 
+/* The first process's descriptor is parked, out of a child's reach. */
+static int lend_first(struct process *p, struct err *e)
+{
+	p->stage.join_pidfd = fcntl(p->container->init->pidfd, F_DUPFD_CLOEXEC, 3);
+	return p->stage.join_pidfd < 0 ? err_sys(e, errno, "join the container") : 0;
+}
+
 static int make(struct process *p, struct err *e)
 {
 	AUTO_FD inner = open_inner_group(p);
@@ -246,9 +256,12 @@ static int make(struct process *p, struct err *e)
 
 	if (open_streams(p, e) < 0)
 		return -1;
+	if (!is_first(p) && lend_first(p, e) < 0) {
+		streams_close_child(p->stage.stdio);
+		return -1;
+	}
 	p->stage.cgroup_fd = inner >= 0 ? inner : p->container->cgroup_fd;
 	r = spawn_start(&p->spawn, p->container->host->loop, &p->stage, p->deadline_ms, &events, e);
-	streams_close_child(p->stage.stdio);
 	p->stage.cgroup_fd = p->container->cgroup_fd;
 	return r;
 }
@@ -293,7 +306,7 @@ static int check_exec(const struct process *p, struct err *e)
 
 void process_exec(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner)
 {
-	p->stage = (struct stage){ .join_pidfd = p->container->init->pidfd };
+	p->stage = (struct stage){ .join_pidfd = -1 };
 	if (check_exec(p, &p->failed) == 0) {
 		begin(p, deadline_ms, done, owner);
 		return;
@@ -342,6 +355,7 @@ static void on_ready(struct spawn *s)
 
 	p->pid = s->pid;
 	p->pidfd = TAKE_FD(s->pidfd);
+	fd_park(&p->pidfd);
 	p->state = PROCESS_CREATED;
 	if (is_first(p))
 		tell_done(p, &none);

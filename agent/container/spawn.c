@@ -12,8 +12,10 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "container/streams.h"
 #include "kernel/clone.h"
 
 #define MAPS_BYTES	4096	/* the kernel takes less than a page */
@@ -23,15 +25,25 @@ enum { IDLE, SETTING_UP, READY, STARTING, OVER };
 void spawn_init(struct spawn *s)
 {
 	memset(s, 0, sizeof(*s));
-	s->sockfd = s->pidfd = -1;
+	s->sockfd = s->pidfd = s->childfd = s->joinfd = -1;
+	s->stdio[0] = s->stdio[1] = s->stdio[2] = -1;
 	list_init(&s->child.node);
 	list_init(&s->first.node);
 }
 
 /* --- ending --- */
 
+/* The child has spoken, is killed, or gone. */
+static void close_childs(struct spawn *s)
+{
+	auto_close(&s->childfd);
+	auto_close(&s->joinfd);
+	streams_close_child(s->stdio);
+}
+
 static void hang_up(struct spawn *s)
 {
+	close_childs(s);
 	timer_cancel(&s->timer);
 	watch_del(&s->watch);
 	auto_close(&s->sockfd);
@@ -172,6 +184,7 @@ static void on_word(struct spawn *s, uint32_t kind)
  * it said, one word at most since it then waits for the answer, is kept. */
 static void on_message(struct spawn *s, struct stage_msg *m, int pidfd)
 {
+	close_childs(s);
 	if (m->kind == STAGE_MSG_PID && s->state == SETTING_UP) {
 		on_pid(s, m->pid, pidfd);
 		if (s->pid && s->early)
@@ -314,14 +327,12 @@ static void on_first_exit(struct child *c, int status)
 static pid_t make_process(struct spawn *s, const struct stage *st, int childfd)
 {
 	bool helper = stage_needs_helper(st);
-	struct clone_opts o = { .flags = helper ? 0 : stage_clone_flags(st),
+	struct clone_opts o = { .flags = CLONE_FILES | (helper ? 0 : stage_clone_flags(st)),
 				.cgroup_fd = stage_joins_late(st) ? -1 : st->cgroup_fd };
 	pid_t pid = clone_process(&o);
 
-	if (pid == 0) {
-		auto_close(&s->sockfd);
+	if (pid == 0)
 		stage_main(st, childfd, o.cgroup_err);
-	}
 	if (pid < 0)
 		return pid;
 	if (helper) {
@@ -335,22 +346,36 @@ static pid_t make_process(struct spawn *s, const struct stage *st, int childfd)
 	return pid;
 }
 
-int spawn_start(struct spawn *s, struct loop *l, const struct stage *st, uint64_t deadline_ms,
+static void forget_childs(struct stage *st)
+{
+	st->join_pidfd = -1;
+	memset(st->stdio, -1, sizeof(st->stdio));
+}
+
+int spawn_start(struct spawn *s, struct loop *l, struct stage *st, uint64_t deadline_ms,
 		const struct spawn_events *events, struct err *e)
 {
 	int pair[2], r;
 	pid_t pid;
 
 	spawn_init(s);
+	s->joinfd = st->join_pidfd;
+	memcpy(s->stdio, st->stdio, sizeof(s->stdio));
 	s->loop = l;
 	s->stage = st;
 	s->events = events;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_sys(e, errno, "socketpair");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		err_sys(e, errno, "socketpair");
+		close_childs(s);
+		forget_childs(st);
+		return -1;
+	}
 	s->sockfd = pair[0];
+	s->childfd = pair[1];
+	fd_park(&s->sockfd);
 	r = watch_add(l, &s->watch, s->sockfd, EPOLLIN, on_socket);
-	pid = r < 0 ? r : make_process(s, st, pair[1]);
-	close(pair[1]);
+	pid = r < 0 ? r : make_process(s, st, s->childfd);
+	forget_childs(st);
 	if (pid < 0) {
 		hang_up(s);
 		s->state = IDLE;

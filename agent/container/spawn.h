@@ -41,6 +41,8 @@ struct spawn {
 	struct watch watch;
 	struct timer timer;
 	int sockfd;			/* -1: no conversation */
+	/* what the child uses of the agent's descriptors, until it has a table of its own */
+	int childfd, joinfd, stdio[3];
 	/* of the process; -1 before it is known. Owned until taken */
 	int pidfd;
 	pid_t pid;			/* 0 before it is known */
@@ -51,8 +53,8 @@ struct spawn {
 };
 
 /* e is set and no event comes when nothing could be started. st must stay until on_ready or
- * on_fail; the child works on its copy. */
-int spawn_start(struct spawn *s, struct loop *l, const struct stage *st, uint64_t deadline_ms,
+ * on_fail; the child works on its copy. Its join_pidfd and stdio are taken, and -1 afterwards. */
+int spawn_start(struct spawn *s, struct loop *l, struct stage *st, uint64_t deadline_ms,
 		const struct spawn_events *events, struct err *e);
 
 /* Answers on_hooks. Fine when the child is gone meanwhile. */

@@ -251,6 +251,15 @@ static int lift(int *fd, struct err *e)
 	return 0;
 }
 
+/* Before anything else: until then each descriptor is the agent's, too. */
+static int own_descriptors(const struct run *r, struct err *e)
+{
+	const int keep[] = { r->sockfd, r->st->join_pidfd, r->stdio[0], r->stdio[1], r->stdio[2] };
+	int c = fd_own(keep, COUNT_OF(keep));
+
+	return c < 0 ? err_sys(e, -c, "have descriptors of its own") : 0;
+}
+
 static int begin(struct run *r, int cgroup_err, struct err *e)
 {
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
@@ -530,9 +539,11 @@ void stage_main(const struct stage *st, int sockfd, int cgroup_err)
 	char **env = NULL;
 	int cause;
 
+	memcpy(r.stdio, st->stdio, sizeof(r.stdio));
+	if (own_descriptors(&r, &e) < 0)
+		die(&r, &e, EXIT_SET_UP);
 	reaper_reset_in_child();
 	umask(0022);
-	memcpy(r.stdio, st->stdio, sizeof(r.stdio));
 	for (int t = 0; t < NS_TYPES; t++)
 		r.ns_fds[t] = -1;
 

@@ -78,7 +78,9 @@ static int open_tty(struct streams *s, int child_fds[3], struct err *e)
 	s->in_fd = fcntl(master, F_DUPFD_CLOEXEC, 3);
 	if (s->in_fd < 0)
 		return err_sys(e, errno, "open a terminal");
-	r = fd_set_nonblock(master);
+	fd_park(&s->in_fd);
+	fd_park(&s->out.fd);
+	r = fd_set_nonblock(s->out.fd);
 	return r < 0 ? err_sys(e, -r, "open a terminal") : 0;
 }
 
@@ -90,6 +92,7 @@ static int open_pipe(int *ours, int *theirs, int our_side, size_t pipe_bytes, st
 		return err_sys(e, errno, "open a pipe");
 	*ours = ends[our_side];
 	*theirs = ends[!our_side];
+	fd_park(ours);
 	r = fd_set_nonblock(*ours);
 	if (r < 0)
 		return err_sys(e, -r, "open a pipe");

@@ -44,6 +44,7 @@ struct job {
 	struct list node;		/* in jobs.queue while QUEUED */
 	struct child child;
 	struct watch result;		/* the pipe's read end; not watched: closed */
+	int answerfd;			/* its write end: the child's, which is gone when it is closed */
 	struct timer deadline;
 	struct deferred never;
 
@@ -85,12 +86,14 @@ size_t job_lame_count(void)
 
 pid_t job_fork(const int *keep, size_t n)
 {
-	pid_t parent = getpid(), pid = fork(), now;
+	pid_t parent = getpid(), pid = fd_fork(), now;
 
 	if (pid < 0)
 		return -errno;
 	if (pid > 0)
 		return pid;
+	if (fd_own(keep, n) < 0)
+		_exit(EXIT_UNUSABLE);
 	reaper_reset_in_child();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	now = getppid();	/* 0: the parent is outside of our pid namespace */
@@ -209,6 +212,7 @@ static void on_exit_of_child(struct child *c, int status)
 	struct job *j = container_of(c, struct job, child);
 	struct err e = { 0 };
 
+	auto_close(&j->answerfd);
 	if (j->state == JOB_LAME) {
 		jobs.lame--;
 		if (j->late)
@@ -304,6 +308,7 @@ static int start_child(struct job *j, struct err *e)
 		return err_sys(e, (int)-pid, "%s: fork", j->what);
 	}
 	TAKE_FD(rfd);
+	j->answerfd = TAKE_FD(wfd);
 	child_track(&j->child, pid, on_exit_of_child);
 	j->state = JOB_RUNNING;
 	jobs.running++;
@@ -358,6 +363,7 @@ static struct job *job_new(struct loop *l, const struct job_opts *opts)
 	if (!j)
 		return NULL;
 	j->loop = l;
+	j->answerfd = -1;
 	j->what = opts->what;
 	j->late = opts->late;
 	j->out_max = opts->out_max;

@@ -58,7 +58,8 @@ void job_cancel(struct job *j);
 
 /* The fork of jobs, for a child of the agent that is not a job. Returns twice, as fork(2): the pid,
  * or 0 in the child, or -errno. In the child signals are reset, every descriptor but 0, 1, 2 and
- * keep[] is closed, and it dies when its parent does. */
+ * keep[] is closed, and it dies when its parent does. The parent keeps keep[] open until the child
+ * has said something, was killed, or is gone: it takes its own descriptors after the fork. */
 pid_t job_fork(const int *keep, size_t n);
 
 size_t job_running_count(void); /* with a live child, lame ducks included */

@@ -60,6 +60,7 @@ static pid_t clone_by_hand(struct clone_opts *o)
 	pid_t pid;
 
 	if (o->cgroup_fd >= 0) {
+		o->flags &= ~(uint64_t)CLONE_FILES; /* procs is closed here before the child has used it */
 		procs = openat(o->cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 		if (procs < 0)
 			return -errno;

@@ -12,7 +12,8 @@
 #include "base/defs.h"
 
 struct clone_opts {
-	uint64_t flags;		/* CLONE_NEW*, CLONE_PARENT; nothing that shares memory or files */
+	uint64_t flags;		/* CLONE_NEW*, CLONE_PARENT; CLONE_FILES (fd_fork() says what both sides
+				 * then owe); nothing that shares memory */
 	/* a cgroup v2 directory the child starts in (CLONE_INTO_CGROUP); -1: the parent's */
 	int cgroup_fd;
 	/* out, in the parent: close-on-exec, the caller's to close; -1 when the kernel has none */

@@ -145,6 +145,70 @@ static void installing_is_dup2_without_cloexec(void **state UNUSED)
 	close(200);
 }
 
+static int shared_low, shared_kept, shared_parked;
+
+/* 0, or the number of the check that failed. */
+static int own_table(void)
+{
+	const int keep[] = { -1, shared_kept };
+
+	if (fd_own(keep, COUNT_OF(keep)) < 0)
+		return 1;
+	if (!is_open(shared_low) || !is_open(shared_kept))
+		return 2;
+	close(shared_low); /* of its own table: the parent's stays open */
+	if (fd_close_except(keep, COUNT_OF(keep)) < 0 || is_open(shared_parked))
+		return 3;
+	return is_open(shared_kept) ? 0 : 4;
+}
+
+static int own_table_on_an_old_kernel(void)
+{
+	deny_syscall(SYS_close_range, ENOSYS);
+	return own_table();
+}
+
+static int leaves_it_shared(void)
+{
+	return close(shared_low);
+}
+
+static void fork_with_shared_table(int (*fn)(void))
+{
+	int status;
+	pid_t pid = fd_fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(fn());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void a_child_takes_a_table_without_what_is_parked(void **state UNUSED)
+{
+	int before = fd_count(), none = -1;
+
+	shared_low = open_null();
+	shared_kept = open_null();
+	shared_parked = open_null();
+	fd_park(&none);
+	assert_int_equal(none, -1);
+	fd_park(&shared_kept);
+	fd_park(&shared_parked);
+	assert_true(shared_kept >= FD_PARKED && shared_parked > shared_kept);
+	assert_true(has_cloexec(shared_parked));
+	assert_int_equal(fd_count(), before + 3);
+	fork_with_shared_table(own_table);
+	fork_with_shared_table(own_table_on_an_old_kernel);
+	assert_true(is_open(shared_low) && is_open(shared_kept) && is_open(shared_parked));
+	fork_with_shared_table(leaves_it_shared);
+	assert_false(is_open(shared_low));
+	close(shared_kept);
+	close(shared_parked);
+	assert_int_equal(fd_count(), before);
+}
+
 static void counting(void **state UNUSED)
 {
 	int before = fd_count();
@@ -164,6 +228,7 @@ int main(void)
 		cmocka_unit_test(flags),
 		cmocka_unit_test(moving_keeps_cloexec),
 		cmocka_unit_test(installing_is_dup2_without_cloexec),
+		cmocka_unit_test(a_child_takes_a_table_without_what_is_parked),
 		cmocka_unit_test(counting),
 	};
 
