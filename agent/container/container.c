@@ -34,10 +34,11 @@ static int fill(struct container *c, const struct container_host *h, const char 
 	list_init(&c->processes);
 	list_init(&c->kick.node);
 	arena_init(&c->arena, CONTAINER_ARENA_MAX);
+	arena_init(&c->kept, CONTAINER_ARENA_MAX);
 	arena_init(&c->plan_arena, CONTAINER_ARENA_MAX);
-	c->id = arena_strdup(&c->arena, id);
+	c->id = arena_strdup(&c->kept, id);
 	c->spec = spec_new(&c->arena);
-	c->bundle = path_join(&c->arena, h->run_dir, id);
+	c->bundle = path_join(&c->kept, h->run_dir, id);
 	if (!c->id || !c->spec || !c->bundle)
 		return err_sys(e, ENOMEM, "container %s", id);
 	c->init = process_new_first(c, e);
@@ -80,6 +81,7 @@ void container_free(struct container *c)
 	auto_close(&c->cgroup_fd);
 	arena_fini(&c->plan_arena);
 	arena_fini(&c->arena);
+	arena_fini(&c->kept);
 	free(c);
 }
 
@@ -162,7 +164,7 @@ static enum step_result create_cgroup(struct steps *s, struct err *e)
 	if (!has_cgroups(c))
 		return STEP_DONE;
 	opts.keep_fds = &c->host->cgroups->fd;
-	c->cgroup_path = cgroup_path_of_spec(&c->arena, c->spec->linux.cgroups_path, c->id, e);
+	c->cgroup_path = cgroup_path_of_spec(&c->kept, c->spec->linux.cgroups_path, c->id, e);
 	if (!c->cgroup_path)
 		return STEP_FAIL;
 	c->job = job_start(c->host->loop, &opts, cgroup_job, c, cgroup_done, c, e);
@@ -231,6 +233,20 @@ static void create_undo(struct deferred *d)
 	remove_start(container_of(d, struct container, kick), create_cleared);
 }
 
+/* Without memory for what is kept the whole stays. */
+static void keep_spec(struct container *c)
+{
+	struct spec *kept = spec_keep(&c->kept, c->spec);
+
+	if (!kept)
+		return;
+	c->spec = kept;
+	c->init->spec = kept->process;
+	c->init->stage.process = kept->process;
+	c->init->stage.spec = kept;
+	arena_fini(&c->arena);
+}
+
 /* The undo is not begun here: the process that failed is still on the stack. */
 static void create_finished(struct steps *s)
 {
@@ -248,6 +264,7 @@ static void create_finished(struct steps *s)
 		return;
 	}
 	c->state = CONTAINER_CREATED;
+	keep_spec(c);
 	tell(c, &s->err);
 }
 

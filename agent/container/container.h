@@ -5,7 +5,8 @@
  * told inside the call. A verb that fails leaves nothing behind. The table of containers, storages
  * and namespaces shared between containers are the sandbox's.
  *
- *   container_new → fill c->spec from c->arena → container_create → container_start → (process_*)
+ *   container_new → fill c->spec from c->arena (which ends with container_create: what is still
+ *   wanted of the spec is kept elsewhere) → container_create → container_start → (process_*)
  *   → container_remove → container_free
  */
 #ifndef MOTE_CONTAINER_CONTAINER_H
@@ -65,7 +66,8 @@ struct container {
 	struct list node;		/* the owner's table */
 	const struct container_host *host;
 	const char *id;
-	struct arena arena;
+	struct arena arena;		/* until it is made */
+	struct arena kept;		/* id, bundle, cgroup_path, and what stays of the spec */
 	struct spec *spec;
 	char *bundle;			/* run_dir/id */
 	/* relative to host->cgroups; NULL before container_create, or without cgroups */
