@@ -147,8 +147,10 @@ void cgroup_root_fini(struct cgroup_root *root)
 
 /* Each on its own: one that the kernel refuses (cpu with realtime processes about) must not take
  * the others along. */
-static void enable_all(const struct cgroup_root *root)
+void cgroup_hand_down(const struct cgroup_root *root)
 {
+	if (root->version != CGROUP_VERSION_2)
+		return;
 	for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
 		const char *name = cgroup_controller_of(root, i);
 		char text[32];
@@ -259,8 +261,6 @@ int cgroup_setup_root(const char *path, enum cgroup_version want, struct cgroup_
 		return err_set(e, RC_FAILED_PRECONDITION, "%s has not the wanted cgroup version %d",
 			       path, want == CGROUP_VERSION_1 ? 1 : 2);
 	}
-	if (want == CGROUP_VERSION_2)
-		enable_all(out);
 	return 0;
 }
 

@@ -48,11 +48,14 @@ struct cgroup_root {
 int cgroup_detect(const char *path, struct cgroup_root *out);
 void cgroup_root_fini(struct cgroup_root *root);
 
-/* At boot: mounts the wanted version on path (tmpfs and one mount per controller for 1) and, for
- * 2, enables all known controllers for the root's children. Fine when it is mounted already.
- * Then as cgroup_detect. */
+/* At boot: mounts the wanted version on path (tmpfs and one mount per controller for 1). Fine when it
+ * is mounted already. Then as cgroup_detect. */
 int cgroup_setup_root(const char *path, enum cgroup_version want, struct cgroup_root *out,
 		      struct err *e);
+
+/* Version 2, before the first group is made: enables all known controllers for the root's children.
+ */
+void cgroup_hand_down(const struct cgroup_root *root);
 
 /* The path of a group of an OCI spec's cgroupsPath: "" gives "/ID", "a:b:c" (systemd's form)
  * gives "/a/b/c". INVALID_ARGUMENT for "..". */

@@ -2,7 +2,7 @@
 /*
  * Creating groups and setting limits: the home of libcgroup, in jobs only (cgroup.h says why). The
  * library finds the mounts by itself; it is started once per process. Three things it leaves undone
- * are done here: version 2's root must have its controllers enabled before (cgroup_setup_root),
+ * are done here: version 2's root must have its controllers enabled before (cgroup_hand_down),
  * files that the kernel may lack are looked for first (it treats a missing one as fatal), and
  * version 1's new cpusets are empty until somebody copies the parent's.
  */

@@ -3,10 +3,11 @@
  * mote-agent: PID 1 of a sandbox VM, or an ordinary process of a guest that has another init (and
  * of the tests).
  *
- * Start-up is a straight line: signals, mounts, configuration, log, cgroups, session, loop,
- * sandbox, listener. As PID 1 nothing on that line is fatal but the last: an agent that can be
- * reached and says what is wrong is worth more than a panic. From loop_run() on the process only
- * reacts, and never returns.
+ * Start-up is a straight line: signals, mounts, configuration, log, loop, cgroups, log port,
+ * sandbox, listener; then, before the first request is read, what no connection waits for:
+ * controllers, session, loopback. As PID 1 nothing on that line is fatal but the listener: an agent
+ * that can be reached and says what is wrong is worth more than a panic. From loop_run() on the
+ * process only reacts, and never returns.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -42,6 +43,7 @@ static struct {
 	struct config config;
 	unsigned int flags;
 	struct loop *loop;
+	struct deferred rest; /* of the start */
 	struct sandbox *sandbox;
 	struct server *server;
 	struct kata kata;
@@ -255,10 +257,9 @@ static bool stdio_is_open(void)
 }
 
 /* What PID 1 of a machine does for itself. Each failure is logged and lived with. */
-static void start_machine(void)
+static void mount_cgroups(void)
 {
 	struct cgroup_root cgroups = { .fd = -1 };
-	struct netlink nl = { .fd = -1 };
 	struct err e = { 0 };
 	bool v2 = agent.config.unified_cgroup || agent.config.cgroup_no_v1;
 
@@ -266,8 +267,16 @@ static void start_machine(void)
 	    0)
 		log_error("boot", "%s", e.msg);
 	cgroup_root_fini(&cgroups);
+}
+
+/* A turn of the loop accepts connections before and reads from them after its deferred calls. */
+static void start_rest(struct deferred *d UNUSED)
+{
+	struct netlink nl = { .fd = -1 };
+	struct err e = { 0 };
+
+	cgroup_hand_down(&agent.sandbox->cgroups);
 	boot_session();
-	err_clear(&e);
 	if (netlink_open(&nl, &e) < 0 || netlink_link_set(&nl, "lo", NETLINK_LINK_UP, &e) < 0)
 		log_error("boot", "%s", e.msg);
 	netlink_close(&nl);
@@ -324,13 +333,16 @@ static int start(const sigset_t *signals, struct err *e)
 	if (r < 0)
 		return err_sys(e, -r, "signalfd");
 	if (agent.flags & AGENT_INIT)
-		start_machine();
+		mount_cgroups();
 	else if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return err_sys(e, errno, "become a subreaper");
 	start_log_port();
-	if (service_check(services, e) < 0 || start_sandbox(e) < 0 || start_server(e) < 0)
+	if (start_sandbox(e) < 0 || start_server(e) < 0)
 		return -1;
 	log_info("main", "mote-agent %s serves on %s", MOTE_VERSION, agent.config.server_addr);
+	list_init(&agent.rest.node);
+	if (agent.flags & AGENT_INIT)
+		loop_defer(agent.loop, &agent.rest, start_rest);
 	return 0;
 }
 

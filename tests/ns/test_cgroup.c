@@ -41,6 +41,7 @@ static bool find(enum cgroup_version version, struct cgroup_root *root)
 			cgroup_root_fini(root);
 			if (cgroup_setup_root(roots[i], version, root, &e) < 0)
 				fail_msg("%s", e.msg);
+			cgroup_hand_down(root);
 			return true;
 		}
 		cgroup_root_fini(root);
