@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 static int open_for(int dirfd, const char *path, int flags, mode_t mode)
@@ -159,4 +160,31 @@ int io_create_file(int dirfd, const char *path, const void *data, size_t n, mode
 	if ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0)
 		return -errno;
 	return io_write_full(fd, data, n);
+}
+
+int io_map(int fd, size_t max, const void **out, size_t *len)
+{
+	struct stat st;
+	void *map;
+
+	*out = NULL;
+	*len = 0;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size == 0)
+		return 0;
+	if ((uintmax_t)st.st_size > max)
+		return -EFBIG;
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	*out = map;
+	*len = (size_t)st.st_size;
+	return 0;
+}
+
+void io_unmap(const void *p, size_t len)
+{
+	if (p)
+		munmap((void *)p, len);
 }

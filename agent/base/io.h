@@ -33,4 +33,9 @@ int io_create_file(int dirfd, const char *path, const void *data, size_t n, mode
 ssize_t io_read_full(int fd, void *buf, size_t n);
 int io_write_full(int fd, const void *buf, size_t n);
 
+/* What a regular file (a memory file) holds, read-only, until io_unmap. -EFBIG: more than max; an
+ * empty file gives NULL and 0. */
+int io_map(int fd, size_t max, const void **out, size_t *len);
+void io_unmap(const void *p, size_t len);
+
 #endif

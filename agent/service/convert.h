@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From Kata's messages to the neutral model and back, and the only place that knows both. What a message
- * says is copied into the arena given: nothing points into the call. An unknown word or a number
+ * says of a container is copied into the arena given: nothing points into the call. An unknown word or a number
  * out of range is INVALID_ARGUMENT naming the field. Pure.
  */
 #ifndef MOTE_SERVICE_CONVERT_H
@@ -10,6 +10,7 @@
 #include "agent.pb-c.h"
 #include "container/spec.h"
 #include "container/stats.h"
+#include "network/network.h"
 #include "storage/storage.h"
 
 /* Fills an empty spec (spec_new) from the message. */
@@ -28,5 +29,18 @@ int convert_stats(const struct container_stats *in, struct arena *a,
 /* n requests; NULL with e. n 0 gives a valid pointer. */
 struct storage_req *convert_storages(Grpc__Storage *const *in, size_t n, struct arena *a,
 				     struct err *e);
+
+/* Requests of the network, which point into the message. NULL, or -1, with e. */
+int convert_interface(const Types__Interface *in, struct arena *a, struct net_interface *out,
+		      struct err *e);
+struct net_route *convert_routes(const Grpc__Routes *in, struct arena *a, struct err *e);
+struct net_neighbour *convert_neighbours(const Grpc__ARPNeighbors *in, struct arena *a,
+					 struct err *e);
+
+/* What network_list() tells, in messages of the arena. */
+int convert_interface_list(const struct net_record *r, size_t n, struct arena *a,
+			   Grpc__Interfaces *out, struct err *e);
+int convert_route_list(const struct net_record *r, size_t n, struct arena *a, Grpc__Routes *out,
+		       struct err *e);
 
 #endif

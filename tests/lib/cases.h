@@ -18,13 +18,14 @@ extern struct rig *cases_rig;
 /* Ends of the tables are rows without a name. */
 extern const struct CMUnitTest cases_life[], cases_streams[], cases_errors[], cases_hostile[],
 	cases_process[], cases_many[], cases_guest[], cases_bounds[], cases_spelling[], cases_races[],
-	cases_host[], cases_stall[], cases_limits[], cases_greedy[], cases_inside_v1[], cases_inside_v2[],
+	cases_host[], cases_stall[], cases_limits[], cases_network[], cases_nic[], cases_greedy[], cases_inside_v1[], cases_inside_v2[],
 	cases_disk[], cases_peer[],
 	cases_cgroup[],
 	cases_freezer[];
 
-/* Gives the rig what cases_disk wants. */
+/* Gives the rig what cases_disk wants, and cases_nic: what is plugged into its root port is there. */
 void disks_of(struct rig *r);
+#define DISKS_PORT_PATH "05/00"
 
 /* For rigs of the tables cases_inside_*: rig.programs. */
 extern const char *const cases_inside_programs[];

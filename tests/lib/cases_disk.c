@@ -3,7 +3,7 @@
 #include "lib/cases.h"
 
 #define MOUNT_POINT "/run/kata-containers/sandbox/storage/disk"
-#define PORT_PATH   "05/00" /* the disk in the root port of disks_of() */
+#define PORT_PATH   DISKS_PORT_PATH
 
 static const char *const root_port[] = { "-device", "pcie-root-port,id=rootport,bus=pcie.0,addr=0x05,chassis=5,slot=5",
 					 NULL };

@@ -361,7 +361,7 @@ int rig_shell(struct rig *r, const char *script)
 	return shell(r, &what, script);
 }
 
-#define ALL "[\"CAP_SYS_ADMIN\",\"CAP_SYS_PTRACE\",\"CAP_DAC_OVERRIDE\",\"CAP_KILL\",\"CAP_MKNOD\"]"
+#define ALL "[\"CAP_NET_RAW\",\"CAP_NET_ADMIN\",\"CAP_SYS_ADMIN\",\"CAP_SYS_PTRACE\",\"CAP_DAC_OVERRIDE\",\"CAP_KILL\",\"CAP_MKNOD\"]"
 
 int rig_guest(struct rig *r, const char *script)
 {

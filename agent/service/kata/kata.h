@@ -40,6 +40,9 @@ uint64_t kata_deadline(const struct call *c);
 /* For verbs whose result is nothing: answers the call that is `owner`. */
 void kata_answer(void *owner, const struct err *e);
 
+/* The same for work_start(). */
+void kata_answer_work(void *owner, const struct err *e, const void *out, size_t len);
+
 /* Answers the call with the failure and returns NULL when there is no such container or process.
  * The codes are those that Kata's hosts know: an unknown container is INVALID_ARGUMENT
  * (InvalidContainerId) for the calls of a process, an unknown process NOT_FOUND (InvalidExecId). */
@@ -68,5 +71,12 @@ void kata_read_stdout(struct call *c);
 void kata_read_stderr(struct call *c);
 void kata_close_stdin(struct call *c);
 void kata_tty_win_resize(struct call *c);
+void kata_update_interface(struct call *c);
+void kata_update_routes(struct call *c);
+void kata_list_interfaces(struct call *c);
+void kata_list_routes(struct call *c);
+void kata_add_arp_neighbors(struct call *c);
+void kata_get_iptables(struct call *c);
+void kata_set_iptables(struct call *c);
 
 #endif

@@ -23,19 +23,19 @@ static const struct rpc_row agent_rows[] = {
 	{ "ReadStderr", kata_read_stderr, 0 },
 	{ "CloseStdin", kata_close_stdin, 0 },
 	{ "TtyWinResize", kata_tty_win_resize, 0 },
+	{ "UpdateInterface", kata_update_interface, 0 },
+	{ "UpdateRoutes", kata_update_routes, 0 },
+	{ "ListInterfaces", kata_list_interfaces, 0 },
+	{ "ListRoutes", kata_list_routes, 0 },
+	{ "AddARPNeighbors", kata_add_arp_neighbors, 0 },
+	{ "GetIPTables", kata_get_iptables, 0 },
+	{ "SetIPTables", kata_set_iptables, 0 },
 };
 
 /* The rest of the schema, in its order. */
 static const char *const agent_unimplemented[] = { "UpdateEphemeralMounts",
 						   "RemoveStaleVirtiofsShareMounts",
 						   "GetDiagnosticData",
-						   "UpdateInterface",
-						   "UpdateRoutes",
-						   "ListInterfaces",
-						   "ListRoutes",
-						   "AddARPNeighbors",
-						   "GetIPTables",
-						   "SetIPTables",
 						   "GetMetrics",
 						   "MemAgentMemcgSet",
 						   "MemAgentCompactSet",
@@ -94,6 +94,11 @@ void kata_answer(void *owner, const struct err *e)
 		call_fail(c, e);
 	else
 		call_ok(c);
+}
+
+void kata_answer_work(void *owner, const struct err *e, const void *out UNUSED, size_t len UNUSED)
+{
+	kata_answer(owner, e);
 }
 
 struct container *kata_container(struct call *c, const char *id)
