@@ -276,6 +276,8 @@ static void start_rest(struct deferred *d UNUSED)
 	struct err e = { 0 };
 
 	cgroup_hand_down(&agent.sandbox->cgroups);
+	if (!(agent.flags & AGENT_INIT))
+		return;
 	boot_session();
 	if (netlink_open(&nl, &e) < 0 || netlink_link_set(&nl, "lo", NETLINK_LINK_UP, &e) < 0)
 		log_error("boot", "%s", e.msg);
@@ -341,8 +343,7 @@ static int start(const sigset_t *signals, struct err *e)
 		return -1;
 	log_info("main", "mote-agent %s serves on %s", MOTE_VERSION, agent.config.server_addr);
 	list_init(&agent.rest.node);
-	if (agent.flags & AGENT_INIT)
-		loop_defer(agent.loop, &agent.rest, start_rest);
+	loop_defer(agent.loop, &agent.rest, start_rest);
 	return 0;
 }
 
