@@ -170,30 +170,17 @@ static void unknown_container(void **state)
 /* What is not there yet says so, from one list; all of it is asked. */
 static void unimplemented(void **state)
 {
-	static const char *const have[] = {
-		"CreateSandbox",  "DestroySandbox",  "GetGuestDetails", "CreateContainer",
-		"StartContainer", "RemoveContainer", "ExecProcess",     "SignalProcess",
-		"WaitProcess",    "WriteStdin",      "ReadStdout",      "ReadStderr",
-		"CloseStdin",     "TtyWinResize",    "UpdateContainer", "StatsContainer",
-		"PauseContainer", "ResumeContainer", "GetOOMEvent",
+	static const char *const missing[] = {
+		"UpdateEphemeralMounts", "RemoveStaleVirtiofsShareMounts", "GetDiagnosticData",
+		"GetMetrics", "MemAgentMemcgSet", "MemAgentCompactSet", "OnlineCPUMem",
+		"ReseedRandomDev", "MemHotplugByProbe", "SetGuestDateTime", "CopyFile", "AddSwap",
+		"AddSwapPath", "GetVolumeStats", "ResizeVolume", "SetPolicy",
 	};
 	struct rig *r = cases_rig;
-	const ProtobufCServiceDescriptor *d = &grpc__agent_service__descriptor;
-	size_t answered = 0;
 
 	(void)state;
-	for (unsigned int i = 0; i < d->n_methods; i++) {
-		bool there = false;
-
-		for (size_t k = 0; k < COUNT_OF(have); k++)
-			there |= str_eq(have[k], d->methods[i].name);
-		if (there)
-			continue;
-		assert_rc(r, rig_call(r, d->methods[i].name, "{}"), RC_UNIMPLEMENTED,
-			  d->methods[i].name);
-		answered++;
-	}
-	assert_int_equal(answered + COUNT_OF(have), d->n_methods);
+	for (size_t i = 0; i < COUNT_OF(missing); i++)
+		assert_rc(r, rig_call(r, missing[i], "{}"), RC_UNIMPLEMENTED, missing[i]);
 }
 
 const struct CMUnitTest cases_errors[] = {
