@@ -30,6 +30,7 @@
 #include "main/crash.h"
 #include "main/logport.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/pause.h"
 #include "service/kata/kata.h"
 #include "ttrpc/server.h"
 
@@ -364,6 +365,8 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int r;
 
+	if (argc == 1 && str_eq(argv[0], PAUSE_NAME))
+		pause_main();
 	sigemptyset(&wanted);
 	sigaddset(&wanted, SIGTERM);
 	sigaddset(&wanted, SIGINT);

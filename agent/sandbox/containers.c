@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "sandbox/members.h"
+#include "sandbox/said.h"
+#include "sandbox/shared_mounts.h"
 
 struct member *member_of(struct sandbox *s, const struct container *c)
 {
@@ -139,6 +141,8 @@ struct operation {
 	void *owner;
 	struct deferred start;
 	struct timer limit;
+	struct pause_waiter pause;
+	struct shared_mounts shared;
 };
 
 static struct operation *operation_of(struct steps *st)
@@ -191,21 +195,43 @@ static enum step_result create_storages(struct steps *st, struct err *e)
 	return STEP_PARK;
 }
 
-/* The pod's process namespace is that of its first container; without one this container's new
- * namespace becomes it. */
+/* The pod's process namespace is that of its first container, the pause container; without one a
+ * process of the agent's own holds it. A first container that does not say what it is, is taken for
+ * the first kind: its new namespace becomes the pod's. */
+static enum step_result create_pid_ns(struct steps *st, struct err *e)
+{
+	struct operation *op = operation_of(st);
+	struct sandbox *s = op->sandbox;
+	struct container *c = op->member->container, *first = s->pid_owner;
+	int r;
+
+	if (!op->what.share_pid)
+		return STEP_DONE;
+	if (!first && (s->pause.child.pid > 0 || said_is_pod_container(c))) {
+		op->pause.done = operation_step_done;
+		op->pause.owner = op;
+		r = pause_need(&s->pause, &op->pause, e);
+		return r < 0 ? STEP_FAIL : r == 0 ? STEP_PARK : STEP_DONE;
+	}
+	if (!first || (first->state != CONTAINER_STOPPED && first->init->pid > 0))
+		return STEP_DONE;
+	err_set(e, RC_FAILED_PRECONDITION,
+		"sandbox_pidns: container %s, whose process namespace the pod shares, has ended",
+		first->id);
+	return STEP_FAIL;
+}
+
 static int share_pid(struct sandbox *s, struct container *c, struct err *e)
 {
 	struct spec_namespace *ns = &c->spec->linux.ns[NS_PID];
-	struct container *first = s->pid_owner;
 
-	if (!first)
+	if (s->pid_owner)
+		ns->path = arena_printf(&c->arena, "/proc/%d/ns/pid",
+					(int)s->pid_owner->init->pid);
+	else if (s->pause.ready)
+		ns->path = arena_printf(&c->arena, "/proc/self/fd/%d", s->pause.nsfd);
+	else
 		return 0;
-	if (first->state == CONTAINER_STOPPED || first->init->pid <= 0)
-		return err_set(
-			e, RC_FAILED_PRECONDITION,
-			"sandbox_pidns: container %s, whose process namespace the pod shares, has ended",
-			first->id);
-	ns->path = arena_printf(&c->arena, "/proc/%d/ns/pid", (int)first->init->pid);
 	return ns->path ? 0 : err_sys(e, ENOMEM, "namespaces");
 }
 
@@ -274,11 +300,30 @@ static enum step_result create_container(struct steps *st, struct err *e)
 	return STEP_PARK;
 }
 
+/* The process waits for its start: what it will see can still be changed. */
+static enum step_result create_shared_mounts(struct steps *st, struct err *e)
+{
+	struct operation *op = operation_of(st);
+	int r;
+
+	op->shared = (struct shared_mounts){
+		.sandbox = op->sandbox,
+		.to = op->member->container,
+		.list = op->what.shared_mounts,
+		.n = op->what.n_shared_mounts,
+		.deadline_ms = op->deadline_ms,
+	};
+	r = shared_mounts_start(&op->shared, operation_step_done, op, e);
+	return r < 0 ? STEP_FAIL : r > 0 ? STEP_PARK : STEP_DONE;
+}
+
 static const struct step create_steps[] = {
 	{ "storages", create_storages, NULL },
+	{ "process namespace", create_pid_ns, NULL },
 	{ "namespaces", create_namespaces, NULL },
 	{ "rootfs", create_rootfs, NULL },
 	{ "container", create_container, NULL },
+	{ "shared mounts", create_shared_mounts, NULL },
 	{ 0 },
 };
 
@@ -332,9 +377,10 @@ static void clear_finished(struct steps *st)
 static void create_finished(struct steps *st)
 {
 	struct operation *op = operation_of(st);
-	bool made = !err_is_set(&st->err);
+	/* one that could not be made has cleared itself away */
+	bool made = op->member->container->state != CONTAINER_CREATING;
 
-	if (made && op->sandbox->state == SANDBOX_DESTROYED)
+	if (!err_is_set(&st->err) && op->sandbox->state == SANDBOX_DESTROYED)
 		err_set(&st->err, RC_FAILED_PRECONDITION, "the sandbox was destroyed meanwhile");
 	if (err_is_set(&st->err)) {
 		op->failed = st->err;
@@ -350,7 +396,8 @@ static void create_finished(struct steps *st)
 		return;
 	}
 	op->member->state = MEMBER_LIVE;
-	if (!op->sandbox->pid_owner)
+	/* who shares through the agent's own process owns nothing */
+	if (!op->sandbox->pid_owner && !op->sandbox->pause.ready)
 		op->sandbox->pid_owner = op->member->container;
 	operation_tell(op, &st->err);
 	operation_free(op);

@@ -62,6 +62,7 @@ struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, str
 	};
 	oom_queue_init(&s->oom);
 	arena_init(&s->arena, ARENA_MAX);
+	pause_init(&s->pause, l);
 	list_init(&s->containers);
 	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
 		s->nsfd[i] = -1;
@@ -86,6 +87,7 @@ void sandbox_free(struct sandbox *s)
 	if (!s)
 		return;
 	sandbox_containers_fini(s);
+	pause_fini(&s->pause);
 	storage_refs_fini(&s->own);
 	storages_fini(&s->storages);
 	oom_queue_fini(&s->oom);
@@ -359,6 +361,7 @@ static void destroy_finished(void *owner, const struct err *e)
 
 	if (err_is_set(e))
 		log_warn("sandbox", "destroy: %s", e->msg);
+	pause_end(&s->pause);
 	log_info("sandbox", "sandbox \"%s\" is destroyed", s->id);
 	s->destroy.done(s->destroy.owner, &none);
 	s->opts.shutdown(s->opts.shutdown_arg);

@@ -13,6 +13,7 @@
 #include "container/container.h"
 #include "device/device.h"
 #include "sandbox/oom.h"
+#include "sandbox/pause.h"
 #include "sandbox/storages.h"
 
 #define SANDBOX_RUN_DIR "/run/kata-containers"
@@ -61,6 +62,7 @@ struct sandbox {
 		void *owner;
 	} destroy; /* in SANDBOX_DESTROYED */
 	struct arena arena;         /* the guest's hooks */
+	struct pause pause; /* holds the pod's process namespace where no pause container does */
 };
 
 /* What CreateSandbox says. Strings never NULL. */
@@ -73,6 +75,12 @@ struct sandbox_spec {
 	const char *guest_hooks; /* a directory of the guest; "": none */
 };
 
+/* A mount of a running container of the pod that another one shall see too. Containers by the names
+ * that the pod's spec gives them (an annotation of each), paths inside of them. */
+struct sandbox_shared_mount {
+	const char *name, *src_ctr, *src_path, *dst_ctr, *dst_path;
+};
+
 /* What CreateContainer says besides the spec, which the caller has built in container->spec. */
 struct sandbox_container {
 	struct container
@@ -80,6 +88,8 @@ struct sandbox_container {
 	const struct storage_req *storages;
 	size_t n_storages;
 	bool share_pid; /* the pod's containers see each other's processes */
+	const struct sandbox_shared_mount *shared_mounts;
+	size_t n_shared_mounts;
 };
 
 struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, struct err *e);

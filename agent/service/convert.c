@@ -312,3 +312,20 @@ struct storage_req *convert_storages(Grpc__Storage *const *in, size_t n, struct 
 		read_storage(&r, in[i], &out[i]);
 	return err_is_set(e) ? NULL : out;
 }
+
+struct sandbox_shared_mount *convert_shared_mounts(Grpc__SharedMount *const *in, size_t n,
+						   struct arena *a, struct err *e)
+{
+	struct reader r = { a, e };
+	struct sandbox_shared_mount *out = READER_ARRAY(&r, struct sandbox_shared_mount, n + 1);
+
+	for (size_t i = 0; out && i < n; i++)
+		out[i] = (struct sandbox_shared_mount){
+			.name = reader_word(&r, in[i]->name),
+			.src_ctr = reader_word(&r, in[i]->src_ctr),
+			.src_path = reader_word(&r, in[i]->src_path),
+			.dst_ctr = reader_word(&r, in[i]->dst_ctr),
+			.dst_path = reader_word(&r, in[i]->dst_path),
+		};
+	return err_is_set(e) ? NULL : out;
+}

@@ -11,6 +11,7 @@
 #include "container/spec.h"
 #include "container/stats.h"
 #include "network/network.h"
+#include "sandbox/sandbox.h"
 #include "storage/storage.h"
 
 /* Fills an empty spec (spec_new) from the message. */
@@ -29,6 +30,10 @@ int convert_stats(const struct container_stats *in, struct arena *a,
 /* n requests; NULL with e. n 0 gives a valid pointer. */
 struct storage_req *convert_storages(Grpc__Storage *const *in, size_t n, struct arena *a,
 				     struct err *e);
+
+/* The same for shared mounts. */
+struct sandbox_shared_mount *convert_shared_mounts(Grpc__SharedMount *const *in, size_t n,
+						   struct arena *a, struct err *e);
 
 /* Requests of the network, which point into the message. NULL, or -1, with e. */
 int convert_interface(const Types__Interface *in, struct arena *a, struct net_interface *out,

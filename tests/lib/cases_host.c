@@ -100,15 +100,16 @@ static const char linux_part[] =
 	"\"/sys/devices/virtual/powercap\"],"
 	"\"ReadonlyPaths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\",\"/proc/sysrq-trigger\"]}";
 
-static const char annotations[] =
+static const char annotations[] = /* the container's kind, twice */
 	"\"Annotations\":{\"io.katacontainers.pkg.oci.bundle_path\":\"/run/containerd/io.containerd.runtime.v2.task/k8s.io/x\","
-	"\"io.katacontainers.pkg.oci.container_type\":\"pod_container\",\"io.kubernetes.cri.container-name\":\"web\","
-	"\"io.kubernetes.cri.container-type\":\"container\",\"io.kubernetes.cri.image-name\":\"registry.example/web:1\","
+	"\"io.katacontainers.pkg.oci.container_type\":\"pod_%s\",\"io.kubernetes.cri.container-name\":\"web\","
+	"\"io.kubernetes.cri.container-type\":\"%s\",\"io.kubernetes.cri.image-name\":\"registry.example/web:1\","
 	"\"io.kubernetes.cri.sandbox-id\":\"a1\",\"io.kubernetes.cri.sandbox-namespace\":\"default\"}";
 
 static int create_pod_container(struct rig *r, const char *id, const char *pod, const char *script,
 				const char *more)
 {
+	const char *kind = strcmp(id, pod) ? "container" : "sandbox";
 	static char json[5][8192];
 	char root[1024], at[128];
 
@@ -118,11 +119,12 @@ static int create_pod_container(struct rig *r, const char *id, const char *pod, 
 	snprintf(json[1], sizeof(json[1]), process, script);
 	snprintf(json[2], sizeof(json[2]), mounts, pod);
 	snprintf(json[3], sizeof(json[3]), linux_part, r->kind == RIG_VM ? limits : "", id, allowed);
+	snprintf(json[4], sizeof(json[4]), annotations, kind, kind);
 	return rig_call(r, "CreateContainer",
 			"{\"container_id\":\"%s\",\"exec_id\":\"%s\",%s,\"devices\":[],\"OCI\":{"
 			"\"Version\":\"1.1.0\",%s,\"Root\":{\"Path\":\"" SHARE
 			"%s/rootfs\",\"Readonly\":false},\"Hostname\":\"web-0\",%s,%s,%s}%s}",
-			id, id, json[0], json[1], id, json[2], annotations, json[3], more);
+			id, id, json[0], json[1], id, json[2], json[4], json[3], more);
 }
 
 static void run_pod_container(struct rig *r, const char *id, const char *pod, const char *script,

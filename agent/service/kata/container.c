@@ -10,16 +10,18 @@ static int fill_container(const Grpc__CreateContainerRequest *req, struct call *
 	if (req->n_devices)
 		return err_set(e, RC_UNIMPLEMENTED,
 			       "devices: this agent does not hand devices to containers yet");
-	if (req->n_shared_mounts)
-		return err_set(
-			e, RC_UNIMPLEMENTED,
-			"shared_mounts: this agent does not share mounts between containers yet");
 	if (convert_spec(req->oci, &what->container->arena, what->container->spec, e) < 0)
 		return -1;
 	what->storages = convert_storages(req->storages, req->n_storages, &c->arena, e);
 	what->n_storages = req->n_storages;
 	what->share_pid = req->sandbox_pidns;
-	return what->storages ? 0 : -1;
+	if (!what->storages || !req->n_shared_mounts)
+		return what->storages ? 0 : -1;
+	/* kept: they are looked at when the container is made, and its host may have its answer */
+	what->shared_mounts = convert_shared_mounts(req->shared_mounts, req->n_shared_mounts,
+						    &what->container->kept, e);
+	what->n_shared_mounts = req->n_shared_mounts;
+	return what->shared_mounts ? 0 : -1;
 }
 
 void kata_create_container(struct call *c)
