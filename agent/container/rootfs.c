@@ -151,6 +151,8 @@ static int add_bind(const struct spec *s, const struct spec_mount *m, const stru
 	op->ms_flags |= MS_BIND;
 	op->ms_clear = o->ms_clear;
 	op->flags |= PLAN_PROC_GUARD;
+	if (str_eq(m->destination, "/proc") || str_eq(m->destination, "/sys"))
+		op->flags |= PLAN_NOFOLLOW;
 	return add_idmap(s, m, o, op, p->a, e);
 }
 
