@@ -366,8 +366,57 @@ static void fds_of_hooks(void **state UNUSED)
 		assert_memory_equal(at, ONLY, strlen(ONLY));
 }
 
+/* --- cgroups, working directory ----------------------------------------------------------- */
+
+/* Version 2 shows the container's own group as its root, version 1 its directory of each controller;
+ * read-only where the spec says so, also to the root of a user namespace. */
+static void own_cgroup(void **state UNUSED)
+{
+	for (int user_ns = 0; user_ns < 2; user_ns++) {
+		bool v2 = host.cgroups->version == CGROUP_VERSION_2;
+		struct container *c =
+			SHELL("c-ns", v2 ? "grep -c . /cg/cgroup.procs >/dev/null && echo seen; "
+					   "mkdir /cg/x 2>/dev/null || echo ro; cat /proc/self/cgroup" :
+					   "grep -qx $$ /cg/pids/cgroup.procs; ls /cg | grep -x pids; "
+					   "mkdir /cg/pids/x 2>/dev/null || echo ro");
+
+		if (user_ns)
+			in_user_ns(c);
+		MOUNT(c, "/cg", "cgroup", "cgroup", "nosuid", "nodev", "noexec", "ro");
+		assert_contains(output_of(c, 0), v2 ? "seen\nro\n" : "pids\nro\n");
+	}
+}
+
+/* The container's root may not go there (its owner is not of this user namespace), its user may. */
+static void cwd_of_the_user(void **state UNUSED)
+{
+	char volume[128];
+	struct container *c = CONTAINER("c1", "pwd");
+	struct err e;
+
+	snprintf(volume, sizeof(volume), "%s/vol3", scratch);
+	assert_int_equal(mkdir(volume, 0700), 0);
+	assert_int_equal(chown(volume, 0, 101000), 0);
+	assert_int_equal(chmod(volume, 0070), 0);
+	assert_int_equal(mkdir(arena_printf(&c->arena, "%s/vol3", rootfs), 0755), 0);
+	in_user_ns(c);
+	c->spec->process->user = (struct spec_user){ .uid = 1000, .gid = 1000 };
+	c->spec->process->cwd = "/vol3";
+	MOUNT(c, "/vol3", "bind", volume, "bind");
+	assert_string_equal(output_of(c, 0), "/vol3\n");
+
+	c = CONTAINER("c1", "pwd");
+	in_user_ns(c);
+	c->spec->process->user = (struct spec_user){ .uid = 1000, .gid = 1001 };
+	c->spec->process->cwd = "/vol3";
+	MOUNT(c, "/vol3", "bind", volume, "bind");
+	e = create_fails(c);
+	assert_contains(e.msg, "process.cwd /vol3: Permission denied");
+}
+
 int main(void)
 {
+	const struct CMUnitTest with_cgroups[] = { TEST(own_cgroup) };
 	const struct CMUnitTest tests[] = {
 		TEST(all_new),
 		TEST(sysfs_in_a_user_ns),
@@ -384,8 +433,15 @@ int main(void)
 		TEST(fds_with_joined_namespaces),
 		TEST(fds_of_an_exec),
 		TEST(fds_of_hooks),
+		TEST(cwd_of_the_user),
 	};
+	int failed;
 
 	fixture_cgroups(0);
-	return cmocka_run_group_tests(tests, fixture_group_setup, fixture_group_teardown);
+	failed = cmocka_run_group_tests(tests, fixture_group_setup, fixture_group_teardown);
+	for (int version = 1; version <= 2; version++)
+		if (fixture_cgroups(version))
+			failed += cmocka_run_group_tests(with_cgroups, fixture_group_setup,
+							 fixture_group_teardown);
+	return failed;
 }
