@@ -190,6 +190,73 @@ static void idmapped_for_a_user(void **state UNUSED)
 	assert_string_equal(output_of(c, 0), "1000 1000\nyes\n");
 }
 
+/* --- /dev --------------------------------------------------------------------------------- */
+
+/* The multiplexer is that of the container's own devpts: its first terminal is number 0. */
+static void own_terminals(void **state UNUSED)
+{
+	for (int user_ns = 0; user_ns < 2; user_ns++) {
+		struct container *c =
+			SHELL("c1", "exec 3<>/dev/ptmx; ls /dev/pts; readlink /dev/ptmx");
+
+		if (user_ns)
+			in_user_ns(c);
+		MOUNT(c, "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance",
+		      "ptmxmode=0666", "mode=0620", "gid=5");
+		assert_string_equal(output_of(c, 0), "0\nptmx\npts/ptmx\n");
+	}
+}
+
+static void devices_of_the_spec(void **state UNUSED)
+{
+	static struct spec_device devices[] = {
+		{ .path = "/dev/deep/zero",
+		  .type = S_IFCHR,
+		  .major = 1,
+		  .minor = 5,
+		  .mode = 0640,
+		  .mode_set = true,
+		  .uid = 5,
+		  .gid = 6 },
+		{ .path = "/dev/plain", .type = S_IFCHR, .major = 1, .minor = 3 },
+		{ .path = "/dev/pipe", .type = S_IFIFO, .mode = 0600, .mode_set = true },
+		{ .path = "/dev/full",
+		  .type = S_IFCHR,
+		  .major = 1,
+		  .minor = 7,
+		  .mode = 0600,
+		  .mode_set = true },
+	};
+	static const char script[] = "umask; for n in deep/zero plain pipe full null; do "
+				     "stat -c '%a %u %g %t:%T' /dev/$n; done";
+	struct container *c = SHELL("c1", script);
+
+	c->spec->linux.devices = devices;
+	c->spec->linux.n_devices = COUNT_OF(devices);
+	assert_string_equal(output_of(c, 0), "0022\n640 5 6 1:5\n666 0 0 1:3\n600 0 0 0:0\n"
+					     "600 0 0 1:7\n666 0 0 1:3\n");
+	/* bound there, as they are in the guest; the pipe is made */
+	c = SHELL("c1", "test -c /dev/deep/zero && test -c /dev/plain && test -p /dev/pipe && "
+			"head -c 4 /dev/deep/zero | wc -c; echo gone >/dev/plain && echo yes");
+	in_user_ns(c);
+	c->spec->linux.devices = devices;
+	c->spec->linux.n_devices = COUNT_OF(devices);
+	assert_string_equal(output_of(c, 0), "4\nyes\n");
+}
+
+static void own_queues(void **state UNUSED)
+{
+	struct container *c = SHELL("c1", "touch /dev/mqueue/q && ls /dev/mqueue");
+
+	if (access("/proc/sys/fs/mqueue", F_OK) < 0) {
+		print_message("skip: no mqueue here\n");
+		container_free(c);
+		skip();
+	}
+	MOUNT(c, "/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev");
+	assert_string_equal(output_of(c, 0), "q\n");
+}
+
 /* --- joined ones -------------------------------------------------------------------------- */
 
 static void joins_each(void **state UNUSED)
@@ -368,20 +435,22 @@ static void fds_of_hooks(void **state UNUSED)
 
 /* --- cgroups, working directory ----------------------------------------------------------- */
 
-/* Version 2 shows the container's own group as its root, version 1 its directory of each controller;
- * read-only where the spec says so, also to the root of a user namespace. */
+/* Version 2 shows the container's own group as its root, version 1 its directory of each
+ * controller; read-only where the spec says so, also to the root of a user namespace. */
 static void own_cgroup(void **state UNUSED)
 {
-	for (int user_ns = 0; user_ns < 2; user_ns++) {
+	for (int i = 0; i < 4; i++) {
+		bool user_ns = i & 1;
 		bool v2 = host.cgroups->version == CGROUP_VERSION_2;
-		struct container *c =
-			SHELL("c-ns", v2 ? "grep -c . /cg/cgroup.procs >/dev/null && echo seen; "
-					   "mkdir /cg/x 2>/dev/null || echo ro; cat /proc/self/cgroup" :
-					   "grep -qx $$ /cg/pids/cgroup.procs; ls /cg | grep -x pids; "
-					   "mkdir /cg/pids/x 2>/dev/null || echo ro");
+		struct container *c = SHELL(
+			"c-ns", v2 ? "grep -c . /cg/cgroup.procs >/dev/null && echo seen; "
+				     "mkdir /cg/x 2>/dev/null || echo ro; cat /proc/self/cgroup"
+				   : "grep -qx $$ /cg/pids/cgroup.procs; ls /cg | grep -x pids; "
+				     "mkdir /cg/pids/x 2>/dev/null || echo ro");
 
 		if (user_ns)
 			in_user_ns(c);
+		c->spec->linux.ns[NS_CGROUP].want = i & 2;
 		MOUNT(c, "/cg", "cgroup", "cgroup", "nosuid", "nodev", "noexec", "ro");
 		assert_contains(output_of(c, 0), v2 ? "seen\nro\n" : "pids\nro\n");
 	}
@@ -425,6 +494,9 @@ int main(void)
 		TEST(no_terminal_no_console),
 		TEST(idmapped_volume),
 		TEST(idmapped_for_a_user),
+		TEST(own_terminals),
+		TEST(devices_of_the_spec),
+		TEST(own_queues),
 		TEST(joins_each),
 		TEST(joins_a_user_ns),
 		TEST(joins_a_mount_ns),
