@@ -12,7 +12,13 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "deny_syscall.h"
 #include "kernel/mountinfo.h"
+#include "kernel/sys.h"
+
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
 
 #define PATIENCE_MS 20000
 
@@ -363,4 +369,24 @@ int fixture_teardown(void **state)
 	assert_int_equal(mount_count(), mounts_before);
 	assert_int_equal(arena_bytes_in_use(), bytes_before);
 	return 0;
+}
+
+static const unsigned int new_calls[] = { SYS_openat2,	 SYS_fsopen,	    SYS_fsconfig,
+					  SYS_fsmount,	 SYS_open_tree,	    SYS_move_mount,
+					  SYS_fchmodat2, SYS_mount_setattr };
+
+int fixture_on_old_kernel(const struct CMUnitTest *tests, size_t n, int (*group_setup)(void **))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (size_t i = 0; i < COUNT_OF(new_calls); i++)
+			if (deny_syscall(new_calls[i], ENOSYS) < 0)
+				_exit(99);
+		fixture_cgroups(0);
+		exit(_cmocka_run_group_tests("an old kernel", tests, n, group_setup,
+					     fixture_group_teardown));
+	}
+	return pid < 0 || waitpid(pid, &status, 0) != pid || status;
 }

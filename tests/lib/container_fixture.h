@@ -80,6 +80,10 @@ int fixture_group_teardown(void **state);
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
+/* Runs the tests again in a process to which all calls for paths and mounts are denied that came with
+ * Linux 5.2 and later. Without cgroups. 0: they passed. */
+int fixture_on_old_kernel(const struct CMUnitTest *tests, size_t n, int (*group_setup)(void **));
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
 #endif

@@ -6,15 +6,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "base/clock.h"
-#include "deny_syscall.h"
-#include "kernel/sys.h"
-
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
 
 /* --- create, start, wait, remove --- */
 
@@ -349,11 +342,6 @@ static void removal_tells_who_waits(void **state UNUSED)
 	assert_true(end);
 }
 
-static const unsigned int new_calls[] = { SYS_openat2,	     SYS_fsopen,	SYS_fsconfig,
-					  SYS_fsmount,	     SYS_open_tree,	SYS_move_mount,
-					  SYS_mount_setattr, SYS_fchmodat2,	SYS_clone3,
-					  SYS_pidfd_open };
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,23 +371,13 @@ int main(void)
 		TEST(removal_goes_on),
 		TEST(removal_tells_who_waits),
 	};
-	int failed = 0, status;
-	pid_t pid;
+	int failed = 0;
 
 	/* Without cgroups, and in each version that this machine has. */
 	for (int version = 0; version <= 2; version++)
 		if (fixture_cgroups(version))
 			failed += cmocka_run_group_tests(tests, fixture_group_setup,
 							 fixture_group_teardown);
-	/* Again on what looks like a kernel of old: all paths and mounts go the other way. */
-	pid = fork();
-	if (pid == 0) {
-		for (size_t i = 0; i < COUNT_OF(new_calls); i++)
-			if (deny_syscall(new_calls[i], ENOSYS) < 0)
-				_exit(99);
-		fixture_cgroups(0);
-		exit(cmocka_run_group_tests_name("an old kernel", tests, fixture_group_setup,
-						 fixture_group_teardown));
-	}
-	return pid < 0 || waitpid(pid, &status, 0) != pid || status ? 1 : failed;
+	/* All paths and mounts go the other way. */
+	return failed + fixture_on_old_kernel(tests, COUNT_OF(tests), fixture_group_setup);
 }

@@ -199,6 +199,34 @@ static void target_leads_out(void **state UNUSED)
 	assert_int_equal(path_remove_tree(AT_FDCWD, volume), 0);
 }
 
+/* CVE-2021-25741: a part of a volume was asked for, and a container had put a symlink there that
+ * led into the machine. */
+static void source_leads_out(void **state UNUSED)
+{
+	static const char *const ways[] = { "/abs", "/abs/deeper", "/up" };
+	char volume[128], path[192], up[192];
+
+	snprintf(volume, sizeof(volume), "%s/volume", scratch);
+	assert_int_equal(mkdir(volume, 0755), 0);
+	assert_int_equal(mount("tmpfs", volume, "tmpfs", 0, NULL), 0);
+	snprintf(path, sizeof(path), "%s/abs", volume);
+	assert_int_equal(symlink("/etc", path), 0);
+	snprintf(up, sizeof(up), "../../../../../../../../../../../..%s", outside);
+	snprintf(path, sizeof(path), "%s/up", volume);
+	assert_int_equal(symlink(up, path), 0);
+	for (size_t i = 0; i < COUNT_OF(ways); i++) {
+		struct container *c = SHELL("c1", "true");
+		struct err e;
+
+		mount_in(c, "/mnt", "bind", arena_printf(&c->arena, "%s%s", volume, ways[i]));
+		e = create_fails(c);
+		if (e.rc != RC_PERMISSION_DENIED || !strstr(e.msg, "a symbolic link"))
+			fail_msg("%s: %s", ways[i], e.msg);
+	}
+	assert_int_equal(umount2(volume, MNT_DETACH), 0);
+	assert_int_equal(rmdir(volume), 0);
+}
+
 /* --- /dev --------------------------------------------------------------------------------- */
 
 /* CVE-2025-31133: the image's /dev/null was a symlink, and what it led to was bound over the masked
@@ -441,12 +469,14 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(volume_over_proc),      TEST(proc_is_a_link), TEST(sysctl_goes_to_a_decoy),
-		TEST(target_leads_out),      TEST(null_is_a_link), TEST(console_is_a_link),
-		TEST(cwd_through_the_image), TEST(runs_the_agent), TEST(looks_into_an_exec),
-		TEST(nothing_inheritable),
+		TEST(volume_over_proc),   TEST(proc_is_a_link),        TEST(sysctl_goes_to_a_decoy),
+		TEST(target_leads_out),   TEST(source_leads_out),      TEST(null_is_a_link),
+		TEST(console_is_a_link),  TEST(cwd_through_the_image), TEST(runs_the_agent),
+		TEST(looks_into_an_exec), TEST(nothing_inheritable),
 	};
+	int failed;
 
 	fixture_cgroups(0);
-	return cmocka_run_group_tests(tests, setup, fixture_group_teardown);
+	failed = cmocka_run_group_tests(tests, setup, fixture_group_teardown);
+	return failed + fixture_on_old_kernel(tests, COUNT_OF(tests), setup);
 }
