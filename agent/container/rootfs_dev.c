@@ -64,6 +64,8 @@ static int add_node(const struct spec_device *d, const struct rootfs_facts *f, c
 		return 0;
 	}
 	op->mode |= d->mode_set ? d->mode & 07777 : 0666;
+	if (!d->mode_set && d->type != S_IFIFO)
+		op->flags |= PLAN_GUEST_MODE;
 	op->uid = d->uid;
 	op->gid = d->gid;
 	return 0;
@@ -80,14 +82,17 @@ static bool spec_has_device(const struct spec *s, const char *path)
 static int add_nodes(const struct spec *s, const struct rootfs_facts *f, struct plan *p,
 		     struct err *e)
 {
+#define EVERYBODYS(p_, major_, minor_)                                                             \
+	{                                                                                          \
+		.path = (p_), .type = S_IFCHR, .major = (major_), .minor = (minor_), .mode = 0666, \
+		.mode_set = true                                                                   \
+	}
 	static const struct spec_device defaults[] = {
-		{ .path = "/dev/null", .type = S_IFCHR, .major = 1, .minor = 3 },
-		{ .path = "/dev/zero", .type = S_IFCHR, .major = 1, .minor = 5 },
-		{ .path = "/dev/full", .type = S_IFCHR, .major = 1, .minor = 7 },
-		{ .path = "/dev/random", .type = S_IFCHR, .major = 1, .minor = 8 },
-		{ .path = "/dev/urandom", .type = S_IFCHR, .major = 1, .minor = 9 },
-		{ .path = "/dev/tty", .type = S_IFCHR, .major = 5, .minor = 0 },
+		EVERYBODYS("/dev/null", 1, 3),    EVERYBODYS("/dev/zero", 1, 5),
+		EVERYBODYS("/dev/full", 1, 7),    EVERYBODYS("/dev/random", 1, 8),
+		EVERYBODYS("/dev/urandom", 1, 9), EVERYBODYS("/dev/tty", 5, 0),
 	};
+#undef EVERYBODYS
 
 	for (size_t i = 0; i < COUNT_OF(defaults); i++)
 		if (!spec_has_device(s, defaults[i].path) &&

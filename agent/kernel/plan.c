@@ -109,10 +109,19 @@ static int do_symlink(const struct plan_op *op, int rootfd, struct err *e)
 	return r < 0 ? err_sys(e, -r, "symlink %s to %s", op->target, op->source) : 0;
 }
 
+static mode_t node_mode(const struct plan_op *op)
+{
+	AUTO_FD fd = op->flags & PLAN_GUEST_MODE ? plan_open_by_number(op) : -1;
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 ? st.st_mode : op->mode;
+}
+
 static int mknod_at(const struct plan_op *op, int dirfd, const char *name)
 {
+	mode_t mode = node_mode(op);
 	mode_t mask = umask(0);
-	int r = sys_result(mknodat(dirfd, name, op->mode, op->dev));
+	int r = sys_result(mknodat(dirfd, name, mode, op->dev));
 	struct stat st;
 
 	umask(mask);
@@ -281,6 +290,7 @@ static const struct {
 	{ PLAN_KEEP_MODE, "keep-mode" },
 	{ PLAN_SOURCE_FD, "source-fd" },
 	{ PLAN_SOURCE_DEVICE, "source-device" },
+	{ PLAN_GUEST_MODE, "guest-mode" },
 };
 
 static void print_text(struct str *s, const char *key, const char *value)

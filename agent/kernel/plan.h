@@ -65,6 +65,8 @@ enum plan_flags {
 	/* a bind of the device with op's `mode` (type) and `dev`: source where it is that one, else
 	 * the node that sysfs names */
 	PLAN_SOURCE_DEVICE = 0x400,
+	/* a node gets the permission bits of the guest's node of that number, if there is one */
+	PLAN_GUEST_MODE = 0x800,
 	PLAN_SOURCE_STRICT = 0x1000, /* a bind's source is reached without following any symlink */
 };
 

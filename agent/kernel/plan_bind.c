@@ -37,7 +37,7 @@ static bool is_device(const struct plan_op *op, int fd)
 }
 
 /* The name below /dev, from a line "DEVNAME=…" of the device's uevent file. */
-static int open_by_number(const struct plan_op *op)
+int plan_open_by_number(const struct plan_op *op)
 {
 	char path[64], text[1024], *name;
 	AUTO_FD dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -60,7 +60,7 @@ static int open_device(const struct plan_op *op)
 {
 	AUTO_FD fd = open(op->source, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd >= 0 && is_device(op, fd) ? TAKE_FD(fd) : open_by_number(op);
+	return fd >= 0 && is_device(op, fd) ? TAKE_FD(fd) : plan_open_by_number(op);
 }
 
 int plan_open_source(const struct plan_op *op, int rootfd, int flags)

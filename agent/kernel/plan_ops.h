@@ -46,6 +46,9 @@ int plan_target(const struct plan_op *op, int rootfd, mode_t type);
 /* The op's source; flags of open(2). */
 int plan_open_source(const struct plan_op *op, int rootfd, int flags);
 
+/* The guest's node with the op's type and number, wherever it is below /dev; -ENODEV. */
+int plan_open_by_number(const struct plan_op *op);
+
 /* Text of a failed mount, bind or remount; returns -1. */
 int plan_fail(struct err *e, int r, const struct plan_op *op);
 

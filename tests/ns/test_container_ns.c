@@ -244,6 +244,24 @@ static void devices_of_the_spec(void **state UNUSED)
 	assert_string_equal(output_of(c, 0), "4\nyes\n");
 }
 
+/* Who says no mode gets the guest's, and not everybody's. */
+static void mode_of_the_guest(void **state UNUSED)
+{
+	static struct spec_device device = {
+		.path = "/dev/log-of-kernel", .type = S_IFCHR, .major = 1, .minor = 11
+	};
+	struct container *c = SHELL("c1", "stat -c %a /dev/log-of-kernel");
+	char want[16];
+	struct stat st;
+
+	assert_int_equal(stat("/dev/kmsg", &st), 0);
+	assert_int_not_equal(st.st_mode & 0777, 0666);
+	snprintf(want, sizeof(want), "%o\n", st.st_mode & 0777);
+	c->spec->linux.devices = &device;
+	c->spec->linux.n_devices = 1;
+	assert_string_equal(output_of(c, 0), want);
+}
+
 static void own_queues(void **state UNUSED)
 {
 	struct container *c = SHELL("c1", "touch /dev/mqueue/q && ls /dev/mqueue");
@@ -496,6 +514,7 @@ int main(void)
 		TEST(idmapped_for_a_user),
 		TEST(own_terminals),
 		TEST(devices_of_the_spec),
+		TEST(mode_of_the_guest),
 		TEST(own_queues),
 		TEST(joins_each),
 		TEST(joins_a_user_ns),
