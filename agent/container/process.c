@@ -348,6 +348,14 @@ static void on_hooks(struct spawn *s)
 	container_prestart(process_of(s)->container, s->pid);
 }
 
+static void on_tty(struct spawn *s, int master)
+{
+	struct process *p = process_of(s);
+
+	if (streams_take_terminal(&p->streams, master, &p->failed) < 0)
+		process_kill(p);
+}
+
 static void on_ready(struct spawn *s)
 {
 	struct process *p = process_of(s);
@@ -439,6 +447,7 @@ static void on_gone(struct spawn *s, int status)
 
 static const struct spawn_events events = {
 	.on_hooks = on_hooks,
+	.on_tty = on_tty,
 	.on_ready = on_ready,
 	.on_exec = on_exec,
 	.on_fail = on_fail,

@@ -145,6 +145,19 @@ static void on_maps(struct spawn *s)
 	}
 }
 
+/* What the process waits for in the middle of its way. */
+static void answer(struct spawn *s, enum stage_msg_kind kind)
+{
+	struct err e = { 0 };
+
+	if (s->state == SETTING_UP)
+		say(s, kind, &e);
+	if (!err_is_set(&e) || e.sys == EPIPE)	/* it is gone: its exit tells */
+		return;
+	kill_all(s);
+	fail(s, &e);
+}
+
 static void on_child_exit(struct child *c, int status);
 
 /* The helper made the process: a child of this one, by CLONE_PARENT. If it has died already it
@@ -189,6 +202,11 @@ static void on_message(struct spawn *s, struct stage_msg *m, int pidfd)
 		on_pid(s, m->pid, pidfd);
 		if (s->pid && s->early)
 			on_word(s, s->early);
+		return;
+	}
+	if (m->kind == STAGE_MSG_TTY && s->state == SETTING_UP && pidfd >= 0) {
+		s->events->on_tty(s, pidfd);
+		answer(s, STAGE_MSG_TTY);
 		return;
 	}
 	auto_close(&pidfd);
@@ -388,14 +406,7 @@ int spawn_start(struct spawn *s, struct loop *l, struct stage *st, uint64_t dead
 
 void spawn_hooks_done(struct spawn *s)
 {
-	struct err e = { 0 };
-
-	if (s->state == SETTING_UP)
-		say(s, STAGE_MSG_HOOKS, &e);
-	if (!err_is_set(&e) || e.sys == EPIPE)	/* it is gone: its exit tells */
-		return;
-	kill_all(s);
-	fail(s, &e);
+	answer(s, STAGE_MSG_HOOKS);
 }
 
 int spawn_release(struct spawn *s, uint64_t deadline_ms, struct err *e)

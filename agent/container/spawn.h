@@ -22,6 +22,8 @@ struct spawn;
 struct spawn_events {
 	/* the file tree is there: run the hooks of that moment, then spawn_hooks_done */
 	void (*on_hooks)(struct spawn *s);
+	/* the process has a terminal of the container's own: its master, the callee's */
+	void (*on_tty)(struct spawn *s, int master);
 	void (*on_ready)(struct spawn *s);
 	void (*on_exec)(struct spawn *s);
 	void (*on_fail)(struct spawn *s, const struct err *e);

@@ -147,17 +147,17 @@ static void await(const struct run *r, enum stage_msg_kind kind)
 		_exit(EXIT_SET_UP);	/* the agent has given up */
 }
 
-static void say_pid(const struct run *r, pid_t pid, int pidfd)
+/* fd -1: none */
+static void say_fd(const struct run *r, struct stage_msg *m, int fd)
 {
-	struct stage_msg m = { .kind = STAGE_MSG_PID, .pid = pid };
-	struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
+	struct iovec iov = { .iov_base = m, .iov_len = sizeof(*m) };
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} u = { 0 };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	if (pidfd >= 0) {
+	if (fd >= 0) {
 		struct cmsghdr *c;
 
 		h.msg_control = u.buf;
@@ -166,7 +166,7 @@ static void say_pid(const struct run *r, pid_t pid, int pidfd)
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &pidfd, sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
 	}
 	if (sendmsg(r->sockfd, &h, MSG_NOSIGNAL) < 0)
 		_exit(EXIT_SET_UP);
@@ -348,7 +348,9 @@ static int split(struct run *r, struct err *e)
 	if (pid < 0)
 		return err_sys(e, -pid, "clone");
 	if (pid > 0) {
-		say_pid(r, pid, o.pidfd);
+		struct stage_msg m = { .kind = STAGE_MSG_PID, .pid = pid };
+
+		say_fd(r, &m, o.pidfd);
 		_exit(0);
 	}
 	return 0;
@@ -421,13 +423,27 @@ static int run_hooks(const struct run *r, const struct spec_hook_list *l, const 
 	return hooks_run(l, stage, HOOKS_MUST, &s, e);
 }
 
+/* -1: there is none */
+static void hand_over_terminal(struct run *r, int master)
+{
+	struct stage_msg m = { .kind = STAGE_MSG_TTY };
+
+	if (master < 0)
+		return;
+	say_fd(r, &m, master);
+	close(master);
+	await(r, STAGE_MSG_TTY);
+}
+
 static int enter_root(struct run *r, struct err *e)
 {
 	const struct spec_hooks *h = &r->st->spec->hooks;
-	AUTO_FD fd = stage_root_prepare(r->st, r->stdio, e);
+	int master = -1;
+	AUTO_FD fd = stage_root_prepare(r->st, r->stdio, &master, e);
 
 	if (fd < 0)
 		return -1;
+	hand_over_terminal(r, master);
 	if (r->st->hooks) {	/* those of the agent's namespaces: it has them run */
 		say_kind(r, STAGE_MSG_HOOKS);
 		await(r, STAGE_MSG_HOOKS);
@@ -451,6 +467,20 @@ static int enter_as_first(struct run *r, struct err *e)
 }
 
 /* --- streams, identity, exec --- */
+
+/* In a mount namespace that was there before. */
+static int find_own_terminal(struct run *r, struct err *e)
+{
+	AUTO_FD root = -1;
+
+	if (!r->st->process->terminal || (!is_exec(r->st) && !ns_is_joined(r->st, NS_MNT)))
+		return 0;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return err_sys(e, errno, "open the container's root");
+	hand_over_terminal(r, stage_tty_own(root, r->stdio));
+	return 0;
+}
 
 static int install_streams(const struct run *r, struct err *e)
 {
@@ -498,7 +528,7 @@ static int take_identity(struct run *r, char ***env, struct err *e)
 	const struct stage *st = r->st;
 	const struct spec_process *p = st->process;
 
-	if (install_streams(r, e) < 0 || change_dir(r, e) < 0)
+	if (find_own_terminal(r, e) < 0 || install_streams(r, e) < 0 || change_dir(r, e) < 0)
 		return -1;
 	*env = stage_exec_env(p, e);
 	if (!*env || stage_labels_set(st, &r->labels, e) < 0 || stage_sched_apply(st, e) < 0)

@@ -34,6 +34,8 @@ enum stage_msg_kind {
 	STAGE_MSG_PID = 1,
 	STAGE_MSG_MAPS,		/* child: write my id maps, please; agent: they are written */
 	STAGE_MSG_HOOKS,	/* child: run the hooks outside, please; agent: they have run */
+	/* child: with the master of a terminal of the container's own; agent: it has it */
+	STAGE_MSG_TTY,
 	STAGE_MSG_READY,	/* child: all is set up */
 	STAGE_MSG_START,	/* agent: go */
 	STAGE_MSG_ERR,		/* child: `err` */

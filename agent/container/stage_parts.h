@@ -6,13 +6,20 @@
 #include "container/stage.h"
 
 /* stage_root.c: the file tree of a first process. prepare puts it together and gives a
- * descriptor of it; between the two the hooks run that want to see both roots. With a terminal,
- * stdio (of one number) becomes descriptors of the container's /dev/console, if it has one. join:
- * in a mount namespace that exists, the root is a directory of it. */
-int stage_root_prepare(const struct stage *st, int stdio[3], struct err *e);
+ * descriptor of it; between the two the hooks run that want to see both roots. A terminal becomes
+ * the container's own (stage_tty.c): *master is then to be handed over, -1 else. join: in a mount
+ * namespace that exists, the root is a directory of it. */
+int stage_root_prepare(const struct stage *st, int stdio[3], int *master, struct err *e);
 int stage_root_switch(const struct stage *st, int rootfd, struct err *e);
 int stage_root_join(const struct stage *st, struct err *e);
 int stage_root_sysctls(const struct spec *s, struct err *e);
+
+/* stage_tty.c. own: a terminal of the devpts that is on /dev/pts below rootfd takes stdio's place;
+ * its master, or -1: none can be had there. find: tty by its name, own or the guest's, as a source of
+ * a bind. use_console: stdio's terminal again, opened at target. */
+int stage_tty_own(int rootfd, int stdio[3]);
+int stage_tty_find(int rootfd, int tty, bool own, struct err *e);
+int stage_tty_use_console(const char *target, int rootfd, int stdio[3], struct err *e);
 
 /* stage_seccomp.c: the socket that gets a filter's listener is connected from the guest (-1: no
  * rule notifies), and the process's number is looked up in the guest's /proc, before the root is

@@ -136,87 +136,54 @@ static unsigned long propagation_of(const struct stage *st)
 	return propagation;
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
+/* Which op of the plan binds the console; p->n: none does. */
+static size_t console_at(const struct plan *p)
 {
-	return S_ISCHR(a->st_mode) && a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+	size_t i = 0;
+
+	while (i < p->n && !(p->ops[i].flags & PLAN_SOURCE_FD))
+		i++;
+	return i;
 }
 
-static struct plan_op *console_op(const struct stage *st)
+/* The terminal comes from what the ops before have mounted. */
+static int run_plan(struct plan *p, int rootfd, int stdio[3], int *master, struct err *e)
 {
-	for (size_t i = 0; i < st->rootfs->n; i++)
-		if (st->rootfs->ops[i].flags & PLAN_SOURCE_FD)
-			return &st->rootfs->ops[i];
-	return NULL;
-}
-
-/* What the terminal's descriptor stands for is in the agent's mount namespace, from where nothing can
- * be bound: the same in this one's copy, of the guest's own /dev/pts. */
-static int find_terminal(int tty, struct err *e)
-{
-	AUTO_FD fd = -1;
-	char path[32];
-	struct stat a, b;
-
-	if (fstat(tty, &a) < 0)
-		return err_sys(e, errno, "console");
-	snprintf(path, sizeof(path), "/dev/pts/%u", minor(a.st_rdev));
-	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &b) < 0)
-		return err_sys(e, errno, "console: open %s", path);
-	if (!is_same(&a, &b))
-		return err_set(e, RC_INTERNAL, "console: %s is not the terminal", path);
-	return TAKE_FD(fd);
-}
-
-/* The same terminal, opened where the container has it: so that it has a name there. What lies at
- * that place must be the terminal itself. */
-static int open_console(const char *target, int rootfd, int tty, struct err *e)
-{
-	AUTO_FD at = path_open_in(rootfd, target, O_PATH | O_NOFOLLOW, 0);
-	char path[32];
-	struct stat a, b;
-	int fd;
-
-	if (at < 0 || fstat(at, &a) < 0 || fstat(tty, &b) < 0)
-		return err_sys(e, at < 0 ? -at : errno, "console");
-	if (!is_same(&a, &b))
-		return err_set(e, RC_PERMISSION_DENIED, "console: %s is not the terminal", target);
-	fd = open(path_of_fd(at, path), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	return fd < 0 ? err_sys(e, errno, "console: open %s", target) : fd;
-}
-
-static int use_console(const char *target, int rootfd, int stdio[3], struct err *e)
-{
-	int fd = open_console(target, rootfd, stdio[0], e);
-
-	if (fd < 0)
-		return -1;
-	close(stdio[0]);
-	stdio[0] = stdio[1] = stdio[2] = fd;
-	return 0;
-}
-
-int stage_root_prepare(const struct stage *st, int stdio[3], struct err *e)
-{
-	struct plan_op *console = console_op(st);
+	const size_t at = console_at(p);
+	struct plan first = *p, rest = *p;
 	AUTO_FD terminal = -1;
-	AUTO_FD fd = -1;
 	size_t done;
+
+	first.n = at;
+	rest.ops += at;
+	rest.n -= at;
+	if (plan_run(&first, rootfd, &done, e) < 0)
+		return -1;
+	if (!rest.n)
+		return 0;
+	*master = stage_tty_own(rootfd, stdio);
+	terminal = stage_tty_find(rootfd, stdio[0], *master >= 0, e);
+	if (terminal < 0)
+		return -1;
+	rest.ops->sourcefd = terminal;
+	if (plan_run(&rest, rootfd, &done, e) < 0)
+		return -1;
+	rest.ops->sourcefd = -1;
+	return *master >= 0 ? 0 : stage_tty_use_console(rest.ops->target, rootfd, stdio, e);
+}
+
+int stage_root_prepare(const struct stage *st, int stdio[3], int *master, struct err *e)
+{
+	AUTO_FD fd = -1;
 
 	if (bind_root(st, propagation_of(st), e) < 0)
 		return -1;
 	fd = open(st->bundle_rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, errno, "open %s", st->bundle_rootfs);
-	if (console)
-		console->sourcefd = terminal = find_terminal(stdio[0], e);
-	if (console && terminal < 0)
-		return -1;
-	if (plan_run(st->rootfs, fd, &done, e) < 0)
+	if (run_plan(st->rootfs, fd, stdio, master, e) < 0)
 		return -1;
 	plan_close_sources(st->rootfs);
-	if (console && use_console(console->target, fd, stdio, e) < 0)
-		return -1;
 	return TAKE_FD(fd);
 }
 

@@ -423,6 +423,27 @@ int streams_resize(struct streams *s, unsigned int rows, unsigned int columns, s
 	return r < 0 ? err_sys(e, -r, "resize the terminal") : 0;
 }
 
+/* Under the numbers that are there, which are watched: nobody else knows of the change. */
+int streams_take_terminal(struct streams *s, int master, struct err *e)
+{
+	AUTO_FD fd = master;
+	int r = s->tty && s->out.fd >= 0 && s->in_fd >= 0 ? fd_set_nonblock(fd) : -EBADF;
+
+	if (r == 0)
+		r = tty_copy_size(s->out.fd, fd);
+	if (r == 0) {
+		watch_del(&s->out.watch);
+		watch_del(&s->in_watch);
+		if (dup3(fd, s->out.fd, O_CLOEXEC) < 0 || dup3(fd, s->in_fd, O_CLOEXEC) < 0)
+			r = -errno;
+	}
+	if (r < 0)
+		return err_sys(e, -r, "take the container's terminal");
+	end_watch(s, &s->out);
+	in_push(s, false);
+	return 0;
+}
+
 /* --- the end --- */
 
 /* The queue is taken over first: a callback may free the streams. */

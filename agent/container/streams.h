@@ -89,6 +89,10 @@ int streams_open(struct streams *s, struct loop *l, unsigned int flags, size_t p
 		 int child_fds[3], struct err *e);
 void streams_close_child(int child_fds[3]);
 
+/* Another terminal instead of the one that was opened, of the same size; whoever waits for its output
+ * waits on. master is the streams' from now on. -1 with e: the streams are of no use any more. */
+int streams_take_terminal(struct streams *s, int master, struct err *e);
+
 /* Zeroed state with nothing open: every call below is safe on it (EOF, FAILED_PRECONDITION). */
 void streams_init(struct streams *s, struct loop *l);
 

@@ -96,6 +96,7 @@
 #define SYS_NSFS_MAGIC		0x6e736673
 #define SYS_CGROUP_MAGIC	0x27e0eb
 #define SYS_CGROUP2_MAGIC	0x63677270
+#define SYS_DEVPTS_MAGIC	0x1cd1
 #define SYS_TMPFS_MAGIC		0x01021994
 
 struct sys_mount_attr {

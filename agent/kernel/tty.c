@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/vfs.h>
 #include <termios.h>
 
 #include "kernel/sys.h"
@@ -11,14 +12,13 @@
 #define TIOCGPTPEER	_IO('T', 0x41)
 #endif
 
-int tty_open_pair(int dirfd, const char *ptmx, int *master, int *slave)
+/* The peer of ptmx, an open multiplexer. */
+static int open_peer(int ptmx, int *master, int *slave)
 {
-	AUTO_FD m = openat(dirfd, ptmx, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	AUTO_FD m = ptmx;
 	AUTO_FD s = -1;
 	int unlock = 0;
 
-	if (m < 0)
-		return -errno;
 	if (ioctl(m, TIOCSPTLCK, &unlock) < 0)
 		return -errno;
 	s = ioctl(m, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -27,6 +27,41 @@ int tty_open_pair(int dirfd, const char *ptmx, int *master, int *slave)
 	*master = TAKE_FD(m);
 	*slave = TAKE_FD(s);
 	return 0;
+}
+
+int tty_open_pair(int dirfd, const char *ptmx, int *master, int *slave)
+{
+	int m = openat(dirfd, ptmx, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return m < 0 ? -errno : open_peer(m, master, slave);
+}
+
+static bool is_of_devpts(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == SYS_DEVPTS_MAGIC;
+}
+
+int tty_open_pair_in(int ptsfd, int *master, int *slave)
+{
+	AUTO_FD m = -1;
+
+	if (!is_of_devpts(ptsfd))
+		return -ENOTTY;
+	m = openat(ptsfd, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+	if (m < 0)
+		return -errno;
+	return is_of_devpts(m) ? open_peer(TAKE_FD(m), master, slave) : -ENOTTY;
+}
+
+int tty_copy_size(int from, int to)
+{
+	struct winsize size;
+
+	if (ioctl(from, TIOCGWINSZ, &size) < 0)
+		return -errno;
+	return sys_result(ioctl(to, TIOCSWINSZ, &size));
 }
 
 int tty_set_size(int fd, unsigned int rows, unsigned int columns)

@@ -10,6 +10,14 @@
  * no path (TIOCGPTPEER, Linux 4.13). 0 or -errno. */
 int tty_open_pair(int dirfd, const char *ptmx, int *master, int *slave);
 
+/* A pair of the devpts that ptsfd (O_PATH) is the root of. What only looks like one is not asked for
+ * anything: a container may have put a file system of its own there, and with it any answer. -ENOTTY.
+ * Its slave is MINOR of its st_rdev there. */
+int tty_open_pair_in(int ptsfd, int *master, int *slave);
+
+/* `to` gets the size that `from` has. 0 or -errno. */
+int tty_copy_size(int from, int to);
+
 /* 0 or -errno. */
 int tty_set_size(int fd, unsigned int rows, unsigned int columns);
 

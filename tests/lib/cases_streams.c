@@ -141,6 +141,32 @@ static void terminal(void **state)
 	assert_done(r, rig_remove(r, id));
 }
 
+/* The terminal is of the container's own devpts, so that it has a name in there, and it is the
+ * container's console. An exec gets the next one. */
+static void terminal_has_a_name(void **state)
+{
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+	struct rig_container what = {
+		.args = "[\"sh\",\"-c\",\"tty; echo by name >$(tty); echo by console >/dev/console; read x\"]",
+		.process = ",\"Terminal\":true",
+	};
+
+	(void)state;
+	assert_done(r, rig_run(r, id, &what));
+	assert_done(r, rig_call(r, "ExecProcess",
+				"{\"container_id\":\"%s\",\"exec_id\":\"e\",\"process\":{\"Terminal\":true,\"Args\":[\"tty\"],"
+				"\"Cwd\":\"/\",\"User\":{},\"Env\":[\"PATH=/bin\"]}}",
+				id));
+	assert_true(rig_read(r, "ReadStdout", id, "e") > 0);
+	assert_output(r, "/dev/pts/1");
+	assert_int_equal(rig_wait(r, id, "e"), 0);
+	assert_done(r, rig_call(r, "CloseStdin", "{\"container_id\":\"%s\"}", id));
+	assert_true(rig_read(r, "ReadStdout", id, id) > 0);
+	assert_output(r, "/dev/pts/0\r\nby name\r\nby console\r\n");
+	assert_done(r, rig_remove(r, id));
+}
+
 /* The size is there from the first moment. */
 static void terminal_first_size(void **state)
 {
@@ -222,6 +248,7 @@ const struct CMUnitTest cases_streams[] = {
 	cmocka_unit_test(slow_reader),
 	cmocka_unit_test(grandchild_holds_pipe),
 	cmocka_unit_test(terminal),
+	cmocka_unit_test(terminal_has_a_name),
 	cmocka_unit_test(terminal_first_size),
 	cmocka_unit_test(terminal_end_of_input),
 	cmocka_unit_test(no_terminal_no_size),

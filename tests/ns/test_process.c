@@ -319,6 +319,12 @@ static void check_tty(void)
 	CHECK(write(slave, "x", 1) == 1 && read(master, &c, 1) == 1 && c == 'x');
 	CHECK(fcntl(master, F_GETFD) == FD_CLOEXEC && fcntl(slave, F_GETFD) == FD_CLOEXEC);
 	CHECK(tty_open_pair(AT_FDCWD, "/dev/null", &master, &slave) == -ENOTTY);
+	CHECK(tty_open_pair_in(open("/dev", O_PATH), &master, &slave) == -ENOTTY);
+	CHECK(tty_open_pair_in(open("/dev/pts", O_PATH), &master, &slave) == 0);
+	/* what lies over its multiplexer is no devpts */
+	CHECK(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0);
+	CHECK(mount("/dev/null", "/dev/pts/ptmx", NULL, MS_BIND, NULL) == 0);
+	CHECK(tty_open_pair_in(open("/dev/pts", O_PATH), &master, &slave) == -ENOTTY);
 }
 
 static void test_tty(void **state)

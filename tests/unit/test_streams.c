@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/io.h"
 #include "container/streams.h"
+#include "kernel/tty.h"
 
 static struct loop *loop;
 static struct streams s;
@@ -386,6 +387,38 @@ static void tty_hang_up_is_the_end(void **state UNUSED)
 	assert_false(err_is_set(&r.e));
 }
 
+/* As when a container gives a terminal of its own: who waits goes on with the new one. */
+static void tty_is_replaced(void **state UNUSED)
+{
+	struct reader r = { 0 };
+	struct winsize size = { 0 };
+	struct writer w = { 0 };
+	struct err e = { 0 };
+	int master, slave;
+	char got[16];
+
+	terminal();
+	assert_int_equal(streams_take_terminal(&s, open("/dev/null", O_RDWR), &e), -1);
+	err_clear(&e);
+	assert_int_equal(streams_resize(&s, 30, 90, &e), 0);
+	streams_read(&s, STREAMS_OUT, &r.r, 100, on_data, NULL);
+	assert_int_equal(tty_open_pair(AT_FDCWD, "/dev/ptmx", &master, &slave), 0);
+	assert_int_equal(streams_take_terminal(&s, master, &e), 0);
+	streams_close_child(child);
+	turn();
+	assert_int_equal(r.calls, 0);	/* the end of the old one is none */
+	say(slave, "new");
+	while (!r.calls)	/* the kernel hands a terminal's output over in its own time */
+		loop_once(loop, -1);
+	assert_memory_equal(r.data, "new", 3);
+	streams_write(&s, &w.w, "line\n", 5, on_written, NULL);
+	assert_int_equal(read(slave, got, sizeof(got)), 5);
+	assert_int_equal(ioctl(slave, TIOCGWINSZ, &size), 0);
+	assert_int_equal(size.ws_row, 30);
+	assert_int_equal(size.ws_col, 90);
+	close(slave);
+}
+
 static void tty_end_of_input(void **state UNUSED)
 {
 	struct writer w = { 0 };
@@ -546,6 +579,7 @@ int main(void)
 		TEST(close_comes_last),
 		TEST(tty_reads_and_writes),
 		TEST(tty_hang_up_is_the_end),
+		TEST(tty_is_replaced),
 		TEST(tty_end_of_input),
 		TEST(tty_end_after_a_whole_line),
 		TEST(tty_raw_gets_no_character),
