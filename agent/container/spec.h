@@ -215,8 +215,9 @@ struct spec *spec_new(struct arena *a);
 struct spec_resources *spec_resources_new(struct arena *a);
 
 /* What is asked for after the first process was set up, copied into a: what execs take over from that
- * process, namespaces, the numbers of devices, the filter of system calls, annotations, and the
- * hooks of later moments. Nothing points into s. NULL: the arena is exhausted. */
+ * process, namespaces with their id maps, the numbers of devices, the filter of system calls,
+ * annotations, and the hooks of later moments. Nothing points into s. NULL: the arena is
+ * exhausted. */
 struct spec *spec_keep(struct arena *a, const struct spec *s);
 
 /* The annotation's or sysctl's value, or NULL. */

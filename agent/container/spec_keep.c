@@ -121,6 +121,10 @@ static void keep_linux(struct keeper *k, struct spec_linux *l, const struct spec
 		l->ns[t].want = from->ns[t].want;
 		l->ns[t].path = keep_text(k, from->ns[t].path);
 	}
+	l->uid_maps = keep(k, from->uid_maps, from->n_uid_maps * sizeof(*from->uid_maps));
+	l->n_uid_maps = from->n_uid_maps;
+	l->gid_maps = keep(k, from->gid_maps, from->n_gid_maps * sizeof(*from->gid_maps));
+	l->n_gid_maps = from->n_gid_maps;
 	l->devices = keep(k, from->devices, from->n_devices * sizeof(*from->devices));
 	l->n_devices = from->n_devices;
 	for (size_t i = 0; l->devices && i < l->n_devices; i++)

@@ -143,6 +143,25 @@ static void terminal_in_a_user_ns(void **state UNUSED)
 	assert_string_equal(output_of(c, 0), "/dev/console\r\n3 4\r\nhi\r\nthere\r\n");
 }
 
+/* Its pipes are the guest's root's: they are given away, an exec's as well. */
+static void streams_in_a_user_ns(void **state UNUSED)
+{
+	struct container *c = SHELL("c1", "echo first >/dev/stdout; echo and >/dev/stderr");
+	struct err e = { 0 };
+	struct process *p;
+
+	in_user_ns(c);
+	assert_string_equal(output_of(c, 0), "first\n");
+	c = SHELL("c1", "exec sleep 1000");
+	in_user_ns(c);
+	create(c);
+	start(c);
+	p = EXEC(c, "e1", &e, "sh", "-c", "echo next >/dev/stdout");
+	assert_non_null(p);
+	assert_string_equal(read_all(p, STREAMS_OUT), "next\n");
+	drop(c);
+}
+
 static void no_terminal_no_console(void **state UNUSED)
 {
 	assert_string_equal(output_of(SHELL("c1", "ls /dev/console 2>&1; tty"), 1),
@@ -509,6 +528,7 @@ int main(void)
 		TEST(sysfs_in_a_user_ns),
 		TEST(sysfs_in_a_net_ns),
 		TEST(terminal_in_a_user_ns),
+		TEST(streams_in_a_user_ns),
 		TEST(no_terminal_no_console),
 		TEST(idmapped_volume),
 		TEST(idmapped_for_a_user),

@@ -52,7 +52,11 @@ static struct spec *read_golden(const char *file)
 /* Blanks what only the making of the first process asks for. */
 static void blank(struct spec *s)
 {
-	struct spec_linux l = { .seccomp = s->linux.seccomp,
+	struct spec_linux l = { .uid_maps = s->linux.uid_maps,
+				.n_uid_maps = s->linux.n_uid_maps,
+				.gid_maps = s->linux.gid_maps,
+				.n_gid_maps = s->linux.n_gid_maps,
+				.seccomp = s->linux.seccomp,
 				.devices = s->linux.devices,
 				.n_devices = s->linux.n_devices,
 				.personality = s->linux.personality,
