@@ -358,6 +358,41 @@ void call_reply(struct call *call, const ProtobufCMessage *reply)
 		call_end(c);
 }
 
+void call_reply_data(struct call *call, const void *data, size_t len)
+{
+	struct server_call *c = impl_of(call);
+	struct frame f = { .stream = c->stream, .type = FRAME_RESPONSE };
+	uint8_t head[ENVELOPE_DATA_HEAD];
+	size_t n = envelope_data_head(len, head);
+	struct err e = { 0 };
+	int r;
+
+	if (len > FRAME_MAX - sizeof(head)) {
+		err_set(&e, RC_INVALID_ARGUMENT, "a reply of %zu bytes, the limit is %u", len,
+			FRAME_MAX);
+		call_fail(call, &e);
+		return;
+	}
+	f.length = (uint32_t)(n + len);
+	r = c->link ? conn_send_data(c->link->conn, &f, head, n, data, len) : 0;
+	if (r == -ENOBUFS)
+		conn_abort(c->link->conn, ENOBUFS);
+	if (r == -ENOMEM) {
+		err_set(&e, RC_RESOURCE_EXHAUSTED, "no memory for a reply of %zu bytes", len);
+		call_fail(call, &e);
+		return;
+	}
+	call_end(c);
+}
+
+size_t call_data_fit(size_t len)
+{
+	const size_t head = FRAME_HEADER + ENVELOPE_DATA_HEAD;
+	size_t over = (len + head) % SEND_MAX;
+
+	return len + head > SEND_MAX && over <= head ? len - over : len;
+}
+
 void call_ok(struct call *c)
 {
 	const ProtobufCMessageDescriptor *type = c->method.output;

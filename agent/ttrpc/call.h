@@ -41,6 +41,14 @@ void *call_context(const struct call *c);
  * becomes INVALID_ARGUMENT. Frees the call. */
 void call_reply(struct call *c, const ProtobufCMessage *reply);
 
+/* call_reply for an output type with nothing but bytes in its field 1: they are sent from where they
+ * lie, and copied only when the connection does not take them now. */
+void call_reply_data(struct call *c, const void *data, size_t len);
+
+/* len, or a few bytes less, for who reads in pieces: a reply that is just larger than what one send
+ * takes would need a second one, and its reader a second look. */
+size_t call_data_fit(size_t len);
+
 /* call_reply with an empty message of the output type. */
 void call_ok(struct call *c);
 

@@ -18,6 +18,7 @@
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "base/fd.h"
 #include "base/list.h"
@@ -329,6 +330,80 @@ void conn_send(struct conn *c, struct out *o)
 		c->congested = true;
 		update_events(c);
 	}
+}
+
+/* Cuts what lies before `from` off the parts, and what lies behind the next SEND_MAX bytes. */
+static int cut_parts(const struct iovec parts[2], size_t from, struct iovec out[2])
+{
+	size_t room = SEND_MAX;
+	int n = 0;
+
+	for (int i = 0; i < 2; i++) {
+		size_t skip = MIN(from, parts[i].iov_len), take;
+
+		from -= skip;
+		take = MIN(parts[i].iov_len - skip, room);
+		room -= take;
+		if (take)
+			out[n++] = (struct iovec){ (uint8_t *)parts[i].iov_base + skip, take };
+	}
+	return n;
+}
+
+/* How much of the parts the kernel has taken. */
+static size_t send_parts(struct conn *c, const struct iovec parts[2], size_t all)
+{
+	size_t sent = 0;
+
+	for (int i = 0; i < SENDS_PER_TURN && sent < all; i++) {
+		struct iovec iov[2];
+		struct msghdr m = { .msg_iov = iov };
+		ssize_t n;
+
+		m.msg_iovlen = (size_t)cut_parts(parts, sent, iov);
+		n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN)
+			conn_abort(c, errno);
+		if (n < 0)
+			break;
+		sent += (size_t)n;
+	}
+	c->stats.out_bytes += sent;
+	return sent;
+}
+
+int conn_send_data(struct conn *c, const struct frame *f, const void *head, size_t n,
+		   const void *data, size_t len)
+{
+	uint8_t first[FRAME_HEADER + CONN_HEAD];
+	const struct iovec parts[] = { { first, FRAME_HEADER + n }, { (void *)data, len } };
+	size_t all = FRAME_HEADER + n + len, sent = 0, of_first;
+	struct out *o;
+
+	if (c->is_lost || c->freed)
+		return -EPIPE;
+	if (all > OUT_MAX - MIN(c->queued, (size_t)OUT_MAX))
+		return -ENOBUFS;
+	frame_encode(f, first);
+	memcpy(first + FRAME_HEADER, head, n);
+	if (!c->queued)
+		sent = send_parts(c, parts, all);
+	if (sent == all || c->is_lost)
+		return 0;
+	o = out_new(all - sent);
+	if (!o && sent) /* half a frame is worse than none */
+		conn_abort(c, ENOMEM);
+	if (!o)
+		return sent ? 0 : -ENOMEM;
+	o->len = all - sent;
+	of_first = parts[0].iov_len - MIN(sent, parts[0].iov_len);
+	memcpy(o->data, first + parts[0].iov_len - of_first, of_first);
+	memcpy(o->data + of_first, (const uint8_t *)data + len - (o->len - of_first),
+	       o->len - of_first);
+	conn_send(c, o);
+	return 0;
 }
 
 /* EPOLLOUT: sends, and tells the owner what that changed. */

@@ -57,6 +57,13 @@ void conn_free(struct conn *c);
  * -ENOBUFS (OUT_MAX bytes are queued), -EPIPE (lost). */
 int conn_prepare(struct conn *c, const struct frame *f, struct out **out, uint8_t **payload);
 
+/* A frame whose payload is head (at most CONN_HEAD bytes) and data: both are sent at once as far as
+ * the kernel takes them, only the rest is copied. Errors as conn_prepare's; then nothing of it was
+ * sent. */
+#define CONN_HEAD 32
+int conn_send_data(struct conn *c, const struct frame *f, const void *head, size_t n,
+		   const void *data, size_t len);
+
 /* Queues what conn_prepare gave; sends at once what the kernel takes. Errors come by on_lost. */
 void conn_send(struct conn *c, struct out *out);
 

@@ -14,6 +14,7 @@ enum {
 	REQUEST_TIMEOUT = 4 << 3 | WIRE_VARINT,
 	RESPONSE_STATUS = 1 << 3 | WIRE_BYTES,
 	RESPONSE_PAYLOAD = 2 << 3 | WIRE_BYTES,
+	DATA_BYTES = 1 << 3 | WIRE_BYTES,
 	STATUS_CODE = 1 << 3 | WIRE_VARINT,
 	STATUS_MESSAGE = 2 << 3 | WIRE_BYTES,
 };
@@ -133,6 +134,18 @@ void envelope_response_write(const struct envelope_response *r, uint8_t *out)
 		out = bytes_write(STATUS_MESSAGE, &message, out);
 	}
 	bytes_write(RESPONSE_PAYLOAD, &r->payload, out);
+}
+
+size_t envelope_data_head(size_t len, uint8_t out[ENVELOPE_DATA_HEAD])
+{
+	uint8_t *at = out;
+
+	if (!len)
+		return 0;
+	*at++ = RESPONSE_PAYLOAD;
+	at = varint_write(bytes_size(len), at);
+	*at++ = DATA_BYTES;
+	return (size_t)(varint_write(len, at) - out);
 }
 
 int envelope_response_read(struct arena *a, const uint8_t *data, size_t len,

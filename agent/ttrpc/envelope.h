@@ -45,6 +45,11 @@ void envelope_request_write(const struct envelope_request *r, uint8_t *out);
 size_t envelope_response_size(const struct envelope_response *r);
 void envelope_response_write(const struct envelope_response *r, uint8_t *out);
 
+/* A response, OK, to a message that has `len` bytes in its field 1 and nothing else: what stands
+ * before those bytes. How much that is, at most ENVELOPE_DATA_HEAD. */
+#define ENVELOPE_DATA_HEAD 12
+size_t envelope_data_head(size_t len, uint8_t out[ENVELOPE_DATA_HEAD]);
+
 /* Everything decoded lives in a. 0, or -1 with e as pb_unpack. */
 int envelope_request_read(struct arena *a, const uint8_t *data, size_t len,
 			  struct envelope_request *out, struct err *e);

@@ -133,6 +133,82 @@ static void a_peer_that_does_not_read_is_not_read(void **state UNUSED)
 	close(other);
 }
 
+static void fill(uint8_t *data, size_t len, size_t salt)
+{
+	for (size_t i = 0; i < len; i++)
+		data[i] = (uint8_t)(i / 7 + 31 * salt + i);
+}
+
+/* One reply of the field 1 alone, as the packer would have made it. */
+static void expect_data(int fd, uint32_t id, const uint8_t *data, size_t len)
+{
+	struct peer_in in = { .payload = NULL };
+	struct envelope_response r;
+	struct err e = { 0 };
+	struct arena a;
+
+	peer_next(fd, &in);
+	assert_int_equal(in.f.stream, id);
+	arena_init(&a, pb_budget(in.f.length));
+	assert_int_equal(envelope_response_read(&a, in.payload, in.f.length, &r, &e), 0);
+	assert_int_equal(r.rc, RC_OK);
+	if (len) {
+		assert_int_equal(r.payload.len, len + (len < 128 ? 2 : len < 16384 ? 3 : 4));
+		assert_int_equal(r.payload.data[0], 0x0a);
+		assert_memory_equal(r.payload.data + r.payload.len - len, data, len);
+	} else {
+		assert_int_equal(r.payload.len, 0);
+	}
+	arena_fini(&a);
+	free(in.payload);
+}
+
+#define ROUNDS 30
+
+/* Data is sent from where it lies; what a peer that is slow leaves over is kept, wherever it was
+ * cut. */
+static void data_comes_whole_to_a_slow_peer(void **state UNUSED)
+{
+	static const size_t lens[] = { 40000, 0, 1, 127, 128, 32746, 60000, 65536, 3, 16384, 50000 };
+	static uint8_t data[65536];
+	int slow = peer_new();
+	uint32_t first = 1;
+
+	for (size_t round = 0; round < ROUNDS; round++, first += 2 * COUNT_OF(lens)) {
+		for (size_t i = 0; i < COUNT_OF(lens); i++)
+			peer_request(slow, first + 2 * (uint32_t)i, 0, "grpc.Health", "Version", "",
+				     0);
+		settle();
+		for (size_t i = 0; i < COUNT_OF(lens); i++) {
+			size_t len = lens[i] - MIN(lens[i], round);
+
+			fill(data, len, i);
+			call_reply_data(parked(), data, len);
+			memset(data, 0, len);
+		}
+		for (size_t i = 0; i < COUNT_OF(lens); i++) {
+			size_t len = lens[i] - MIN(lens[i], round);
+
+			fill(data, len, i);
+			expect_data(slow, first + 2 * (uint32_t)i, data, len);
+		}
+	}
+	assert_true(peer_is_idle(slow));
+	close(slow);
+}
+
+static void data_fits_whole_sends(void **state UNUSED)
+{
+	static const size_t rows[][2] = {
+		{ 0, 0 },	  { 1, 1 },	    { 32746, 32746 },
+		{ 32747, 32746 }, { 32768, 32746 }, { 32769, 32769 },
+		{ 40000, 40000 }, { 65514, 65514 }, { 65536, 65514 },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_int_equal(call_data_fit(rows[i][0]), rows[i][1]);
+}
+
 /* What is in flight may still pile up; at OUT_MAX the connection is given up. */
 static void a_heap_of_unread_replies_ends_the_connection(void **state UNUSED)
 {
@@ -290,6 +366,8 @@ int main(void)
 		TEST(connections_are_limited),
 		TEST(receive_memory_is_limited),
 		TEST(a_peer_that_does_not_read_is_not_read),
+		TEST(data_comes_whole_to_a_slow_peer),
+		TEST(data_fits_whole_sends),
 		TEST(a_heap_of_unread_replies_ends_the_connection),
 		TEST(a_lazy_peer_may_vanish),
 		TEST(listens),

@@ -15,7 +15,6 @@ static void read_done(struct streams_reader *r, const void *data, size_t len, co
 {
 	struct call *c = r->owner;
 	struct read_state *st = c->state;
-	Grpc__ReadStreamResponse reply = GRPC__READ_STREAM_RESPONSE__INIT;
 
 	if (err_is_set(e)) {
 		call_fail(c, e);
@@ -23,8 +22,7 @@ static void read_done(struct streams_reader *r, const void *data, size_t len, co
 	}
 	if (!len && st->process->state == PROCESS_EXITED)
 		linger_check(kata_of(c), st->process);
-	reply.data = (ProtobufCBinaryData){ .data = (uint8_t *)data, .len = len };
-	call_reply(c, &reply.base);
+	call_reply_data(c, data, len);
 }
 
 static void read_cancelled(struct call *c)
@@ -51,7 +49,8 @@ static void read_stream(struct call *c, enum streams_kind kind)
 	st->process = p;
 	c->state = st;
 	c->cancel = read_cancelled;
-	streams_read(&p->streams, kind, &st->reader, req->len, read_done, c);
+	streams_read(&p->streams, kind, &st->reader,
+		     call_data_fit(MIN(req->len, (uint32_t)STREAMS_READ_MAX)), read_done, c);
 }
 
 void kata_read_stdout(struct call *c)
