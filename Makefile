@@ -239,6 +239,10 @@ zoo: agent tools initrd kernel ## real software of the distribution in VMs: ngin
 bench: bench-programs all ## measure the agent beside its floors (BENCH="--verbose", "--json", "--help")
 	@MOTE_BUILD=$(CURDIR)/$(B) $(B)/mote-bench $(BENCH)
 
+LIVES	?= 10000
+lives: bench-programs all ## LIVES containers (10,000), one after the other in one VM: nothing may be left of them
+	@MOTE_BUILD=$(CURDIR)/$(B) $(B)/mote-bench --only lives --lives $(LIVES)
+
 PREFIX	?= /usr/local
 install: agent tools initrd kernel ## install agent, tools and guest artefacts (DESTDIR, PREFIX)
 	install -D -m 755 $(B)/motectl $(DESTDIR)$(PREFIX)/bin/motectl
@@ -251,4 +255,4 @@ install: agent tools initrd kernel ## install agent, tools and guest artefacts (
 clean: ## remove build/ (the cache outside stays)
 	rm -rf build
 
-.PHONY: help all setup deps agent tools initrd kernel rootfs run check test fuzz fault zoo bench bench-programs install clean
+.PHONY: help all setup deps agent tools initrd kernel rootfs run check test fuzz fault zoo bench lives bench-programs install clean

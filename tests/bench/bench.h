@@ -29,8 +29,24 @@ struct bench {
 	struct arena arena;
 	struct rig rig; /* the guest; runs once bench_guest() was called */
 	struct wire agent, tool;
+	size_t lives; /* of the group of that name */
 	enum { GUEST_NONE, GUEST_UP, GUEST_FAILED } guest;
 };
+
+/* Some calls in a row, timed together, beside a command of the tool. WaitProcess must tell status
+ * 0, whose reply is empty. */
+struct contest {
+	struct shot shots[4];
+	size_t n;
+	const char *floor;
+	struct samples *calls, *floors;
+};
+
+/* The calls, once; their time goes to c->calls. */
+int bench_fire(struct bench *b, const struct contest *c, struct err *e);
+
+/* Makes the calls of a container's life from create to remove. */
+int bench_life_calls(struct bench *b, struct contest *c, struct err *e);
 
 /* Progress, on stderr. */
 void bench_say(const char *fmt, ...) PRINTF(1, 2);
@@ -57,6 +73,7 @@ int bench_boot(struct bench *b, struct err *e);
 int bench_memory(struct bench *b, struct err *e);
 int bench_health(struct bench *b, struct err *e);
 int bench_life(struct bench *b, struct err *e);
+int bench_lives(struct bench *b, struct err *e); /* only when it is named */
 int bench_exec(struct bench *b, struct err *e);
 int bench_bulk(struct bench *b, struct err *e);
 int bench_many(struct bench *b, struct err *e);

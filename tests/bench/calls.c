@@ -72,16 +72,7 @@ int bench_health(struct bench *b, struct err *e)
 
 /* --- a container's life, and an exec --- */
 
-/* Some calls in a row, timed together, beside a command of the tool. WaitProcess must tell status
- * 0, whose reply is empty. */
-struct contest {
-	struct shot shots[4];
-	size_t n;
-	const char *floor;
-	struct samples *calls, *floors;
-};
-
-static int fire_all(struct bench *b, const struct contest *c, struct err *e)
+int bench_fire(struct bench *b, const struct contest *c, struct err *e)
 {
 	double began = wire_now();
 
@@ -113,7 +104,7 @@ static int compete(struct bench *b, const struct contest *c, size_t n, struct er
 			samples_clear(c->calls);
 			samples_clear(c->floors);
 		}
-		if (fire_all(b, c, e) < 0 || run_floor(b, c, e) < 0 || bench_turn(b, e) < 0)
+		if (bench_fire(b, c, e) < 0 || run_floor(b, c, e) < 0 || bench_turn(b, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -130,24 +121,32 @@ static int shot_create(struct bench *b, struct shot *s, const char *id, const ch
 	return shot_make(s, &b->arena, e, "CreateContainer", "%s", text);
 }
 
+int bench_life_calls(struct bench *b, struct contest *c, struct err *e)
+{
+	static const char *const rest[] = { "StartContainer", "WaitProcess", "RemoveContainer" };
+
+	if (shot_create(b, &c->shots[0], "life", "[\"true\"]", e) < 0)
+		return -1;
+	for (size_t i = 0; i < COUNT_OF(rest); i++)
+		if (shot_make(&c->shots[i + 1], &b->arena, e, rest[i],
+			      "{\"container_id\":\"life\"}") < 0)
+			return -1;
+	c->n = 1 + COUNT_OF(rest);
+	return 0;
+}
+
 int bench_life(struct bench *b, struct err *e)
 {
 	static struct samples calls, floors;
-	struct contest c = { .n = 4,
-			     .calls = &calls,
+	struct contest c = { .calls = &calls,
 			     .floors = &floors,
 			     .floor = CRUN "run --bundle /bundle/true life" };
-	static const char *const rest[] = { "StartContainer", "WaitProcess", "RemoveContainer" };
 
 	if (bench_guest(b, e) < 0)
 		return -1;
 	bench_say("%zu lives of a container", b->counts->lives);
-	if (shot_create(b, &c.shots[0], "life", "[\"true\"]", e) < 0)
+	if (bench_life_calls(b, &c, e) < 0)
 		return -1;
-	for (size_t i = 0; i < COUNT_OF(rest); i++)
-		if (shot_make(&c.shots[i + 1], &b->arena, e, rest[i],
-			      "{\"container_id\":\"life\"}") < 0)
-			return -1;
 	if (compete(b, &c, b->counts->lives, e) < 0)
 		return -1;
 	rows_set_samples(&b->rows, ROW_LIFE, 0.5, &calls, &floors);

@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "base/num.h"
 #include "bench/bench.h"
 #include "event/child.h"
 #include "lib/opt.h"
@@ -34,15 +35,19 @@ static const struct counts smoke = { .boots = 1,
 static const struct {
 	const char *name;
 	int (*run)(struct bench *b, struct err *e);
+	bool extra; /* only when it is named */
 } groups[] = {
-	{ "sizes", bench_sizes },   { "boot", bench_boot }, { "memory", bench_memory },
-	{ "health", bench_health }, { "life", bench_life }, { "exec", bench_exec },
-	{ "bulk", bench_bulk },     { "many", bench_many },
+	{ "sizes", bench_sizes, false },   { "boot", bench_boot, false },
+	{ "memory", bench_memory, false }, { "health", bench_health, false },
+	{ "life", bench_life, false },	   { "exec", bench_exec, false },
+	{ "bulk", bench_bulk, false },	   { "lives", bench_lives, true },
+	{ "many", bench_many, false },
 };
 
 struct options {
 	bool help, json, verbose, strict, smoke;
 	struct opt_list only;
+	const char *lives;
 };
 
 static const struct opt table[] = {
@@ -54,8 +59,10 @@ static const struct opt table[] = {
 	{ "smoke", 0, NULL, "a few samples of each: only that everything can be measured", OPT_FLAG,
 	  offsetof(struct options, smoke), NULL },
 	{ "only", 0, "GROUP",
-	  "sizes, boot, memory, health, life, exec, bulk or many;\nmay be repeated", OPT_LIST,
-	  offsetof(struct options, only), NULL },
+	  "sizes, boot, memory, health, life, exec, bulk, many, or lives, which no run without\nits name has; may be repeated",
+	  OPT_LIST, offsetof(struct options, only), NULL },
+	{ "lives", 0, "N", "how many of the group lives (10000)", OPT_TEXT,
+	  offsetof(struct options, lives), NULL },
 	{ "help", 'h', NULL, "this text", OPT_FLAG, offsetof(struct options, help), NULL },
 	{ 0 },
 };
@@ -116,12 +123,23 @@ static int start(struct err *e)
 	return 0;
 }
 
-static bool chosen(const struct options *o, const char *name)
+static bool chosen(const struct options *o, size_t group)
 {
 	for (size_t i = 0; i < o->only.n; i++)
-		if (str_eq(o->only.items[i], name))
+		if (str_eq(o->only.items[i], groups[group].name))
 			return true;
-	return o->only.n == 0;
+	return o->only.n == 0 && !groups[group].extra;
+}
+
+static int read_lives(const struct options *o, struct err *e)
+{
+	uint64_t n = 10000;
+
+	if (o->lives && (num_u64(o->lives, 100000000, &n) < 0 || n < 2))
+		return err_set(e, RC_INVALID_ARGUMENT, "--lives %.40s: not a number from 2 on",
+			       o->lives);
+	bench.lives = (size_t)n;
+	return 0;
 }
 
 static int check_groups(const struct options *o, struct err *e)
@@ -168,14 +186,15 @@ static int run(const struct options *o)
 	for (size_t i = 0; i < COUNT_OF(groups) && !bench.interrupted; i++) {
 		struct err e = { 0 };
 
-		if (!chosen(o, groups[i].name) || groups[i].run(&bench, &e) == 0)
+		if (!chosen(o, i) || groups[i].run(&bench, &e) == 0)
 			continue;
 		bench_say("%s: %s", groups[i].name, e.msg);
 		failed = 1;
 	}
 	if (bench.interrupted)
 		return 130;
-	about(o);
+	if (rows_missing(&bench.rows) < ROWS)
+		about(o);
 	if (o->only.n == 0 && rows_missing(&bench.rows))
 		failed = 1;
 	return failed || (o->strict && rows_over(&bench.rows)) ? 1 : 0;
@@ -190,7 +209,7 @@ int main(int argc, char **argv)
 	(void)argc;
 	arena_init(&bench.arena, ARENA_BYTES);
 	if (opt_read(&bench.arena, table, &o, argv, &rest, &e) < 0 || check_groups(&o, &e) < 0 ||
-	    rest.args.n) {
+	    read_lives(&o, &e) < 0 || rest.args.n) {
 		fprintf(stderr, "mote-bench: %s\n", e.rc ? e.msg : "takes no argument");
 		fputs("mote-bench: try --help\n", stderr);
 		return 2;

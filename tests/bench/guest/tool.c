@@ -8,9 +8,11 @@
  *                        send N        N bytes
  *                        run ARG...    a program to its end: its exit status, and what it said
  *                        read FILE     a file
- *                      the answers of run and read: "STATUS LENGTH\n" and LENGTH bytes
+ *                        count PATH    how many entries the directory has, or lines the file
+ *                      the answers of run, read and count: "STATUS LENGTH\n" and LENGTH bytes
  *   tool write N       N bytes to standard output
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -81,6 +83,40 @@ static int answer(int fd, int status, const char *file)
 	       write_all(fd, buffer, len < 0 ? 0 : (size_t)len);
 }
 
+static long count_entries(DIR *dir)
+{
+	long n = 0;
+
+	for (struct dirent *de; (de = readdir(dir));)
+		n += de->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+static long count_lines(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	long n = 0;
+
+	for (int c; f && (c = getc(f)) != EOF;)
+		n += c == '\n';
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* Into the file that is answered with. */
+static int count(const char *path)
+{
+	DIR *dir = opendir(path);
+	FILE *said = fopen(SAID, "we");
+
+	if (!said)
+		return 1;
+	fprintf(said, "%ld\n", dir ? count_entries(dir) : count_lines(path));
+	return fclose(said) != 0;
+}
+
 /* argv[0] by the PATH; standard output and error into a file. */
 static int run(char *argv[])
 {
@@ -114,6 +150,8 @@ static int command(int fd, char *line)
 		return answer(fd, run(argv + 1), SAID);
 	else if (n == 2 && !strcmp(argv[0], "read"))
 		return answer(fd, 0, argv[1]);
+	else if (n == 2 && !strcmp(argv[0], "count"))
+		return answer(fd, count(argv[1]), SAID);
 	return -1;
 }
 
