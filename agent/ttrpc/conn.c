@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading: the header by exactly ten bytes, then the payload by exactly its length, so that nothing
- * is ever read ahead and the kernel's buffer is the only queue of unread frames. A turn of the loop
- * reads at most one frame and at most READ_TURN bytes of it. The payload's buffer doubles as bytes
+ * Reading: what begins a frame is read with up to AHEAD bytes at once, most requests whole, the rest
+ * of a payload by exactly its length. So no more than AHEAD bytes are ever read ahead, and the
+ * kernel's buffer is the queue of unread frames. A turn of the loop reads at most one frame and at
+ * most READ_TURN bytes of it; frames that came with its beginning follow by deferred calls. The payload's buffer doubles as bytes
  * arrive: a header alone costs the peer ten bytes and us nothing. A payload that is too long, or
  * that finds no memory, is read and thrown away.
  *
@@ -31,6 +32,7 @@
 #define KEEP_MAX	69632	/* of the frame that is kept: the largest read of a stream */
 #define RECV_FIRST	4096	/* a payload's first buffer, kept between frames */
 #define SKIP_CHUNK	16384
+#define AHEAD		512
 
 struct out {
 	struct list node;
@@ -61,6 +63,10 @@ struct conn {
 	uint32_t body_got;
 	bool skipping;
 	enum conn_skip why;
+	/* What was read and not looked at yet. */
+	uint8_t ahead[AHEAD];
+	size_t ahead_at, ahead_end;
+	struct deferred more;
 	/* The frames that go out. */
 	struct list queue;
 	size_t queued;		/* bytes not yet sent */
@@ -141,6 +147,15 @@ static bool wants_read(const struct conn *c)
 	return !c->congested || (c->flags & CONN_READS_ALWAYS);
 }
 
+static void read_more(struct deferred *d);
+
+/* No event of the kernel's tells of what was read ahead. */
+static void look_ahead(struct conn *c)
+{
+	if (!c->is_lost && !c->freed && c->ahead_at < c->ahead_end && wants_read(c))
+		loop_defer(c->loop, &c->more, read_more);
+}
+
 static void update_events(struct conn *c)
 {
 	uint32_t events = 0;
@@ -155,6 +170,7 @@ static void update_events(struct conn *c)
 	r = watch_mod(&c->watch, events);
 	if (r < 0)
 		conn_abort(c, -r);
+	look_ahead(c);
 }
 
 static void tell_lost(struct deferred *d)
@@ -237,6 +253,28 @@ static bool take_bytes(struct conn *c, size_t n)
 	return c->header_got == FRAME_HEADER && c->body_got == c->frame.length;
 }
 
+/* As recv(2), out of what was read ahead first. */
+static ssize_t take_from(struct conn *c, uint8_t *where, size_t want)
+{
+	size_t n;
+
+	if (c->ahead_at == c->ahead_end) {
+		ssize_t got;
+
+		if (c->header_got)
+			return recv(c->fd, where, want, 0);
+		got = recv(c->fd, c->ahead, sizeof(c->ahead), 0);
+		if (got <= 0)
+			return got;
+		c->ahead_at = 0;
+		c->ahead_end = (size_t)got;
+	}
+	n = MIN(want, c->ahead_end - c->ahead_at);
+	memcpy(where, c->ahead + c->ahead_at, n);
+	c->ahead_at += n;
+	return (ssize_t)n;
+}
+
 static void read_some(struct conn *c)
 {
 	uint8_t junk[SKIP_CHUNK];
@@ -244,7 +282,7 @@ static void read_some(struct conn *c)
 	for (size_t budget = READ_TURN; budget > 0;) {
 		uint8_t *where;
 		size_t want = next_piece(c, junk, &where);
-		ssize_t n = recv(c->fd, where, MIN(want, budget), 0);
+		ssize_t n = take_from(c, where, MIN(want, budget));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -256,10 +294,11 @@ static void read_some(struct conn *c)
 			return;
 		if (take_bytes(c, (size_t)n)) {
 			finish_frame(c);
-			return;
+			break;
 		}
 		budget -= (size_t)n;
 	}
+	look_ahead(c);
 }
 
 /* --- writing --- */
@@ -424,6 +463,24 @@ static void write_some(struct conn *c)
 
 /* --- life --- */
 
+static void done_with(struct conn *c)
+{
+	if (--c->busy == 0 && c->freed) {
+		body_free(c);
+		free(c);
+	}
+}
+
+static void read_more(struct deferred *d)
+{
+	struct conn *c = container_of(d, struct conn, more);
+
+	c->busy++;
+	if (!c->is_lost && wants_read(c))
+		read_some(c);
+	done_with(c);
+}
+
 static void on_ready(struct watch *w, uint32_t events)
 {
 	struct conn *c = container_of(w, struct conn, watch);
@@ -437,10 +494,7 @@ static void on_ready(struct watch *w, uint32_t events)
 		else if (events & (EPOLLHUP | EPOLLERR))
 			conn_abort(c, ECONNRESET);	/* HUP cannot be muted: it would spin */
 	}
-	if (--c->busy == 0 && c->freed) {
-		body_free(c);
-		free(c);
-	}
+	done_with(c);
 }
 
 struct conn *conn_new(struct loop *l, int fd, const struct conn_ops *ops, void *owner,
@@ -470,6 +524,7 @@ struct conn *conn_new(struct loop *l, int fd, const struct conn_ops *ops, void *
 	c->fd = TAKE_FD(own);
 	list_init(&c->queue);
 	list_init(&c->lost.node);
+	list_init(&c->more.node);
 	return c;
 }
 
@@ -480,6 +535,7 @@ void conn_free(struct conn *c)
 	c->freed = true;
 	watch_del(&c->watch);
 	deferred_cancel(&c->lost);
+	deferred_cancel(&c->more);
 	drop_queue(c);
 	close(c->fd);
 	if (c->pool)
