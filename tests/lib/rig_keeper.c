@@ -55,6 +55,7 @@ static void set_up(struct cgroup_root *root)
 		fprintf(stderr, "rig: %s\n", e.msg);
 		_exit(126);
 	}
+	cgroup_hand_down(root);
 }
 
 static void make_group(void)
