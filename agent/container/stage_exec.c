@@ -70,18 +70,38 @@ const char *stage_exec_home(char *passwd, uint32_t uid)
 	return "/";
 }
 
-/* Of a file that is too large the whole lines are read. */
-static const char *home_of(uint32_t uid, char *buf, size_t cap)
+/* What a container's files may look like without one that can be read; all else is a failure of the
+ * machine, and a wrong home would be the worse answer. */
+static bool means_no_file(int errnum)
+{
+	static const int usual[] = { ENOENT, ENOTDIR, ELOOP, EACCES, EPERM, ENXIO, ENODEV };
+
+	for (size_t i = 0; i < COUNT_OF(usual); i++)
+		if (errnum == usual[i])
+			return true;
+	return false;
+}
+
+/* Of a file that is too large the whole lines are read. NULL with e. */
+static const char *home_of(uint32_t uid, char *buf, size_t cap, struct err *e)
 {
 	AUTO_FD fd = open("/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 	ssize_t n;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (fd < 0 && means_no_file(errno))
+		return "/";
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		err_sys(e, errno, "the home directory: /etc/passwd");
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode))
 		return "/";
 	n = io_read_full(fd, buf, cap - 1);
-	if (n <= 0)
-		return "/";
+	if (n < 0) {
+		err_sys(e, (int)-n, "the home directory: read /etc/passwd");
+		return NULL;
+	}
 	if ((size_t)n == cap - 1)
 		while (n > 0 && buf[n - 1] != '\n')
 			n--;
@@ -89,12 +109,15 @@ static const char *home_of(uint32_t uid, char *buf, size_t cap)
 	return stage_exec_home(buf, uid);
 }
 
-static char *home_variable(uint32_t uid)
+static char *home_variable(uint32_t uid, struct err *e)
 {
 	static char text[PASSWD_MAX], out[4096 + 8];
+	const char *home = home_of(uid, text, sizeof(text), e);
 	struct str s = STR_OVER(out);
 
-	str_addf(&s, "HOME=%s", home_of(uid, text, sizeof(text)));
+	if (!home)
+		return NULL;
+	str_addf(&s, "HOME=%s", home);
 	if (!str_ok(&s)) {
 		str_reset(&s);
 		str_add(&s, "HOME=/");
@@ -133,8 +156,10 @@ char **stage_exec_env(const struct spec_process *p, struct err *e)
 		home |= str_starts(v, "HOME=");
 		env[n++] = v;
 	}
-	if (!home)
-		env[n++] = home_variable(p->user.uid);
+	if (!home && !(env[n] = home_variable(p->user.uid, e))) {
+		free(env);
+		return NULL;
+	}
 	return env;
 }
 

@@ -57,8 +57,8 @@ static int life(struct rig *r, const struct rig_container *what, const char *out
 
 static int plain(struct rig *r)
 {
-	return life(r, &(struct rig_container){ .args = SH("echo hello; exit 7"), .root = r->rootfs },
-		    "hello\n", 7);
+	return life(r, &(struct rig_container){ .args = SH("echo hello $HOME; exit 7"), .root = r->rootfs },
+		    "hello /root\n", 7);
 }
 
 /* Each driver that needs no device, with and without a group; seen from inside. */
