@@ -385,9 +385,14 @@ int seccomp_filter_load(const struct seccomp_spec *s, int *listener, struct err 
 			return -1;
 	if (NO_LOAD)
 		return 0;
+	errno = 0;
 	r = seccomp_load(ctx);
 	if (r < 0)
 		return err_sys(e, -r, "seccomp: load the filter");
+	/* libseccomp (2.5, 2.6): when the memory for one call's part of the program cannot be had, the
+	 * parts of all that are left are missing, and it says that all is well */
+	if (errno == ENOMEM)
+		return err_sys(e, ENOMEM, "seccomp: the filter is not whole");
 	if (!seccomp_notifies(s))
 		return 0;
 	*listener = seccomp_notify_fd(ctx);
