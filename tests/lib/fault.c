@@ -137,7 +137,11 @@ static int judge(struct fault *f, const struct seccomp_notif *q)
 		return 0;
 	if (!fault_call_find(q->data.nr))
 		snprintf(f->unknown, sizeof(f->unknown), "%s", fault_call_name(q->data.nr));
-	n = fault_stack_read(&f->image, (pid_t)q->pid, child, frames, FAULT_FRAMES);
+	n = fault_stack_read(&f->image,
+			     &(struct fault_place){ .pid = (pid_t)q->pid,
+						    .child = child,
+						    .alloc = q->data.nr == FAULT_ALLOC },
+			     frames, FAULT_FRAMES);
 	s = n ? find_site(f, q->data.nr, child, frames, n) : NULL;
 	if (!s)
 		return 0; /* the sanitizer's own, at the end */

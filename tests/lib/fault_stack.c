@@ -196,18 +196,26 @@ static size_t frame_at(const struct fault_image *im, const struct stack *s, size
 	return *ret ? (size_t)((next - s->at) / 8) : 0;
 }
 
-/* From a frame record on: the records lead on, but where a library without them stands between. */
-static size_t follow(const struct fault_image *im, const struct stack *s, size_t i, uint64_t *frames,
-		     size_t max)
+/* From a frame record on: the records lead on, but where a library without them stands between.
+ * What lies below such a library is real when it called back, which only an allocation does; else
+ * it is left from calls before: then *first becomes the library's caller. */
+static size_t follow(const struct fault_image *im, const struct stack *s, size_t *first,
+		     bool calls_back, uint64_t *frames, size_t max)
 {
 	uint64_t ret;
-	size_t n = 0;
+	size_t n = 0, i = *first;
+	bool gap = false;
 
 	while (i < s->n && n < max) {
 		size_t next = frame_at(im, s, i, &ret);
 
+		if (next && gap && !calls_back) {
+			n = 0;
+			*first = i;
+		}
 		if (next)
 			frames[n++] = ret;
+		gap = !next;
 		i = next ? next : i + 1;
 	}
 	return n;
@@ -287,21 +295,21 @@ static size_t without_stale(const struct fault_image *im, uint64_t *frames, size
  * A library's large buffers hold what the stack was used for before, whole chains of records
  * among it: chains that do not lead to where such a process begins are passed over.
  */
-static size_t walk(const struct fault_image *im, const struct stack *s, bool child, uint64_t *frames,
-		   size_t max)
+static size_t walk(const struct fault_image *im, const struct stack *s,
+		   const struct fault_place *at, uint64_t *frames, size_t max)
 {
 	uint64_t ret;
 
 	for (size_t i = 0; i < s->n; i++) {
-		size_t n;
+		size_t n, first = i;
 
 		if (!frame_at(im, s, i, &ret))
 			continue;
-		n = follow(im, s, i, frames + 1, max - 1);
+		n = follow(im, s, &first, at->alloc, frames + 1, max - 1);
 		if (!n)
 			continue;
-		frames[0] = innermost(im, s, i, ret);
-		if (is_rooted(im, child, frames, n + 1))
+		frames[0] = innermost(im, s, first, frames[1]);
+		if (is_rooted(im, at->child, frames, n + 1))
 			return without_stale(im, frames, n + 1);
 	}
 	return 0;
@@ -334,8 +342,8 @@ static size_t up_to_loop(const struct fault_image *im, const uint64_t *frames, s
 	return 0;
 }
 
-static size_t read_some(const struct fault_image *im, pid_t pid, uint64_t sp, size_t bytes,
-			bool child, uint64_t *frames, size_t max)
+static size_t read_some(const struct fault_image *im, const struct fault_place *at, uint64_t sp,
+			size_t bytes, uint64_t *frames, size_t max)
 {
 	static uint64_t words[STACK_BYTES / 8];
 	struct iovec to = { words, sizeof(words) }, from[STACK_BYTES / 4096];
@@ -345,23 +353,24 @@ static size_t read_some(const struct fault_image *im, pid_t pid, uint64_t sp, si
 
 	/* in pages: it stops at the stack's end */
 	from[n++] = (struct iovec){ (void *)(uintptr_t)sp, page };
-	for (uint64_t at = sp + page; n < bytes / 4096; at += 4096)
-		from[n++] = (struct iovec){ (void *)(uintptr_t)at, 4096 };
-	got = process_vm_readv(pid, &to, 1, from, n, 0);
+	for (uint64_t next = sp + page; n < bytes / 4096; next += 4096)
+		from[n++] = (struct iovec){ (void *)(uintptr_t)next, 4096 };
+	got = process_vm_readv(at->pid, &to, 1, from, n, 0);
 	if (got <= 0)
 		return 0;
-	return walk(im, &(struct stack){ words, (size_t)got / 8, sp }, child, frames, max);
+	return walk(im, &(struct stack){ words, (size_t)got / 8, sp }, at, frames, max);
 }
 
-size_t fault_stack_read(struct fault_image *im, pid_t pid, bool child, uint64_t *frames, size_t max)
+size_t fault_stack_read(struct fault_image *im, const struct fault_place *at, uint64_t *frames,
+			size_t max)
 {
 	uint64_t sp;
 	size_t n;
 
-	if (find_load(im, pid) < 0 || stack_pointer(pid, &sp) < 0)
+	if (find_load(im, at->pid) < 0 || stack_pointer(at->pid, &sp) < 0)
 		return 0;
-	n = up_to_loop(im, frames, read_some(im, pid, sp, STACK_FIRST, child, frames, max));
+	n = up_to_loop(im, frames, read_some(im, at, sp, STACK_FIRST, frames, max));
 	if (!n)
-		n = up_to_loop(im, frames, read_some(im, pid, sp, STACK_BYTES, child, frames, max));
+		n = up_to_loop(im, frames, read_some(im, at, sp, STACK_BYTES, frames, max));
 	return n;
 }

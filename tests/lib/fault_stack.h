@@ -45,9 +45,15 @@ const char *fault_image_name(const struct fault_image *im, uint64_t at);
 bool fault_image_passes(const struct fault_image *im, enum fault_root root, const uint64_t *frames,
 			size_t n);
 
-/* Of a process that waits in a system call; child: not PID 1. How many of `max` were found; 0
- * also when the chain does not lead to a root. */
-size_t fault_stack_read(struct fault_image *im, pid_t pid, bool child, uint64_t *frames,
+/* A process that waits in a system call. */
+struct fault_place {
+	pid_t pid;
+	bool child; /* not PID 1 */
+	bool alloc; /* the call stands for an allocation */
+};
+
+/* How many of `max` were found; 0 also when the chain does not lead to a root. */
+size_t fault_stack_read(struct fault_image *im, const struct fault_place *at, uint64_t *frames,
 			size_t max);
 
 #endif
