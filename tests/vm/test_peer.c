@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A vsock peer that is not the host: two guests of one vsock device, whose host lets them reach each
+ * A vsock peer that is not the host: two guests of one vsock device, which lets them reach each
  * other. What a container of the second one asks for is refused by the first one's agent, and given
  * by a program beside it that serves anyone: the same agent, in a container.
  */
@@ -82,7 +82,7 @@ static void assert_part(const char *text, const char *part)
 		fail_msg("no \"%s\" in: %s", part, text);
 }
 
-/* Without this the next case would hold between guests that are strangers to each other's devices. */
+/* Without this the next case would hold between guests that cannot reach each other at all. */
 static void guests_reach_each_other(void **state)
 {
 	struct rig_container what = of_shared(
