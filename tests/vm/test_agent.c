@@ -6,7 +6,8 @@ int main(void)
 {
 	static const struct CMUnitTest *const tables[] = {
 		cases_life, cases_host, cases_streams, cases_process, cases_errors,
-		cases_bounds, cases_races, cases_hostile, cases_pod, cases_many, cases_network, cases_cgroup, cases_limits, cases_greedy,
+		cases_bounds, cases_races, cases_hostile, cases_pod, cases_many, cases_network,
+		cases_files, cases_machine, cases_cgroup, cases_limits, cases_greedy,
 		cases_freezer,
 		cases_guest, NULL
 	};

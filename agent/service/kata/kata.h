@@ -78,5 +78,16 @@ void kata_list_routes(struct call *c);
 void kata_add_arp_neighbors(struct call *c);
 void kata_get_iptables(struct call *c);
 void kata_set_iptables(struct call *c);
+void kata_online_cpu_mem(struct call *c);
+void kata_mem_hotplug_by_probe(struct call *c);
+void kata_add_swap(struct call *c);
+void kata_add_swap_path(struct call *c);
+void kata_set_guest_date_time(struct call *c);
+void kata_reseed_random_dev(struct call *c);
+void kata_copy_file(struct call *c);
+void kata_get_volume_stats(struct call *c);
+void kata_resize_volume(struct call *c);
+void kata_update_ephemeral_mounts(struct call *c);
+void kata_remove_stale_virtiofs_share_mounts(struct call *c);
 
 #endif

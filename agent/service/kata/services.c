@@ -30,26 +30,23 @@ static const struct rpc_row agent_rows[] = {
 	{ "AddARPNeighbors", kata_add_arp_neighbors, 0 },
 	{ "GetIPTables", kata_get_iptables, 0 },
 	{ "SetIPTables", kata_set_iptables, 0 },
+	{ "OnlineCPUMem", kata_online_cpu_mem, 0 },
+	{ "MemHotplugByProbe", kata_mem_hotplug_by_probe, 0 },
+	{ "AddSwap", kata_add_swap, 0 },
+	{ "AddSwapPath", kata_add_swap_path, 0 },
+	{ "SetGuestDateTime", kata_set_guest_date_time, 0 },
+	{ "ReseedRandomDev", kata_reseed_random_dev, 0 },
+	{ "CopyFile", kata_copy_file, 0 },
+	{ "GetVolumeStats", kata_get_volume_stats, 0 },
+	{ "ResizeVolume", kata_resize_volume, 0 },
+	{ "UpdateEphemeralMounts", kata_update_ephemeral_mounts, 0 },
+	{ "RemoveStaleVirtiofsShareMounts", kata_remove_stale_virtiofs_share_mounts, 0 },
 };
 
 /* The rest of the schema, in its order. */
-static const char *const agent_unimplemented[] = { "UpdateEphemeralMounts",
-						   "RemoveStaleVirtiofsShareMounts",
-						   "GetDiagnosticData",
-						   "GetMetrics",
-						   "MemAgentMemcgSet",
-						   "MemAgentCompactSet",
-						   "OnlineCPUMem",
-						   "ReseedRandomDev",
-						   "MemHotplugByProbe",
-						   "SetGuestDateTime",
-						   "CopyFile",
-						   "AddSwap",
-						   "AddSwapPath",
-						   "GetVolumeStats",
-						   "ResizeVolume",
-						   "SetPolicy",
-						   NULL };
+static const char *const agent_unimplemented[] = {
+	"GetDiagnosticData", "GetMetrics", "MemAgentMemcgSet", "MemAgentCompactSet", "SetPolicy", NULL,
+};
 
 static const struct rpc_row health_rows[] = {
 	{ "Check", kata_health_check, 0 },

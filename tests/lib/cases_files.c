@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files that a host without a shared filesystem sends, and volumes. What has come of them is seen by
+ * a container that has the directory. */
+#include "lib/cases.h"
+
+#define SHARE "/run/kata-containers/shared/containers/"
+
+static int copy(const char *path, const char *more)
+{
+	return rig_call(cases_rig, "CopyFile",
+			"{\"path\":\"" SHARE "%s\",\"dir_mode\":488,\"uid\":7,\"gid\":8%s}", path, more);
+}
+
+/* The output of a script in a container with the directory on /copied. */
+static void look(const char *script, const char *want)
+{
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+	char args[512];
+	struct rig_container what = {
+		.args = args,
+		.mounts = ",{\"destination\":\"/copied\",\"type\":\"bind\",\"source\":\"" SHARE
+			  "copied\",\"options\":[\"rbind\"]}",
+	};
+
+	snprintf(args, sizeof(args), "[\"sh\",\"-c\",\"%s\"]", script);
+	assert_done(r, rig_run(r, id, &what));
+	assert_true(rig_read(r, "ReadStdout", id, id) >= 0);
+	assert_string_equal(r->reply, want);
+	assert_int_equal(rig_wait(r, id, id), 0);
+	assert_done(r, rig_remove(r, id));
+}
+
+/* 33188: a regular file, 0644. "aGVsbG8K": "hello\n". */
+static void a_file_in_one(void **state)
+{
+	struct rig *r = cases_rig;
+
+	(void)state;
+	assert_done(r, copy("copied/deep/file", ",\"file_mode\":33188,\"file_size\":6,\"data\":\"aGVsbG8K\""));
+	look("cat /copied/deep/file; stat -c '%a %u:%g %F' /copied/deep /copied/deep/file",
+	     "hello\n750 7:8 directory\n644 7:8 regular file\n");
+	assert_done(r, copy("copied/empty", ",\"file_mode\":36352,\"file_size\":0"));
+	look("stat -c '%s %a %F' /copied/empty", "0 7000 regular empty file\n");
+}
+
+/* Until it is whole the old one stays, and another attempt goes on. */
+static void a_file_in_pieces(void **state)
+{
+	struct rig *r = cases_rig;
+
+	(void)state;
+	assert_done(r, copy("copied/a.txt", ",\"file_mode\":33188,\"file_size\":4,\"data\":\"b2xkCg==\""));
+	assert_done(r, copy("copied/a.txt", ",\"file_mode\":33188,\"file_size\":12,\"data\":\"aGVsbG8K\""));
+	look("cat /copied/a.txt; ls /copied", "old\na.txt\ndeep\nempty\n");
+	assert_rc(r, copy("copied/a.txt", ",\"file_mode\":33188,\"file_size\":12,\"offset\":8,\"data\":\"aGVs\""),
+		  RC_FAILED_PRECONDITION, "bytes 6 to 8 are missing: go on at 6");
+	assert_done(r, copy("copied/a.txt", ",\"file_mode\":33188,\"file_size\":12,\"offset\":3,\"data\":\"bG8K\""));
+	assert_done(r, copy("copied/a.sh", ",\"file_mode\":33261,\"file_size\":6,\"data\":\"aGVsbG8K\""));
+	assert_done(r, copy("copied/a.txt", ",\"file_mode\":33188,\"file_size\":12,\"offset\":6,\"data\":\"aGVsbG8K\""));
+	look("cat /copied/a.txt; ls -A /copied", "hello\nhello\na.sh\na.txt\ndeep\nempty\n");
+	/* the last piece again, as when its answer was lost: nothing is spoilt */
+	assert_rc(r, copy("copied/a.txt", ",\"file_mode\":33188,\"file_size\":12,\"offset\":6,\"data\":\"aGVsbG8K\""),
+		  RC_FAILED_PRECONDITION, "bytes 0 to 6 are missing: go on at 0");
+	look("cat /copied/a.txt", "hello\nhello\n");
+}
+
+/* 41471: a link, 0777; 16893: a directory, 0775; "Li4vLi4vZXRj": "../../etc". */
+static void links_and_directories(void **state)
+{
+	struct rig *r = cases_rig;
+
+	(void)state;
+	assert_done(r, copy("copied/link", ",\"file_mode\":41471,\"data\":\"Li4vLi4vZXRj\""));
+	assert_done(r, copy("copied/link", ",\"file_mode\":41471,\"data\":\"Li4vLi4vZXRj\""));
+	look("readlink /copied/link; stat -c %u:%g /copied/link", "../../etc\n7:8\n");
+	/* through a link that leads out: it ends inside */
+	assert_done(r, copy("copied/link/file", ",\"file_mode\":33188,\"file_size\":6,\"data\":\"aGVsbG8K\""));
+	look("ls /copied", "a.sh\na.txt\ndeep\nempty\nlink\n");
+	/* each kind in the place of each other */
+	assert_done(r, copy("copied/deep", ",\"file_mode\":33188,\"file_size\":6,\"data\":\"aGVsbG8K\""));
+	assert_done(r, copy("copied/empty", ",\"file_mode\":16893"));
+	assert_done(r, copy("copied/a.sh", ",\"file_mode\":41471,\"data\":\"Li4vLi4vZXRj\""));
+	assert_done(r, copy("copied/link", ",\"file_mode\":33188,\"file_size\":6,\"data\":\"aGVsbG8K\""));
+	look("cd /copied; stat -c '%n %a %F' *",
+	     "a.sh 777 symbolic link\na.txt 644 regular file\ndeep 644 regular file\n"
+	     "empty 775 directory\nlink 644 regular file\n");
+}
+
+static void copies_refused(void **state)
+{
+	static const struct {
+		const char *path, *more, *text;
+	} rows[] = {
+		{ "../../../etc/passwd", ",\"file_mode\":33188", "path: not below" },
+		{ "", ",\"file_mode\":33188", "the directory of it" },
+		{ "copied/x", ",\"file_mode\":8612", "not a file, a directory or a link" },
+		{ "copied/x", ",\"file_mode\":33188,\"offset\":-1", "not below 0" },
+		{ "copied/x", ",\"file_mode\":33188,\"file_size\":-1", "not below 0" },
+		{ "copied/x", ",\"file_mode\":33188,\"file_size\":3,\"data\":\"aGVsbG8K\"",
+		  "6 bytes at 0 are more than the file_size of 3" },
+		{ "copied/x", ",\"file_mode\":33188,\"file_size\":9223372036854775807,\"offset\":9223372036854775807,\"data\":\"aGVs\"",
+		  "are more than the file_size" },
+		{ "copied/x", ",\"file_mode\":41471", "no place for a link" },
+		{ "copied/x", ",\"file_mode\":41471,\"data\":\"YQBi\"", "no place for a link" },
+	};
+	struct rig *r = cases_rig;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_rc(r, copy(rows[i].path, rows[i].more), RC_INVALID_ARGUMENT, rows[i].text);
+	assert_rc(r, rig_call(r, "CopyFile", "{\"path\":\"/etc/passwd\",\"file_mode\":33188}"),
+		  RC_INVALID_ARGUMENT, "path: not below");
+	look("ls -A /copied | grep -c x; true", "1\n"); /* a.txt */
+}
+
+/* --- volumes --- */
+
+#define EPHEMERAL "/run/kata-containers/sandbox/ephemeral/sized"
+
+static int update(const char *options)
+{
+	return rig_call(cases_rig, "UpdateEphemeralMounts",
+			"{\"storages\":[{\"driver\":\"ephemeral\",\"source\":\"tmpfs\",\"fstype\":\"tmpfs\","
+			"\"mount_point\":\"" EPHEMERAL "\",\"options\":[%s]}]}", options);
+}
+
+static void has_size(const char *total)
+{
+	struct rig *r = cases_rig;
+	char want[128];
+
+	assert_done(r, rig_call(r, "GetVolumeStats", "{\"volume_guest_path\":\"" EPHEMERAL "\"}"));
+	snprintf(want, sizeof(want),
+		 "{\"usage\":[{\"available\":\"%s\",\"total\":\"%s\",\"used\":\"0\",\"unit\":\"BYTES\"}", total,
+		 total);
+	assert_output(r, want);
+	assert_output(r, "\"unit\":\"INODES\"");
+	assert_output(r, "\"volume_condition\":{\"abnormal\":false,\"message\":\"OK\"}");
+}
+
+static void a_volume_grows(void **state)
+{
+	struct rig *r = cases_rig;
+
+	(void)state;
+	assert_done(r, update("\"size=1048576\",\"fsgid=5\""));
+	has_size("1048576");
+	assert_done(r, update("\"remount\",\"size=2097152\""));
+	has_size("2097152");
+	assert_done(r, update(""));
+	assert_done(r, rig_call(r, "ResizeVolume",
+				"{\"volume_guest_path\":\"" EPHEMERAL "\",\"size\":\"4194304\"}"));
+	has_size("4194304");
+}
+
+static void volumes_refused(void **state)
+{
+	struct rig *r = cases_rig;
+
+	(void)state;
+	assert_rc(r, rig_call(r, "GetVolumeStats", "{\"volume_guest_path\":\"/run/none\"}"),
+		  RC_NOT_FOUND, "open volume /run/none");
+	assert_rc(r, rig_call(r, "GetVolumeStats", "{\"volume_guest_path\":\"run\"}"),
+		  RC_INVALID_ARGUMENT, "not an absolute path");
+	assert_rc(r, rig_call(r, "ResizeVolume", "{\"volume_guest_path\":\"/proc\",\"size\":1}"),
+		  RC_UNIMPLEMENTED, "resize volume /proc: proc cannot be resized");
+	assert_rc(r, rig_call(r, "ResizeVolume", "{\"volume_guest_path\":\"" EPHEMERAL "\"}"),
+		  RC_INVALID_ARGUMENT, "no device");
+	assert_rc(r, rig_call(r, "UpdateEphemeralMounts", "{\"storages\":[{\"driver\":\"blk\"}]}"),
+		  RC_INVALID_ARGUMENT, "driver \"blk\" is not ephemeral");
+	assert_rc(r, rig_call(r, "UpdateEphemeralMounts",
+			      "{\"storages\":[{\"driver\":\"ephemeral\",\"mount_point\":\"/etc\",\"options\":[\"remount\"]}]}"),
+		  RC_INVALID_ARGUMENT, "storage 0 (/etc)");
+	assert_rc(r, update("\"remount\",\"size=much\""), RC_INVALID_ARGUMENT, "storage 0");
+	has_size("4194304");
+	assert_done(r, rig_call(r, "RemoveStaleVirtiofsShareMounts", "{}"));
+}
+
+const struct CMUnitTest cases_files[] = {
+	cmocka_unit_test(a_file_in_one),
+	cmocka_unit_test(a_file_in_pieces),
+	cmocka_unit_test(links_and_directories),
+	cmocka_unit_test(copies_refused),
+	cmocka_unit_test(a_volume_grows),
+	cmocka_unit_test(volumes_refused),
+	{ 0 },
+};
