@@ -80,6 +80,7 @@ static const struct fault_call calls[] = {
 	ROW(close_range, ENOSYS),
 	ROW(dup, EMFILE),
 	ROW(dup2, EMFILE),
+	ROW(dup3, EMFILE),
 	ROW(epoll_ctl, ENOSPC),
 	ROW(epoll_pwait, EINTR),
 	ROW(epoll_wait, EINTR),
