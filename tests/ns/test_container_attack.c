@@ -199,6 +199,26 @@ static void target_leads_out(void **state UNUSED)
 	assert_int_equal(path_remove_tree(AT_FDCWD, volume), 0);
 }
 
+/* The same with the node of a device, which may lie anywhere in the root. */
+static void device_leads_out(void **state UNUSED)
+{
+	static struct spec_device device = {
+		.path = "/lead/dir/null", .type = S_IFCHR, .major = 1, .minor = 3,
+	};
+	struct container *c = SHELL("c1", "stat -c %t:%T /lead/dir/null");
+	char up[192];
+
+	snprintf(up, sizeof(up), "../../../../../../../../../../../..%s", outside);
+	path_remove_tree(AT_FDCWD, in_root("/tmp")); /* what the rows above have made */
+	mkdir(in_root("/tmp"), 01777);
+	link_in("/lead", up);
+	c->spec->linux.devices = &device;
+	c->spec->linux.n_devices = 1;
+	assert_string_equal(output_of(c, 0), "1:3\n");
+	assert_nothing_outside();
+	unlink_in("/lead");
+}
+
 /* CVE-2021-25741: a part of a volume was asked for, and a container had put a symlink there that
  * led into the machine. */
 static void source_leads_out(void **state UNUSED)
@@ -225,6 +245,30 @@ static void source_leads_out(void **state UNUSED)
 	}
 	assert_int_equal(umount2(volume, MNT_DETACH), 0);
 	assert_int_equal(rmdir(volume), 0);
+}
+
+/* CVE-2020-28914: a volume that was asked for read-only could be written to; as one mount, with the
+ * mounts below it, and as a file. */
+static void readonly_volume(void **state UNUSED)
+{
+	static const char *const one[] = { "bind", "ro", NULL }, *const tree[] = { "rbind", "rro", NULL };
+	struct container *c = SHELL("c1", "for f in /one /tree /tree/sub /file; do [ -d $f ] && f=$f/x; "
+					  "{ echo x >$f; } 2>&1 | grep -c Read-only; done");
+	char volume[128], sub[160], file[160];
+
+	snprintf(volume, sizeof(volume), "%s/volume", scratch);
+	snprintf(sub, sizeof(sub), "%s/sub", volume);
+	snprintf(file, sizeof(file), "%s/file", volume);
+	assert_int_equal(mkdir(volume, 0777), 0);
+	assert_int_equal(mkdir(sub, 0777), 0);
+	assert_int_equal(mount("tmpfs", sub, "tmpfs", 0, NULL), 0);
+	assert_int_equal(io_create_file(AT_FDCWD, file, "text", 4, 0666), 0);
+	mount_in(c, "/one", "bind", volume)->options = strings(&c->arena, one);
+	mount_in(c, "/tree", "bind", volume)->options = strings(&c->arena, tree);
+	mount_in(c, "/file", "bind", file)->options = strings(&c->arena, one);
+	assert_string_equal(output_of(c, 0), "1\n1\n1\n1\n");
+	assert_int_equal(umount2(sub, MNT_DETACH), 0);
+	assert_int_equal(path_remove_tree(AT_FDCWD, volume), 0);
 }
 
 /* --- /dev --------------------------------------------------------------------------------- */
@@ -470,13 +514,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(volume_over_proc),   TEST(proc_is_a_link),        TEST(sysctl_goes_to_a_decoy),
-		TEST(target_leads_out),   TEST(source_leads_out),      TEST(null_is_a_link),
-		TEST(console_is_a_link),  TEST(cwd_through_the_image), TEST(runs_the_agent),
-		TEST(looks_into_an_exec), TEST(nothing_inheritable),
+		TEST(target_leads_out),   TEST(device_leads_out),      TEST(source_leads_out),
+		TEST(null_is_a_link),     TEST(console_is_a_link),     TEST(cwd_through_the_image),
+		TEST(runs_the_agent),     TEST(looks_into_an_exec),    TEST(nothing_inheritable),
 	};
+	/* with recursive options of mounts, which older kernels have not */
+	const struct CMUnitTest newer[] = { TEST(readonly_volume) };
 	int failed;
 
 	fixture_cgroups(0);
 	failed = cmocka_run_group_tests(tests, setup, fixture_group_teardown);
+	failed += cmocka_run_group_tests(newer, setup, fixture_group_teardown);
 	return failed + fixture_on_old_kernel(tests, COUNT_OF(tests), setup);
 }

@@ -262,7 +262,7 @@ static void swap_end(struct swapper *s)
 	assert_int_equal(rmdir("/run/victim"), 0);	/* nothing was made there */
 }
 
-#define ROUNDS	3000
+#define ROUNDS	10000
 
 static void links_that_come_and_go(void **state)
 {

@@ -339,6 +339,8 @@ static void mount_targets(void **state UNUSED)
 	assert_int_equal(path_target_in(rootfd, "x", S_IFLNK), -EINVAL);
 }
 
+#define RACE_ROUNDS 10000
+
 static atomic_bool racing;
 static atomic_int swaps;
 
@@ -400,6 +402,7 @@ static void a_symlink_swapped_in_while_running(void **state UNUSED)
 {
 	int opened = 0, made = 0;
 	char path[64], text[128];
+	const char *name;
 	pthread_t thread;
 
 	snprintf(text, sizeof(text), "%s/outside", scene);
@@ -411,11 +414,16 @@ static void a_symlink_swapped_in_while_running(void **state UNUSED)
 	atomic_store(&racing, true);
 	atomic_store(&swaps, 0);
 	assert_int_equal(pthread_create(&thread, NULL, swap_links, NULL), 0);
-	for (int i = 0; i < 3000 || atomic_load(&swaps) < 1000; i++) {
+	for (int i = 0; i < RACE_ROUNDS || atomic_load(&swaps) < RACE_ROUNDS / 3; i++) {
 		opened += check_harmless(path_open_in(rootfd, "r/../r/secret", O_RDONLY, 0));
 		opened += check_harmless(path_open_in(rootfd, "f", O_RDONLY, 0));
 		opened += check_harmless(path_open_in(rootfd, "f", O_PATH, 0));
 		opened += check_harmless(path_target_in(rootfd, "f", S_IFREG));
+		opened += check_harmless(path_open_strict(rootfd, "r/secret", O_RDONLY));
+		opened += check_harmless(path_open_strict(rootfd, "f", O_RDONLY));
+		snprintf(path, sizeof(path), "r/s%d/e/x", i % 50);
+		made += check_harmless(path_parent_strict(rootfd, path, 0755, &name));
+		made += check_harmless(path_mkdirs_in(rootfd, path, 0755));
 		snprintf(path, sizeof(path), "r/d%d/e", i % 50);
 		made += check_harmless(path_target_in(rootfd, path, i % 2 ? S_IFREG : S_IFDIR));
 	}
@@ -449,7 +457,7 @@ static void a_directory_moved_out_while_running(void **state UNUSED)
 	atomic_store(&racing, true);
 	atomic_store(&swaps, 0);
 	assert_int_equal(pthread_create(&thread, NULL, move_out, NULL), 0);
-	for (int i = 0; i < 3000 || atomic_load(&swaps) < 1000; i++) {
+	for (int i = 0; i < RACE_ROUNDS || atomic_load(&swaps) < RACE_ROUNDS / 3; i++) {
 		const char *const path = "m/n/o/../../outside/secret";
 		int fd = path_open_in(rootfd, path, O_RDONLY, 0);
 
