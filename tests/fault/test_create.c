@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every scenario of the create path again, with each of its system calls and allocations failing in
- * turn. MOTE_FAULT=whole: each time that a call is made, and in each scenario; otherwise each place
- * in the code from where one is made, once. MOTE_FAULT_SHOW=1 tells of each fault what became of it.
+ * turn. MOTE_FAULT=whole: each time that a call is made, and in each scenario, scenarios side by
+ * side (MOTE_ONLY=plain: that one alone); otherwise each place in the code from where one is made,
+ * once. MOTE_FAULT_SHOW=1 tells of each fault what became of it, MOTE_FAULT_SITE=capget walks
+ * those alone that are made by way of such a function or call.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -57,7 +61,9 @@ static int life(struct rig *r, const struct rig_container *what, const char *out
 
 static int plain(struct rig *r)
 {
-	return life(r, &(struct rig_container){ .args = SH("echo hello $HOME; exit 7"), .root = r->rootfs },
+	return life(r,
+		    &(struct rig_container){ .args = SH("echo hello $HOME; exit 7"),
+					     .root = r->rootfs },
 		    "hello /root\n", 7);
 }
 
@@ -282,6 +288,65 @@ static void walks(void **state)
 		fail_msg("%s: see above", s->name);
 }
 
+/* --- all at once ----------------------------------------------------------------------------- */
+
+struct walker {
+	pid_t pid;
+	FILE *output;
+};
+
+/* This program again, for one scenario. */
+static int start_walker(struct walker *w, const char *scenario)
+{
+	w->output = tmpfile();
+	w->pid = w->output ? fork() : -1;
+	if (w->pid == 0) {
+		dup2(fileno(w->output), STDOUT_FILENO);
+		dup2(fileno(w->output), STDERR_FILENO);
+		setenv("MOTE_ONLY", scenario, 1);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl("/proc/self/exe", "test_create", (char *)NULL);
+		_exit(127);
+	}
+	return w->pid < 0 ? -1 : 0;
+}
+
+static void print_output(FILE *from)
+{
+	char text[4096];
+	size_t n;
+
+	rewind(from);
+	while ((n = fread(text, 1, sizeof(text), from)) > 0)
+		fwrite(text, 1, n, stdout);
+	fflush(stdout);
+	fclose(from);
+}
+
+/* As many at a time as there are processors. */
+static int walk_side_by_side(void)
+{
+	struct walker walkers[COUNT_OF(scenarios)] = { 0 };
+	long at_once = MAX(sysconf(_SC_NPROCESSORS_ONLN), 1), running = 0;
+	size_t next = 0;
+	int failed = 0, status;
+
+	while (running || next < COUNT_OF(scenarios)) {
+		pid_t pid;
+
+		for (; running < at_once && next < COUNT_OF(scenarios); running++, next++)
+			if (start_walker(&walkers[next], scenarios[next].name) < 0)
+				return 1;
+		pid = wait(&status);
+		for (size_t i = 0; i < next; i++)
+			if (walkers[i].pid == pid)
+				print_output(walkers[i].output);
+		failed += status != 0;
+		running--;
+	}
+	return failed ? 1 : 0;
+}
+
 int main(void)
 {
 	struct CMUnitTest tests[COUNT_OF(scenarios)];
@@ -297,6 +362,8 @@ int main(void)
 		tests[i] = (struct CMUnitTest){ scenarios[i].name, walks, NULL, NULL,
 						(void *)(uintptr_t)&scenarios[i] };
 	walk.whole = which && !strcmp(which, "whole");
+	if (walk.whole && !getenv("MOTE_ONLY"))
+		return walk_side_by_side();
 	sigemptyset(&none);
 	reaper_block_signals(&none);
 	rig.loop = loop_new();

@@ -273,6 +273,7 @@ static void walk_site(struct fault_walk *w, const struct fault_scenario *s, stru
 
 unsigned int fault_walk(struct fault_walk *w, const struct fault_scenario *s)
 {
+	const char *only = getenv("MOTE_FAULT_SITE");
 	struct fault *f = w->f;
 	struct tally n = { 0 };
 	size_t n_sites;
@@ -284,7 +285,8 @@ unsigned int fault_walk(struct fault_walk *w, const struct fault_scenario *s)
 		return 1;
 	n_sites = getenv("MOTE_FAULT") && !strcmp(getenv("MOTE_FAULT"), "none") ? 0 : f->n_sites; /* what faults bring about themselves is not walked */
 	for (size_t i = 0; i < n_sites; i++)
-		walk_site(w, s, &f->sites[i], &n);
+		if (!only || strstr(fault_site_name(f, &f->sites[i]), only))
+			walk_site(w, s, &f->sites[i], &n);
 	if (*f->unknown) {
 		printf("# %s: the table of tests/lib/fault_calls.c has no %s\n", s->name,
 		       f->unknown);
