@@ -296,8 +296,10 @@ const char *fault_site_process(const struct fault *f, const struct fault_site *s
 
 bool fault_site_is_foreign(const struct fault *f, const struct fault_site *s)
 {
+	/* of an allocation the chain begins with the caller of the function that calls the library */
 	static const char *const callers[] = { "cgroup_create", "cgroup_limit",
-					       "seccomp_filter_load", "blkid_fstype_of" };
+					       "seccomp_filter_load", "stage_seccomp_load",
+					       "blkid_fstype_of" };
 
 	for (size_t i = 0; i < s->n_frames; i++)
 		for (size_t k = 0; k < COUNT_OF(callers); k++)

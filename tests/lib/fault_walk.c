@@ -11,7 +11,7 @@
 #define CALL_MS 15000 /* then a call counts as hung */
 #define REST_MS 8000 /* for what ends by itself: jobs, timers of 5 s */
 #define BAD_MAX 100
-#define FOREIGN_MAX 12 /* times that a call of a library is made to fail, unless all are */
+#define FOREIGN_MAX 32 /* times that a call of a library is made to fail, unless all are */
 
 struct tally {
 	unsigned int sites, calls, allocations, walked, told, borne, missed, bad;
