@@ -3,14 +3,19 @@
 
 static uint64_t fake_ms = CLOCK_NEVER;
 
-uint64_t clock_ms(void)
+uint64_t clock_us(void)
 {
 	struct timespec ts;
 
 	if (fake_ms != CLOCK_NEVER)
-		return fake_ms;
+		return fake_ms * 1000;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t clock_ms(void)
+{
+	return clock_us() / 1000;
 }
 
 uint64_t clock_after(uint64_t ms)

@@ -247,6 +247,18 @@ static void keep_spec(struct container *c)
 	arena_fini(&c->arena);
 }
 
+/* For who wants to know where the time goes. */
+static void tell_times(const struct container *c)
+{
+	char text[256];
+	struct str s = STR_OVER(text);
+
+	if (log_get_level() < LOG_DEBUG)
+		return;
+	steps_tell_times(&c->steps, &s);
+	log_debug("container", "make %s: %s", c->id, text);
+}
+
 /* The undo is not begun here: the process that failed is still on the stack. */
 static void create_finished(struct steps *s)
 {
@@ -264,6 +276,7 @@ static void create_finished(struct steps *s)
 		return;
 	}
 	c->state = CONTAINER_CREATED;
+	tell_times(c);
 	keep_spec(c);
 	tell(c, &s->err);
 }

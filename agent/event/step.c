@@ -7,6 +7,8 @@
  */
 #include "event/step.h"
 
+#include "base/clock.h"
+
 static void undo_before(struct steps *s, size_t end)
 {
 	while (end-- > 0)
@@ -42,12 +44,23 @@ static enum step_result run_one(struct steps *s)
 	return r;
 }
 
+static void step_done(struct steps *s)
+{
+	uint64_t took = clock_us() - s->since_us;
+
+	if (s->at < STEPS_TIMED)
+		s->took_us[s->at] = (uint32_t)MIN(took, (uint64_t)UINT32_MAX);
+	s->at++;
+}
+
 static void go_on(struct steps *s)
 {
-	for (; s->table[s->at].name; s->at++) {
+	while (s->table[s->at].name) {
+		s->since_us = clock_us();
 		switch (run_one(s)) {
 		case STEP_DONE:
 			err_clear(&s->err);	/* of a resume that it did not wait for */
+			step_done(s);
 			break;
 		case STEP_PARK:
 			s->parked = true;
@@ -81,8 +94,14 @@ void steps_resume(struct steps *s, const struct err *e)
 		fail(s);
 		return;
 	}
-	s->at++;
+	step_done(s);
 	go_on(s);
+}
+
+void steps_tell_times(const struct steps *s, struct str *out)
+{
+	for (size_t i = 0; i < MIN(s->at, (size_t)STEPS_TIMED); i++)
+		str_addf(out, "%s%s %u us", i ? ", " : "", s->table[i].name, s->took_us[i]);
 }
 
 void steps_abort(struct steps *s, const struct err *e)

@@ -4,12 +4,15 @@
  * has to wait answers PARK and someone calls steps_resume() later (never from inside run). When
  * step k fails, steps k-1..0 are undone in reverse order and the failing step's name becomes the
  * error's context ("CreateContainer: storages: …" by the caller). Undo functions do not fail; what
- * they cannot do at once they hand to a job. Pure: no loop, no clock, no allocation.
+ * they cannot do at once they hand to a job. The time that each took is kept. No loop, no allocation.
  */
 #ifndef MOTE_EVENT_STEP_H
 #define MOTE_EVENT_STEP_H
 
 #include "base/err.h"
+#include "base/str.h"
+
+#define STEPS_TIMED 8	/* so many of a table are timed */
 
 enum step_result { STEP_DONE, STEP_PARK, STEP_FAIL };
 
@@ -28,7 +31,12 @@ struct steps {
 	void (*finished)(
 		struct steps *s); /* once, after the last step or after the undo; err tells which */
 	bool running, parked, resumed;
+	uint64_t since_us; /* the one that runs or is parked; clock_us() */
+	uint32_t took_us[STEPS_TIMED];
 };
+
+/* "storages 120 us, rootfs 3 us": the steps that are done, and what each took, parked or not. */
+void steps_tell_times(const struct steps *s, struct str *out);
 
 /* Runs from the first step until PARK or the end. `finished` may run inside this call and may free
  * s. */

@@ -373,6 +373,18 @@ static void clear_finished(struct steps *st)
 	operation_free(op);
 }
 
+/* For who wants to know where the time goes. */
+static void tell_times(const struct operation *op)
+{
+	char text[256];
+	struct str s = STR_OVER(text);
+
+	if (log_get_level() < LOG_DEBUG)
+		return;
+	steps_tell_times(&op->steps, &s);
+	log_debug("sandbox", "create %s: %s", op->member->container->id, text);
+}
+
 /* The id is free again only when everything below it is gone. */
 static void create_finished(struct steps *st)
 {
@@ -396,6 +408,7 @@ static void create_finished(struct steps *st)
 		return;
 	}
 	op->member->state = MEMBER_LIVE;
+	tell_times(op);
 	/* who shares through the agent's own process owns nothing */
 	if (!op->sandbox->pid_owner && !op->sandbox->pause.ready)
 		op->sandbox->pid_owner = op->member->container;

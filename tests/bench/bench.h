@@ -26,6 +26,7 @@ struct bench {
 	struct rows rows;
 	const struct counts *counts;
 	bool interrupted; /* by a signal */
+	bool json;	  /* one object and nothing else is printed */
 	struct arena arena;
 	struct rig rig; /* the guest; runs once bench_guest() was called */
 	struct wire agent, tool;
@@ -75,6 +76,7 @@ int bench_health(struct bench *b, struct err *e);
 int bench_life(struct bench *b, struct err *e);
 int bench_lives(struct bench *b, struct err *e); /* only when it is named */
 int bench_exec(struct bench *b, struct err *e);
+int bench_phases(struct bench *b, struct err *e); /* prints a table of its own */
 int bench_bulk(struct bench *b, struct err *e);
 int bench_many(struct bench *b, struct err *e);
 

@@ -41,7 +41,7 @@ static const struct {
 	{ "memory", bench_memory, false }, { "health", bench_health, false },
 	{ "life", bench_life, false },	   { "exec", bench_exec, false },
 	{ "bulk", bench_bulk, false },	   { "lives", bench_lives, true },
-	{ "many", bench_many, false },
+	{ "many", bench_many, false },	   { "phases", bench_phases, false },
 };
 
 struct options {
@@ -59,7 +59,7 @@ static const struct opt table[] = {
 	{ "smoke", 0, NULL, "a few samples of each: only that everything can be measured", OPT_FLAG,
 	  offsetof(struct options, smoke), NULL },
 	{ "only", 0, "GROUP",
-	  "sizes, boot, memory, health, life, exec, bulk, many, or lives, which no run without\nits name has; may be repeated",
+	  "sizes, boot, memory, health, life, exec, bulk, many, phases, or lives, which no run\nwithout its name has; may be repeated",
 	  OPT_LIST, offsetof(struct options, only), NULL },
 	{ "lives", 0, "N", "how many of the group lives (10000)", OPT_TEXT,
 	  offsetof(struct options, lives), NULL },
@@ -183,6 +183,7 @@ static int run(const struct options *o)
 	int failed = 0;
 
 	bench.counts = o->smoke ? &smoke : &full;
+	bench.json = o->json;
 	for (size_t i = 0; i < COUNT_OF(groups) && !bench.interrupted; i++) {
 		struct err e = { 0 };
 

@@ -141,7 +141,8 @@ static int start_vm(struct rig *r)
 		r->vm_opts.n_drives = 1;
 	r->share = (struct vm_share){ .dir = r->rootfs, .tag = "rootfs" };
 	r->vm_opts.shares = &r->share;
-	r->vm_opts.console = console_line;
+	if (!r->vm_opts.console)
+		r->vm_opts.console = console_line;
 	r->vm = vm_start(r->loop, &r->vm_opts, &r->err);
 	if (!r->vm || vm_wait_ready(r->vm, 120000, &r->err) < 0) {
 		fprintf(stderr, "rig: %s\n", r->err.msg);

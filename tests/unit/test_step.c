@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "event/step.h"
 
@@ -294,6 +295,31 @@ static void test_finished_frees(void **state UNUSED)
 	}
 }
 
+/* A parked step takes until its resume; one that is not done is not told. */
+static void test_times(void **state)
+{
+	struct steps s;
+	char text[128];
+	struct str told = STR_OVER(text);
+
+	(void)state;
+	acts[0] = DONE;
+	acts[1] = PARK;
+	acts[2] = PARK;
+	clock_fake(1000);
+	steps_start(&s, abc, finished);
+	steps_tell_times(&s, &told);
+	assert_string_equal(text, "alpha 0 us");
+	clock_fake(1025);
+	steps_resume(&s, &no_error);
+	clock_fake(1026);
+	steps_resume(&s, &no_error);
+	str_reset(&told);
+	steps_tell_times(&s, &told);
+	assert_string_equal(text, "alpha 0 us, beta 25000 us, gamma 1000 us");
+	clock_fake(CLOCK_NEVER);
+}
+
 #define T(f) cmocka_unit_test_setup(f, setup)
 
 int main(void)
@@ -305,6 +331,7 @@ int main(void)
 		T(test_resume_while_running_but_not_parked), T(test_abort_tells_the_parked_step_too),
 		T(test_abort_without_a_reason_is_no_success), T(test_abort_only_while_parked),
 		T(test_own_error_handed_back), T(test_undo_cannot_restart), T(test_finished_frees),
+		T(test_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
