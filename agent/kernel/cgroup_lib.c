@@ -276,7 +276,9 @@ static int write_core(const struct cgroup_root *root, const char *path,
 	AUTO_FD fd = cgroup_open(root, path, 0);
 	int r = fd < 0 ? fd : io_write_file(fd, v->file, v->text);
 
-	return r < 0 ? err_sys(e, -r, "set %s of cgroup %s", v->file, path) : 0;
+	if (r >= 0)
+		return 0;
+	return err_sys(e, -r, "write \"%.64s\" to %s of cgroup %s", v->text, v->file, path);
 }
 
 /* One file at a time: the library's own list says of a failure no more than that there was one. */
@@ -285,7 +287,7 @@ static int write_value(const struct cgroup_root *root, const char *at, const str
 {
 	struct cgroup *group = group_new(root, at, 0, e);
 	struct cgroup_controller *c;
-	char verb[128];
+	char verb[160];
 	struct str s = STR_OVER(verb);
 	int code = 0;
 
@@ -297,7 +299,7 @@ static int write_value(const struct cgroup_root *root, const char *at, const str
 	else
 		code = cgroup_modify_cgroup(group);
 	cgroup_free(&group);
-	str_addf(&s, "set %s of", v->file);
+	str_addf(&s, "write \"%.64s\" to %.64s of", v->text, v->file);
 	if (code)
 		return fail(e, code, verb, at);
 	return err_is_set(e) ? -1 : 0;

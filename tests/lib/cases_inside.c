@@ -71,6 +71,8 @@ static void container_groups(void **state)
 {
 	static const char *const names[] = { "limits_are_set",
 					     "limit_without_file",
+					     "config_json_limits",
+					     "names_unknown_to_the_kernel",
 					     "usage_is_checked",
 					     "devices_are_denied",
 					     "devices_are_allowed",

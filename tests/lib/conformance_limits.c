@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config-linux.md: control groups and resources. What Kata's messages do not carry (unified, burst,
- * idle, rdma, …) is shown by the tables of unit/test_cgroup*. */
+ * idle, rdma, …) is shown by the tables of unit/test_cgroup* and, on a real kernel, by
+ * ns/test_container_cgroup in the guest. */
 #include "lib/conformance.h"
 
 #define GROUPS	"config-linux.md: Control groups"
@@ -107,9 +108,9 @@ const struct must conformance_limits[] = {
 	{ OTHER, "throttle a block device", .only = ON_V1,
 	  .what = { .linux = RESOURCES("\"BlockIO\":{\"ThrottleReadBpsDevice\":[{\"Major\":254,\"Minor\":0,\"Rate\":1048576}]}") },
 	  .script = "cat /sys/fs/cgroup/blkio/blkio.throttle.read_bps_device", .output = "254:0 1048576\n" },
-	{ OTHER, "limit RDMA", .elsewhere = "unit/test_cgroup (Kata's messages do not carry it)" },
+	{ OTHER, "limit RDMA", .elsewhere = "ns/test_container_cgroup in the guest (Kata's messages do not carry it)" },
 
 	{ UNIFIED, "write unknown keys too, refuse controllers that there are not",
-	  .elsewhere = "unit/test_cgroup (Kata's messages do not carry it)" },
+	  .elsewhere = "ns/test_container_cgroup in the guest (Kata's messages do not carry it)" },
 	{ 0 },
 };

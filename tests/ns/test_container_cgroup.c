@@ -87,6 +87,61 @@ static void limit_without_file(void **state UNUSED)
 	assert_int_equal(cgroup_open(host.cgroups, group_of("c1"), 0), -ENOENT);
 }
 
+/* What only a config.json says. A burst is set beside its quota, idle instead of shares. */
+static void config_json_limits(void **state UNUSED)
+{
+	struct container *c = SHELL("c1", "sleep 1000");
+	struct cgroup_limits *l = &resources(c)->limits;
+	static struct cgroup_unified unified[] = { { "memory.high", "50331648" },
+						   { "cpu.weight.nice", "5" } };
+	struct spec_resources idle = { 0 };
+	struct told t = { 0 };
+
+	l->cpu_period = 50000;
+	l->cpu_quota = 20000;
+	l->cpu_burst = 10000;
+	if (!v1()) {
+		l->unified = unified;
+		l->n_unified = COUNT_OF(unified);
+	}
+	create(c);
+	start(c);
+	expect_file(c, CGROUP_CPU, v1() ? "cpu.cfs_burst_us" : "cpu.max.burst", "10000");
+	if (!v1()) {
+		expect_file(c, 0, "memory.high", "50331648");
+		expect_file(c, 0, "cpu.weight.nice", "5");
+	}
+	cgroup_limits_init(&idle.limits);
+	idle.limits.cpu_idle = 1;
+	container_update(c, &idle, CLOCK_NEVER, told_fn, &t);
+	turn_until(&t.yes);
+	must(&t);
+	expect_file(c, CGROUP_CPU, "cpu.idle", "1");
+	drop(c);
+}
+
+/* The kernel knows the key of neither a file nor a device: the text says which. */
+static void names_unknown_to_the_kernel(void **state UNUSED)
+{
+	static struct cgroup_unified unified = { "memory.no_such", "1" };
+	static struct cgroup_rdma rdma = { "mlx5_0", 3, CGROUP_UNSET };
+	struct container *c = SHELL("c1", "sleep 1000");
+	struct err e;
+
+	resources(c)->limits.unified = &unified;
+	c->spec->linux.resources->limits.n_unified = 1;
+	e = create_fails(c);
+	assert_contains(e.msg, v1() ? "unified" : "memory.no_such");
+
+	c = SHELL("c1", "sleep 1000");
+	resources(c)->limits.rdma = &rdma;
+	c->spec->linux.resources->limits.n_rdma = 1;
+	e = create_fails(c);
+	assert_contains(e.msg, "rdma.max");
+	assert_contains(e.msg, "mlx5_0");
+	assert_int_equal(cgroup_open(host.cgroups, group_of("c1"), 0), -ENOENT);
+}
+
 static void usage_is_checked(void **state UNUSED)
 {
 	struct container *c = SHELL("c1", "sleep 1000");
@@ -463,6 +518,11 @@ static bool has_pids(void)
 	return has(CGROUP_PIDS);
 }
 
+static bool has_all_of_them(void)
+{
+	return has(CGROUP_CPU | CGROUP_MEMORY | CGROUP_RDMA);
+}
+
 static bool has_memory(void)
 {
 	return has(CGROUP_MEMORY);
@@ -475,6 +535,8 @@ static const struct {
 } rows[] = {
 	{ TEST(limits_are_set), has_pids },
 	{ TEST(limit_without_file), NULL },
+	{ TEST(config_json_limits), has_all_of_them },
+	{ TEST(names_unknown_to_the_kernel), has_all_of_them },
 	{ TEST(usage_is_checked), has_memory },
 	{ TEST(devices_are_denied), has_devices },
 	{ TEST(devices_are_allowed), has_devices },
