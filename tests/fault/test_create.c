@@ -237,6 +237,41 @@ static int shared_pids(struct rig *r)
 	return rc ? rc : rig_remove(r, OTHER_ID);
 }
 
+/* The process that holds the namespace is begun by the first one. */
+static int pods_pids(struct rig *r)
+{
+	return life(r,
+		    &(struct rig_container){
+			    .args = SH("cat /proc/1/comm"),
+			    .request = ",\"sandbox_pidns\":true",
+			    .spec = TEXT(
+				    ,"Annotations":{"io.katacontainers.pkg.oci.container_type":"pod_container"}) },
+		    "mote-pause\n", 0);
+}
+
+#define NAMED(name) ",\"Annotations\":{\"io.kubernetes.cri.container-name\":\"" name "\"}"
+
+static int shared_mounts(struct rig *r)
+{
+	struct rig_container from = {
+		.args = "[\"sleep\",\"1000\"]",
+		.spec = NAMED("first"),
+		.mounts = TEXT(,{"destination":"/vol","type":"tmpfs","source":"tmpfs"}),
+	};
+	struct rig_container to = {
+		.args = SH("grep -c ' /deep/er tmpfs' /proc/mounts"),
+		.spec = NAMED("second"),
+		.request = TEXT(
+			,"shared_mounts":[{"name":"vol","src_ctr":"first","src_path":"/vol",
+					   "dst_ctr":"second","dst_path":"/deep/er"}]),
+	};
+	int rc = rig_run(r, OTHER_ID, &from);
+
+	if (!rc)
+		rc = life(r, &to, "1\n", 0);
+	return rc ? rc : rig_remove(r, OTHER_ID);
+}
+
 static int sandbox(struct rig *r)
 {
 	return rig_call(r, "CreateSandbox", TEXT({
@@ -275,6 +310,8 @@ static const struct fault_scenario scenarios[] = {
 	{ "terminal", terminal, NULL, one_id, 0, NULL },
 	{ "user_namespace", user_namespace, NULL, one_id, 0, NULL },
 	{ "shared_pids", shared_pids, NULL, two_ids, 0, NULL },
+	{ "pods_pids", pods_pids, NULL, one_id, 0, NULL },
+	{ "shared_mounts", shared_mounts, NULL, two_ids, 0, NULL },
 	{ "sandbox", sandbox, NULL, NULL, FAULT_FRESH | FAULT_ONCE,
 	  "/run/kata-containers/sandbox/shm" },
 	{ "destroy", destroy, sandbox_with_container, one_id, FAULT_FRESH | FAULT_ENDS | FAULT_ONCE, NULL },
