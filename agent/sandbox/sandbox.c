@@ -71,6 +71,7 @@ struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, str
 		free(s);
 		return NULL;
 	}
+	generation_start(&s->generation, l);
 	storages_init(&s->storages, l, s->monitor, opts->hotplug_timeout_ms);
 	storage_refs_init(&s->own);
 	return s;
@@ -92,6 +93,7 @@ void sandbox_free(struct sandbox *s)
 	storages_fini(&s->storages);
 	oom_queue_fini(&s->oom);
 	cgroup_root_fini(&s->cgroups);
+	generation_stop(&s->generation);
 	device_monitor_free(s->monitor);
 	close_namespaces(s);
 	arena_fini(&s->arena);
