@@ -16,7 +16,7 @@ static const char usage[] = "motectl vm [OPTION...]";
 
 struct vm_cmd_opts {
 	bool help, verbose, no_wait;
-	struct opt_list append, drives, shares;
+	struct opt_list append, drives, shares, qemu;
 	const char *kernel, *initrd, *accel;
 	uint64_t memory, cpus, cid, boot_ms;
 };
@@ -53,6 +53,8 @@ static const struct opt table[] = {
 	{ "initrd", 0, "FILE", "with the agent (default: initrd.img, likewise)", OPT_TEXT,
 	  AT(initrd), NULL },
 	{ "append", 0, "TEXT", "more for the kernel's command line", OPT_LIST, AT(append), NULL },
+	{ "qemu", 0, "WORD", "one more word of QEMU's command line, as it stands", OPT_LIST, AT(qemu),
+	  NULL },
 	{ "accel", 0, "kvm|tcg", "default: kvm where it works", OPT_TEXT, AT(accel), NULL },
 	{ "cid", 0, "NUMBER", "vsock number of the guest (default: a free one)", OPT_PARSE, AT(cid),
 	  parse_cid },
@@ -156,6 +158,7 @@ static int run(struct arena *a, const struct vm_cmd_opts *o, struct err *e)
 		.n_drives = o->drives.n,
 		.shares = d.shares,
 		.n_shares = o->shares.n,
+		.extra = o->qemu.items, /* NULL-terminated */
 		.console = o->verbose ? on_console : NULL,
 		.cancel = &s.cancel,
 	};
