@@ -164,6 +164,8 @@ static enum step_result create_cgroup(struct steps *s, struct err *e)
 	if (!has_cgroups(c))
 		return STEP_DONE;
 	opts.keep_fds = &c->host->cgroups->fd;
+	c->has_cpuset = c->spec->linux.resources &&
+			!str_empty(c->spec->linux.resources->limits.cpus);
 	c->cgroup_path = cgroup_path_of_spec(&c->kept, c->spec->linux.cgroups_path, c->id, e);
 	if (!c->cgroup_path)
 		return STEP_FAIL;

@@ -72,6 +72,7 @@ struct container {
 	char *bundle;			/* run_dir/id */
 	/* relative to host->cgroups; NULL before container_create, or without cgroups */
 	char *cgroup_path;
+	bool has_cpuset; /* the host has chosen its processors */
 	int cgroup_fd;			/* version 2: its directory; -1 else */
 	enum container_state state;
 	struct process *init;		/* never NULL */

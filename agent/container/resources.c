@@ -207,6 +207,7 @@ static struct update *update_start(struct container *c, const struct spec_resour
 		return NULL;
 	}
 	u->deadline_ms = deadline_ms;
+	c->has_cpuset = c->has_cpuset || !str_empty(res->limits.cpus);
 	if (update_of(u->path, true) || update_run(u, e) == 0)
 		return u;
 	update_free(u);

@@ -53,6 +53,9 @@ struct device_wait;
 struct device_monitor *device_monitor_new(struct loop *l, const char *sysroot, struct err *e);
 void device_monitor_free(struct device_monitor *m);
 
+/* fn from the loop, each time that a block of memory has come, or that events were lost. */
+void device_monitor_on_memory(struct device_monitor *m, void (*fn)(void *arg), void *arg);
+
 /* Found: e is unset. Timed out: DEADLINE_EXCEEDED "device 02/01 (virtio-blk): not there after 3000
  * ms; saw: …". */
 typedef void (*device_wait_fn)(void *owner, const struct err *e, const struct device_found *found);

@@ -24,6 +24,8 @@ struct device_monitor {
 	int fd;			/* -1: broken, and only the search at the deadline is left */
 	struct watch watch;
 	struct list waits;
+	void (*on_memory)(void *arg); /* or NULL */
+	void *memory_arg;
 	char sysroot[];
 };
 
@@ -59,6 +61,8 @@ void device_monitor_feed(struct device_monitor *m, const struct uevent *ev)
 
 	if (ev->action == UEVENT_REMOVE)
 		return;
+	if (ev->action == UEVENT_ADD && str_eq(ev->subsystem, "memory") && m->on_memory)
+		m->on_memory(m->memory_arg);
 	LIST_EACH(w, &m->waits, struct device_wait, node)
 		if (str_eq(w->row->subsystem, ev->subsystem))
 			look_later(w);
@@ -70,6 +74,8 @@ static void look_all(struct device_monitor *m)
 
 	LIST_EACH(w, &m->waits, struct device_wait, node)
 		look_later(w);
+	if (m->on_memory)
+		m->on_memory(m->memory_arg);
 }
 
 static int monitor_open(struct device_monitor *m, watch_fn fn)
@@ -135,6 +141,12 @@ struct device_monitor *device_monitor_new(struct loop *l, const char *sysroot, s
 	err_sys(e, -r, "uevent socket");
 	free(m);
 	return NULL;
+}
+
+void device_monitor_on_memory(struct device_monitor *m, void (*fn)(void *arg), void *arg)
+{
+	m->on_memory = fn;
+	m->memory_arg = arg;
 }
 
 void device_monitor_free(struct device_monitor *m)

@@ -64,6 +64,10 @@ char *cgroup_path_of_spec(struct arena *a, const char *cgroups_path, const char 
 /* Job only. Makes the group and its parents with every controller enabled; fine when it exists. */
 int cgroup_create(const struct cgroup_root *root, const char *path, struct err *e);
 
+/* Version 1, after processors have come: gives the groups on the way to the path, and with `leaf` that
+ * of the path too, all processors of the machine. Version 2 and a group that is gone: 0. */
+int cgroup_follow_cpus(const struct cgroup_root *root, const char *path, bool leaf, struct err *e);
+
 /* The group's directory (version 2: for CLONE_INTO_CGROUP, inotify, reads; version 1: that of
  * `controller`, one bit, or 0 for any). O_PATH|O_DIRECTORY descriptor, or -errno. */
 int cgroup_open(const struct cgroup_root *root, const char *path, unsigned int controller);

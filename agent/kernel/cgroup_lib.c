@@ -77,46 +77,6 @@ static int start(struct err *e)
 	return 0;
 }
 
-/* Copies a cpuset's file from the parent when it is empty. */
-static int inherit(int parentfd, int fd, const char *file)
-{
-	char text[1024];
-	ssize_t n = io_read_line(fd, file, text, sizeof(text));
-
-	if (n != 0)
-		return n < 0 ? (int)n : 0;
-	n = io_read_line(parentfd, file, text, sizeof(text));
-	return n < 0 ? (int)n : io_write_file(fd, file, text);
-}
-
-/* Version 1: without CPUs and memory nodes no process can join. From the top down. */
-static int fill_cpusets(const struct cgroup_root *root, const char *at)
-{
-	AUTO_FD fd = openat(root->fd, "cpuset", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : 0;
-
-	while (r == 0 && *at) {
-		char name[256];
-		struct str s = STR_OVER(name);
-		size_t n = strcspn(at, "/");
-		int sub;
-
-		str_add_n(&s, at, n);
-		if (!str_ok(&s))
-			return -ENAMETOOLONG;
-		sub = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub < 0)
-			return -errno;
-		r = inherit(fd, sub, "cpuset.cpus");
-		if (r == 0)
-			r = inherit(fd, sub, "cpuset.mems");
-		auto_close(&fd);
-		fd = sub;
-		at += n + (at[n] == '/');
-	}
-	return r;
-}
-
 static struct cgroup *group_new(const struct cgroup_root *root, const char *at,
 				unsigned int controllers, struct err *e)
 {
@@ -220,7 +180,7 @@ int cgroup_create(const struct cgroup_root *root, const char *path, struct err *
 		return err_sys(e, -r, "bound what is below cgroup %s", at);
 	if (root->version != CGROUP_VERSION_1 || !(root->controllers & CGROUP_CPUSET))
 		return 0;
-	r = fill_cpusets(root, at);
+	r = cgroup_fill_cpusets(root, at);
 	return r < 0 ? err_sys(e, -r, "fill the cpuset of cgroup %s", at) : 0;
 }
 

@@ -32,6 +32,10 @@ bool cgroup_has_word(const char *words, const char *word);
 /* Version 1: a controller that has the group's processes too; version 2: 0. */
 unsigned int cgroup_any(const struct cgroup_root *root);
 
+/* Version 1: without CPUs and memory nodes no process can join a group. Copies the parent's where the
+ * group, or one above it, has none. 0 or -errno. */
+int cgroup_fill_cpusets(const struct cgroup_root *root, const char *at);
+
 /* Runs fn for the group at fd and all below it, from the top down. It may be handed a directory
  * that goes meanwhile. 0, or the first result that is not, or -errno. */
 int cgroup_walk(int fd, int (*fn)(void *arg, int dirfd), void *arg);

@@ -81,12 +81,10 @@ static int online_cpus(const struct machine_online *what, struct err *e)
 
 int machine_online(const struct machine_online *what, struct err *e)
 {
-	if (!what->cpus)
-		return 0;
 	if (what->cpus > CPUS_MAX)
 		return err_set(e, RC_INVALID_ARGUMENT, "nb_cpus %u: there are never more than %d",
 			       what->cpus, CPUS_MAX);
-	if (online_cpus(what, e) < 0)
+	if (what->cpus && online_cpus(what, e) < 0)
 		return -1;
 	return what->cpus_only ? 0 : online_each(MEMORY, "memory", UINT32_MAX, e);
 }

@@ -38,6 +38,13 @@ const char *sandbox_ns_path(const struct sandbox *s, enum sandbox_ns ns)
 	return s->nsfd[ns] >= 0 ? shared_ns[ns].path : NULL;
 }
 
+static void on_memory(void *arg)
+{
+	struct sandbox *s = arg;
+
+	hotplug_memory(&s->hotplug);
+}
+
 struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, struct err *e)
 {
 	struct sandbox *s = mem_new(1, sizeof(*s));
@@ -71,6 +78,8 @@ struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, str
 		free(s);
 		return NULL;
 	}
+	s->hotplug.loop = l;
+	device_monitor_on_memory(s->monitor, on_memory, s);
 	generation_start(&s->generation, l);
 	storages_init(&s->storages, l, s->monitor, opts->hotplug_timeout_ms);
 	storage_refs_init(&s->own);

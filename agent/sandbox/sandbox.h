@@ -13,6 +13,7 @@
 #include "container/container.h"
 #include "device/device.h"
 #include "sandbox/generation.h"
+#include "sandbox/hotplug.h"
 #include "sandbox/oom.h"
 #include "sandbox/pause.h"
 #include "sandbox/storages.h"
@@ -53,6 +54,7 @@ struct sandbox {
 		pid_owner; /* the first container: whose pid namespace others may share. Borrowed */
 	struct device_monitor *monitor;
 	struct generation generation;
+	struct hotplug hotplug;
 	struct storages storages;
 	struct storage_refs own;    /* the sandbox's storages */
 	int nsfd[SANDBOX_NS_COUNT]; /* -1: not shared */

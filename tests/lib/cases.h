@@ -22,11 +22,14 @@ extern const struct CMUnitTest cases_life[], cases_streams[], cases_errors[], ca
 	cases_files[], cases_machine[], cases_inside_v1[], cases_inside_v2[],
 	cases_disk[], cases_peer[], cases_pod[],
 	cases_cgroup[],
-	cases_freezer[];
+	cases_freezer[], cases_hotplug[];
 
 /* Gives the rig what cases_disk wants, and cases_nic: what is plugged into its root port is there. */
 void disks_of(struct rig *r);
 #define DISKS_PORT_PATH "05/00"
+
+/* Gives the rig what cases_hotplug wants: room for more of everything. */
+void hotplug_of(struct rig *r);
 
 /* For rigs of the tables cases_inside_*: rig.programs. */
 extern const char *const cases_inside_programs[];

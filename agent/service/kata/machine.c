@@ -18,7 +18,7 @@ static void do_work(struct call *c, const char *what, work_fn fn)
 	work_start(kata_of(c)->sandbox->loop, &opts, fn, c, kata_answer_work, c);
 }
 
-#define BEFORE_DEADLINE_MS 50 /* for the job to say what is missing itself */
+#define BEFORE_DEADLINE_MS 200 /* for the job to say what is missing itself */
 
 static int online(void *arg, int out UNUSED, struct err *e)
 {
@@ -27,7 +27,9 @@ static int online(void *arg, int out UNUSED, struct err *e)
 	const struct machine_online what = { req->nb_cpus, req->cpu_only,
 					     kata_deadline(c) - BEFORE_DEADLINE_MS };
 
-	return machine_online(&what, e);
+	if (machine_online(&what, e) < 0)
+		return -1;
+	return req->nb_cpus ? hotplug_follow_cpus(kata_of(c)->sandbox, e) : 0;
 }
 
 void kata_online_cpu_mem(struct call *c)
