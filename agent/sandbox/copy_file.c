@@ -39,11 +39,10 @@ static int check(const struct copy_file *f, struct err *e)
 }
 
 /* Who owns the directories that are made, nobody says but of the last. */
-static int open_parent(const struct copy_file *f, const char **name, struct err *e)
+static int open_parent(int top, const struct copy_file *f, const char **name, struct err *e)
 {
 	const char *inside = f->path + strlen(COPY_FILE_DIR);
-	AUTO_FD top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	AUTO_FD root = top < 0 ? -errno : path_mkdirs_in(top, COPY_FILE_DIR, 0755);
+	AUTO_FD root = path_mkdirs_in(top, COPY_FILE_DIR, 0755);
 	bool missing;
 	int fd;
 
@@ -146,18 +145,45 @@ static int write_piece(const struct copy_file *f, int fd, struct err *e)
 	return 0;
 }
 
+/* Whatever is in its place goes: it may be another file's second name. */
+static int begin_part(int dirfd, const char *part, struct err *e)
+{
+	int fd = unlinkat(dirfd, part, 0) < 0 && errno != ENOENT ?
+			 -1 :
+			 openat(dirfd, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 ? err_sys(e, errno, "make a new file for it") : fd;
+}
+
+/* A container may see the directory, and have put a pipe, a device or another file's second name there:
+ * neither is opened. */
+static int resume_part(const struct copy_file *f, int dirfd, const char *part, struct err *e)
+{
+	AUTO_FD at = openat(dirfd, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	char path[32];
+	int fd;
+
+	if (at < 0 && errno == ENOENT)
+		return err_set(e, RC_FAILED_PRECONDITION,
+			       "bytes 0 to %lld are missing: go on at 0", (long long)f->offset);
+	if (at < 0 || fstat(at, &st) < 0)
+		return err_sys(e, errno, "look at what is there of it");
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return err_set(e, RC_FAILED_PRECONDITION,
+			       "what is there of it is not the agent's: begin again at 0");
+	fd = open(path_of_fd(at, path), O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, errno, "open what is there of it") : fd;
+}
+
 /* 1: whole. */
 static int copy_piece(const struct copy_file *f, int dirfd, const char *part, struct err *e)
 {
-	int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC | (f->offset ? 0 : O_CREAT | O_TRUNC);
-	AUTO_FD fd = openat(dirfd, part, flags, 0600);
+	AUTO_FD fd = f->offset ? resume_part(f, dirfd, part, e) : begin_part(dirfd, part, e);
 	struct stat st;
 
-	if (fd < 0 && errno == ENOENT)
-		return err_set(e, RC_FAILED_PRECONDITION,
-			       "bytes 0 to %lld are missing: go on at 0", (long long)f->offset);
 	if (fd < 0)
-		return err_sys(e, errno, "open what is there of it");
+		return -1;
 	if (write_piece(f, fd, e) < 0)
 		return -1;
 	if (fstat(fd, &st) < 0)
@@ -181,7 +207,7 @@ static int copy_regular(const struct copy_file *f, int dirfd, const char *part, 
 	return whole > 0 ? put(dirfd, part, name, e) : whole;
 }
 
-int copy_file(const struct copy_file *f, struct err *e)
+int copy_file_below(int top, const struct copy_file *f, struct err *e)
 {
 	const char *name;
 	char part[32];
@@ -190,7 +216,7 @@ int copy_file(const struct copy_file *f, struct err *e)
 
 	if (check(f, e) < 0)
 		return err_ctx(e, "copy %.128s", f->path);
-	dirfd = open_parent(f, &name, e);
+	dirfd = open_parent(top, f, &name, e);
 	if (dirfd < 0)
 		return err_ctx(e, "copy %.128s", f->path);
 	part_name(name, part);
@@ -204,4 +230,11 @@ int copy_file(const struct copy_file *f, struct err *e)
 		r = err_set(e, RC_INVALID_ARGUMENT,
 			    "file_mode 0%o: not a file, a directory or a link", f->mode);
 	return r < 0 ? err_ctx(e, "copy %.128s", f->path) : 0;
+}
+
+int copy_file(const struct copy_file *f, struct err *e)
+{
+	AUTO_FD top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return top < 0 ? err_sys(e, errno, "open /") : copy_file_below(top, f, e);
 }

@@ -25,4 +25,7 @@ struct copy_file {
  * WAITS: jobs only. */
 int copy_file(const struct copy_file *f, struct err *e);
 
+/* The same where `top`, a descriptor of a directory, stands for "/". */
+int copy_file_below(int top, const struct copy_file *f, struct err *e);
+
 #endif

@@ -114,6 +114,31 @@ static void copies_refused(void **state)
 	look("ls -A /copied | grep -c x; true", "1\n"); /* a.txt */
 }
 
+/* FNV-1a, as the agent names what it has so far of "victim". */
+#define PART ".mote-2b4fb9b471839815"
+
+/* A container of the directory puts something in the way: a pipe that nobody reads, or a name of a file
+ * that is not its own. Neither is written to. */
+static void something_in_the_way(void **state)
+{
+	struct rig *r = cases_rig;
+
+	(void)state;
+	assert_done(r, copy("copied", ",\"file_mode\":16877"));
+	look("echo secret >/copied/secret; ln /copied/secret /copied/" PART, "");
+	assert_rc(r, copy("copied/victim", ",\"file_mode\":33188,\"file_size\":12,\"offset\":3,\"data\":\"aGVsbG8K\""),
+		  RC_FAILED_PRECONDITION, "begin again at 0");
+	assert_done(r, copy("copied/victim", ",\"file_mode\":33188,\"file_size\":6,\"data\":\"aGVsbG8K\""));
+	look("cat /copied/secret /copied/victim; rm /copied/secret; mkfifo /copied/" PART, "secret\nhello\n");
+	assert_rc(r, copy("copied/victim", ",\"file_mode\":33188,\"file_size\":12,\"offset\":3,\"data\":\"aGVsbG8K\""),
+		  RC_FAILED_PRECONDITION, "begin again at 0");
+	assert_done(r, copy("copied/victim", ",\"file_mode\":33188,\"file_size\":3,\"data\":\"aGVs\""));
+	look("cat /copied/victim; rm /copied/victim; ls -A /copied | grep -c mote; true", "hel0\n");
+	look("mkdir /copied/" PART, "");
+	assert_rc(r, copy("copied/victim", ",\"file_mode\":33188,\"file_size\":3,\"data\":\"aGVs\""), RC_INTERNAL, "directory");
+	look("rmdir /copied/" PART, "");
+}
+
 /* --- volumes --- */
 
 #define EPHEMERAL "/run/kata-containers/sandbox/ephemeral/sized"
@@ -182,6 +207,7 @@ const struct CMUnitTest cases_files[] = {
 	cmocka_unit_test(a_file_in_pieces),
 	cmocka_unit_test(links_and_directories),
 	cmocka_unit_test(copies_refused),
+	cmocka_unit_test(something_in_the_way),
 	cmocka_unit_test(a_volume_grows),
 	cmocka_unit_test(volumes_refused),
 	{ 0 },
