@@ -33,6 +33,10 @@ static const struct {
 		       RATIO_AT_LEAST, 0.9 },
 	[ROW_BULK_LARGE] = { "bulk_large", "stdout, 64 KiB a read", "vsock sender",
 			     MEGABYTES_PER_SECOND, NO_BUDGET, 0 },
+	[ROW_STORAGES] = { "storages", "64 storages in one request", "64 mounts", MICROSECONDS, NO_BUDGET, 0 },
+	[ROW_COPY] = { "copy", "CopyFile of 4 KiB", "vsock echo", MICROSECONDS, NO_BUDGET, 0 },
+	[ROW_ROUTES] = { "routes", "1,000 routes in one request", "by netlink", MICROSECONDS, NO_BUDGET,
+			 0 },
 	[ROW_MANY] = { "many", "create, the last of many", "the first", MICROSECONDS, RATIO_AT_MOST,
 		       1.2 },
 };

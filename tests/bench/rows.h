@@ -21,6 +21,9 @@ enum row_id {
 	ROW_EXEC,
 	ROW_BULK,
 	ROW_BULK_LARGE,
+	ROW_STORAGES,
+	ROW_COPY,
+	ROW_ROUTES,
 	ROW_MANY,
 	ROWS,
 };

@@ -9,7 +9,9 @@
  *                        run ARG...    a program to its end: its exit status, and what it said
  *                        read FILE     a file
  *                        count PATH    how many entries the directory has, or lines the file
- *                      the answers of run, read and count: "STATUS LENGTH\n" and LENGTH bytes
+ *                        mounts N      N file systems of memory, each in a new directory, and away again
+ *                        routes N      N routes by netlink, one after the other, and away again
+ *                      the answers of all but the first two: "STATUS LENGTH\n" and LENGTH bytes
  *   tool write N       N bytes to standard output
  */
 #include <dirent.h>
@@ -21,10 +23,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/vm_sockets.h>
 
 #define PIECE    32768 /* the agent's own limit of one send */
@@ -134,6 +140,66 @@ static int run(char *argv[])
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static int mounts(unsigned int n)
+{
+	char path[32];
+	int failed = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "/run/m%u", i);
+		failed |= mkdir(path, 0755) < 0 || mount("tmpfs", path, "tmpfs", 0, "size=1m") < 0;
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "/run/m%u", i);
+		failed |= umount(path) < 0 || rmdir(path) < 0;
+	}
+	return failed;
+}
+
+struct route_message {
+	struct nlmsghdr head;
+	struct rtmsg route;
+	struct rtattr dst;
+	unsigned char address[4];
+	struct rtattr oif;
+	int index;
+};
+
+/* 11.A.B.0/24 by the first interface, which is lo; the kernel's answer is awaited. */
+static int route(int fd, unsigned short type, unsigned short flags, unsigned int i)
+{
+	struct route_message m = {
+		.head = { .nlmsg_len = sizeof(m), .nlmsg_type = type, .nlmsg_flags = (unsigned short)(NLM_F_REQUEST | NLM_F_ACK | flags) },
+		.route = { .rtm_family = AF_INET, .rtm_dst_len = 24, .rtm_table = RT_TABLE_MAIN, .rtm_scope = RT_SCOPE_LINK,
+			   .rtm_type = RTN_UNICAST, .rtm_protocol = RTPROT_STATIC },
+		.dst = { RTA_LENGTH(4), RTA_DST },
+		.address = { 11, (unsigned char)(i / 250), (unsigned char)(i % 250), 0 },
+		.oif = { RTA_LENGTH(4), RTA_OIF },
+		.index = 1,
+	};
+	struct {
+		struct nlmsghdr head;
+		struct nlmsgerr error;
+		char rest[512];
+	} answer;
+
+	if (send(fd, &m, sizeof(m), 0) < 0 || recv(fd, &answer, sizeof(answer), 0) < (ssize_t)sizeof(answer.head))
+		return 1;
+	return answer.head.nlmsg_type != NLMSG_ERROR || answer.error.error != 0;
+}
+
+static int routes(unsigned int n)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), failed = fd < 0;
+
+	for (unsigned int i = 0; i < n && !failed; i++)
+		failed = route(fd, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, i);
+	for (unsigned int i = 0; i < n && fd >= 0; i++)
+		failed |= route(fd, RTM_DELROUTE, 0, i);
+	close(fd);
+	return failed;
+}
+
 static int command(int fd, char *line)
 {
 	char *argv[ARGS_MAX + 1] = { 0 }, *rest;
@@ -152,6 +218,10 @@ static int command(int fd, char *line)
 		return answer(fd, 0, argv[1]);
 	else if (n == 2 && !strcmp(argv[0], "count"))
 		return answer(fd, count(argv[1]), SAID);
+	else if (n == 2 && !strcmp(argv[0], "mounts"))
+		return answer(fd, mounts((unsigned int)strtoul(argv[1], NULL, 10)), "/dev/null");
+	else if (n == 2 && !strcmp(argv[0], "routes"))
+		return answer(fd, routes((unsigned int)strtoul(argv[1], NULL, 10)), "/dev/null");
 	return -1;
 }
 
