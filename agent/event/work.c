@@ -45,6 +45,15 @@ static void work_done(void *owner, const struct err *failed, const void *none UN
 		w->opts.release(w->arg);
 	w->done(w->owner, &e, out ? out : "", len);
 	io_unmap(out, len);
+	if (e.rc != RC_DEADLINE_EXCEEDED || !w->opts.late)
+		free(w);
+}
+
+static void work_late(void *owner)
+{
+	struct work *w = owner;
+
+	w->opts.late(w->owner);
 	free(w);
 }
 
@@ -52,7 +61,9 @@ void work_start(struct loop *l, const struct work_opts *opts, work_fn fn, void *
 		work_done_fn done, void *owner)
 {
 	struct work *w = mem_new(1, sizeof(*w));
-	struct job_opts job = { .what = opts->what, .deadline_ms = opts->deadline_ms };
+	struct job_opts job = { .what = opts->what,
+				.deadline_ms = opts->deadline_ms,
+				.late = opts->late ? work_late : NULL };
 	struct err e = { 0 };
 
 	if (!w) {

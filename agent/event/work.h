@@ -21,6 +21,9 @@ struct work_opts {
 	size_t out_max;		/* bytes of outcome; more is RESOURCE_EXHAUSTED. 0: none is wanted */
 	/* of arg, once it is not needed any more, right before done; NULL: it is the caller's */
 	void (*release)(void *arg);
+	/* of owner, as in job_opts: once after a done with DEADLINE_EXCEEDED, when the job has ended.
+	 * NULL: nobody asks */
+	void (*late)(void *owner);
 };
 
 /* done is told once: from the loop, or inside the call when no job can be made. arg must live until

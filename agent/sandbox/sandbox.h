@@ -14,6 +14,7 @@
 #include "device/device.h"
 #include "sandbox/generation.h"
 #include "sandbox/hotplug.h"
+#include "sandbox/metrics.h"
 #include "sandbox/oom.h"
 #include "sandbox/pause.h"
 #include "sandbox/storages.h"
@@ -66,6 +67,7 @@ struct sandbox {
 		void *owner;
 	} destroy; /* in SANDBOX_DESTROYED */
 	struct arena arena;         /* the guest's hooks */
+	struct metrics metrics;
 	struct pause pause; /* holds the pod's process namespace where no pause container does */
 };
 

@@ -7,7 +7,7 @@ int main(void)
 	static const struct CMUnitTest *const tables[] = {
 		cases_life, cases_host, cases_streams, cases_process, cases_errors, cases_bounds,
 		cases_spelling, cases_races, cases_hostile, cases_pod, cases_many, cases_network,
-		cases_files, cases_freezer, NULL
+		cases_files, cases_metrics, cases_freezer, NULL
 	};
 	static struct rig r;
 

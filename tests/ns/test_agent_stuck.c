@@ -11,6 +11,7 @@
 #include <linux/fuse.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -21,6 +22,8 @@
 static struct rig rig;
 static pid_t server;
 static int asked = -1; /* a byte for each look-up that hangs */
+static int answer = -1;	/* a byte lets one of "late" go on */
+static bool *late;	/* it hangs from now on; shared with the server */
 static const char *no_fuse;
 
 /* --- the filesystem ------------------------------------------------------------------------- */
@@ -36,12 +39,26 @@ static void reply(int fd, const struct fuse_in_header *in, int error, const void
 		_exit(3);
 }
 
-static void serve_one(int fd, int tell, const struct fuse_in_header *in)
+/* A directory, which comes late, or at once. */
+static void look_up_late(int fd, int tell, int go, const struct fuse_in_header *in)
+{
+	const struct fuse_entry_out entry = {
+		.nodeid = 2,
+		.attr = { .ino = 2, .mode = S_IFDIR | 0755, .nlink = 2 },
+	};
+	char byte;
+
+	if (*late && (write(tell, "", 1) != 1 || read(go, &byte, 1) != 1))
+		_exit(5);
+	reply(fd, in, 0, &entry, sizeof(entry));
+}
+
+static void serve_one(int fd, int tell, int go, const struct fuse_in_header *in)
 {
 	const struct fuse_init_out init = { .major = 7, .minor = 31, .max_write = 4096 };
 	const struct fuse_attr_out attr = {
 		.attr_valid = 3600,
-		.attr = { .ino = 1, .mode = S_IFDIR | 0755, .nlink = 2 },
+		.attr = { .ino = in->nodeid, .mode = S_IFDIR | 0755, .nlink = 2 },
 	};
 	const char *name = (const char *)(in + 1);
 
@@ -53,7 +70,9 @@ static void serve_one(int fd, int tell, const struct fuse_in_header *in)
 		reply(fd, in, 0, &attr, sizeof(attr));
 		break;
 	case FUSE_LOOKUP:
-		if (!str_eq(name, "hang"))
+		if (str_eq(name, "late"))
+			look_up_late(fd, tell, go, in);
+		else if (!str_eq(name, "hang"))
 			reply(fd, in, -ENOENT, NULL, 0);
 		else if (write(tell, "", 1) != 1)
 			_exit(4);
@@ -67,13 +86,13 @@ static void serve_one(int fd, int tell, const struct fuse_in_header *in)
 	}
 }
 
-static void serve(int fd, int tell)
+static void serve(int fd, int tell, int go)
 {
 	static _Alignas(struct fuse_in_header) char buf[1 << 17];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (read(fd, buf, sizeof(buf)) > 0 || errno == EINTR || errno == ENOENT)
-		serve_one(fd, tell, (struct fuse_in_header *)buf);
+		serve_one(fd, tell, go, (struct fuse_in_header *)buf);
 	_exit(0);
 }
 
@@ -81,18 +100,22 @@ static int mount_it(void)
 {
 	AUTO_FD fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	char options[96];
-	int ends[2];
+	int ends[2], going[2];
 
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", fd);
-	if (fd < 0 || pipe2(ends, O_CLOEXEC) < 0 || mount("hang", AT, "fuse", 0, options) < 0)
+	if (fd < 0 || pipe2(ends, O_CLOEXEC) < 0 || pipe2(going, O_CLOEXEC) < 0 ||
+	    mount("hang", AT, "fuse", 0, options) < 0)
 		return -1;
-	server = fork();
+	late = mmap(NULL, sizeof(*late), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	server = late == MAP_FAILED ? -1 : fork();
 	if (server == 0) {
 		close(ends[0]);
-		serve(fd, ends[1]);
+		serve(fd, ends[1], going[0]);
 	}
 	close(ends[1]);
+	close(going[0]);
 	asked = ends[0];
+	answer = going[1];
 	return server < 0 ? -1 : 0;
 }
 
@@ -129,6 +152,7 @@ static int stop(void **state)
 	let_go();
 	rig_stop(&rig);
 	auto_close(&asked);
+	auto_close(&answer);
 	return umount2(AT, MNT_DETACH);
 }
 
@@ -219,12 +243,52 @@ static void a_mount_that_does_not_end(void **state)
 	assert_int_equal(rig_end_agent(&rig), 0);
 }
 
+/* An overlay whose place cannot be looked up: the scrape comes without the file systems, however often
+ * it is asked for, and only one child of the agent hangs. */
+static void a_file_system_that_does_not_answer(void **state)
+{
+	static char storages[512];
+	static const struct rig_container what = { .args = "[\"sleep\",\"1000\"]",
+						   .storages = storages };
+	const char volumes[] = "kata_guest_filesystem_bytes";
+	struct rig_status st;
+	int tries = 0;
+
+	NEEDS_FUSE();
+	snprintf(storages, sizeof(storages),
+		 ",{\"driver\":\"overlayfs\",\"source\":\"overlay\",\"fstype\":\"overlay\",\"mount_point\":\"" AT
+		 "/late\",\"options\":[\"lowerdir=%s\",\"io.katacontainers.fs-opt.overlay-rw\"]}", rig.rootfs);
+	assert_done(&rig, rig_call(&rig, "CreateSandbox", "{}"));
+	assert_done(&rig, rig_run(&rig, "c1", &what));
+	assert_done(&rig, rig_call(&rig, "GetMetrics", "{}"));
+	assert_output(&rig, volumes);
+	*late = true;
+	for (int i = 0; i < 3; i++) {
+		assert_done(&rig, rig_call(&rig, "GetMetrics", "{}"));
+		assert_output(&rig, "kata_guest_load");
+		assert_null(strstr(rig.reply, volumes));
+		assert_int_equal(rig_status(&rig, &st), 0);
+		assert_int_equal(st.jobs, 1);
+	}
+	await_hang();
+	others_are_served();
+	*late = false;
+	assert_int_equal(write(answer, "", 1), 1);
+	do {
+		assert_done(&rig, rig_call(&rig, "GetMetrics", "{}"));
+	} while (!strstr(rig.reply, volumes) && tries++ < 1000);
+	assert_output(&rig, volumes);
+	assert_done(&rig, rig_remove(&rig, "c1"));
+	assert_int_equal(rig_end_agent(&rig), 0);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
 	const struct CMUnitTest tests[] = {
 		TEST(a_process_that_does_not_die),
 		TEST(a_mount_that_does_not_end),
+		TEST(a_file_system_that_does_not_answer),
 	};
 	const char *missing = rig_missing(RIG_NAMESPACES);
 

@@ -12,12 +12,13 @@
 
 #include "base/clock.h"
 #include "event/child.h"
+#include "event/job.h"
 #include "event/work.h"
 
 static struct loop *loop;
 
 static struct {
-	int done, released;
+	int done, released, late;
 	struct err e;
 	char out[64];
 	size_t len;
@@ -82,7 +83,10 @@ static void done(void *owner, const struct err *e, const void *out, size_t len)
 
 static void run(size_t max, work_fn fn, void *arg, void (*release_fn)(void *))
 {
-	const struct work_opts opts = { "try it", clock_after(20000), max, release_fn };
+	const struct work_opts opts = { .what = "try it",
+					.deadline_ms = clock_after(20000),
+					.out_max = max,
+					.release = release_fn };
 
 	memset(&got, 0, sizeof(got));
 	work_start(loop, &opts, fn, arg, done, &got);
@@ -130,12 +134,60 @@ static void failures(void **state)
 	assert_int_equal(got.released, 1);
 }
 
+static int hang(void *arg, int out, struct err *e)
+{
+	(void)arg, (void)out, (void)e;
+	while (pause() < 0)
+		;
+	return 0;
+}
+
+static void late(void *owner)
+{
+	assert_ptr_equal(owner, &got);
+	assert_int_equal(got.done, 1);
+	got.late++;
+}
+
+/* Told again once the job has ended, and only then. */
+static void late_ends(void **state)
+{
+	const struct work_opts opts = { .what = "try it",
+					.deadline_ms = clock_after(10),
+					.out_max = 10,
+					.late = late };
+
+	(void)state;
+	memset(&got, 0, sizeof(got));
+	work_start(loop, &opts, hang, NULL, done, &got);
+	while (!got.late)
+		loop_once(loop, -1);
+	assert_int_equal(got.done, 1);
+	assert_int_equal(got.e.rc, RC_DEADLINE_EXCEEDED);
+	assert_int_equal(job_lame_count(), 0);
+}
+
+/* In time: never. */
+static void late_never(void **state)
+{
+	const struct work_opts opts = { .what = "try it", .deadline_ms = clock_after(20000), .late = late };
+
+	(void)state;
+	memset(&got, 0, sizeof(got));
+	work_start(loop, &opts, look_at_out, NULL, done, &got);
+	while (!got.done || job_running_count())
+		loop_once(loop, -1);
+	assert_int_equal(got.late, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(outcomes),
 		cmocka_unit_test(too_much),
 		cmocka_unit_test(failures),
+		cmocka_unit_test(late_ends),
+		cmocka_unit_test(late_never),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

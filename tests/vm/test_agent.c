@@ -8,7 +8,7 @@ int main(void)
 		cases_life, cases_host, cases_streams, cases_process, cases_errors,
 		cases_bounds, cases_races, cases_hostile, cases_pod, cases_many, cases_network,
 		cases_files, cases_machine, cases_cgroup, cases_limits, cases_greedy,
-		cases_freezer,
+		cases_freezer, cases_metrics,
 		cases_guest, NULL
 	};
 	static struct rig r;

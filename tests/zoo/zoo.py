@@ -189,6 +189,10 @@ class Process:
                 return text
             text += got
 
+    def write(self, text):
+        """To the standard input; "" is its end."""
+        self.vm.call("WriteStdin", data=base64.b64encode(text.encode()).decode(), **self.ids)
+
     def wait(self):
         return self.vm.call("WaitProcess", **self.ids)["status"]
 

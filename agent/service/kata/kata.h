@@ -84,6 +84,7 @@ void kata_add_swap(struct call *c);
 void kata_add_swap_path(struct call *c);
 void kata_set_guest_date_time(struct call *c);
 void kata_reseed_random_dev(struct call *c);
+void kata_get_metrics(struct call *c);
 void kata_copy_file(struct call *c);
 void kata_get_volume_stats(struct call *c);
 void kata_resize_volume(struct call *c);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OnlineCPUMem, MemHotplugByProbe, AddSwap, AddSwapPath, SetGuestDateTime, ReseedRandomDev. */
+/* OnlineCPUMem, MemHotplugByProbe, AddSwap, AddSwapPath, SetGuestDateTime, ReseedRandomDev,
+ * GetMetrics. */
 #include "sandbox/machine.h"
 
 #include <stdio.h>
@@ -134,4 +135,22 @@ void kata_reseed_random_dev(struct call *c)
 		call_failf(c, err_rc_of(-r), "reseed the random generator: %s", err_errno_name(-r));
 	else
 		call_ok(c);
+}
+
+/* --- metrics --- */
+
+/* The text is the reply's first field, as data is in others. */
+static void metrics_done(void *owner, const struct err *e, const void *text, size_t len)
+{
+	struct call *c = owner;
+
+	if (err_is_set(e))
+		call_fail(c, e);
+	else
+		call_reply_data(c, text, len);
+}
+
+void kata_get_metrics(struct call *c)
+{
+	metrics_read(&kata_of(c)->sandbox->metrics, kata_deadline(c), metrics_done, c);
 }

@@ -36,6 +36,7 @@ static const struct rpc_row agent_rows[] = {
 	{ "AddSwapPath", kata_add_swap_path, 0 },
 	{ "SetGuestDateTime", kata_set_guest_date_time, 0 },
 	{ "ReseedRandomDev", kata_reseed_random_dev, 0 },
+	{ "GetMetrics", kata_get_metrics, 0 },
 	{ "CopyFile", kata_copy_file, 0 },
 	{ "GetVolumeStats", kata_get_volume_stats, 0 },
 	{ "ResizeVolume", kata_resize_volume, 0 },
@@ -45,7 +46,7 @@ static const struct rpc_row agent_rows[] = {
 
 /* The rest of the schema, in its order. */
 static const char *const agent_unimplemented[] = {
-	"GetDiagnosticData", "GetMetrics", "MemAgentMemcgSet", "MemAgentCompactSet", "SetPolicy", NULL,
+	"GetDiagnosticData", "MemAgentMemcgSet", "MemAgentCompactSet", "SetPolicy", NULL,
 };
 
 static const struct rpc_row health_rows[] = {
