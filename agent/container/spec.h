@@ -216,9 +216,13 @@ struct spec_resources *spec_resources_new(struct arena *a);
 
 /* What is asked for after the first process was set up, copied into a: what execs take over from that
  * process, namespaces with their id maps, the numbers of devices, the filter of system calls,
- * annotations, and the hooks of later moments. Nothing points into s. NULL: the arena is
+ * annotations, the mount of the termination log, and the hooks of later moments. Nothing points into s. NULL: the arena is
  * exhausted. */
 struct spec *spec_keep(struct arena *a, const struct spec *s);
+
+/* The mount that the pod's spec names as the place for a last word, by this annotation; NULL: none. */
+#define SPEC_TERMINATION_LOG "io.kubernetes.container.terminationMessagePath"
+const struct spec_mount *spec_termination_log(const struct spec *s);
 
 /* The annotation's or sysctl's value, or NULL. */
 const char *spec_pairs_get(const struct spec_pairs *p, const char *key);

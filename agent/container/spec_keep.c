@@ -136,6 +136,33 @@ static void keep_linux(struct keeper *k, struct spec_linux *l, const struct spec
 		l->memory_policy->nodes = keep_text(k, from->memory_policy->nodes);
 }
 
+/* Of two mounts on one place the later one is what is seen. */
+const struct spec_mount *spec_termination_log(const struct spec *s)
+{
+	const char *path = spec_pairs_get(&s->annotations, SPEC_TERMINATION_LOG);
+
+	for (size_t i = s->n_mounts; path && i > 0; i--)
+		if (str_eq(s->mounts[i - 1].destination, path))
+			return &s->mounts[i - 1];
+	return NULL;
+}
+
+/* Where it is and from where, no more. */
+static void keep_termination_log(struct keeper *k, struct spec *kept, const struct spec *s)
+{
+	const struct spec_mount *from = spec_termination_log(s);
+	struct spec_mount *m = from ? ARENA_NEW(k->a, struct spec_mount) : NULL;
+
+	k->failed |= from && !m;
+	if (!m)
+		return;
+	m->destination = keep_text(k, from->destination);
+	m->source = keep_text(k, from->source);
+	m->type = "";
+	kept->mounts = m;
+	kept->n_mounts = 1;
+}
+
 struct spec *spec_keep(struct arena *a, const struct spec *s)
 {
 	struct keeper k = { .a = a };
@@ -152,6 +179,7 @@ struct spec *spec_keep(struct arena *a, const struct spec *s)
 	keep_hooks(&k, &kept->hooks.poststop);
 	kept->annotations = s->annotations;
 	keep_pairs(&k, &kept->annotations);
+	keep_termination_log(&k, kept, s);
 	keep_linux(&k, &kept->linux, &s->linux);
 	return k.failed ? NULL : kept;
 }

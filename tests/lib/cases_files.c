@@ -3,6 +3,8 @@
  * a container that has the directory. */
 #include "lib/cases.h"
 
+#include "sandbox/last_word.h"
+
 #define SHARE "/run/kata-containers/shared/containers/"
 
 static int copy(const char *path, const char *more)
@@ -202,6 +204,107 @@ static void volumes_refused(void **state)
 	assert_done(r, rig_call(r, "RemoveStaleVirtiofsShareMounts", "{}"));
 }
 
+/* --- the last word --- */
+
+static int last_word(const char *id)
+{
+	return rig_call(cases_rig, "GetDiagnosticData",
+			"{\"log_type\":\"termination_log\",\"container_id\":\"%s\"}", id);
+}
+
+static void says(const char *id, const char *script, const char *want)
+{
+	struct rig *r = cases_rig;
+	const char *exec = rig_id(r);
+
+	assert_done(r, rig_exec(r, id, exec, script));
+	assert_int_equal(rig_wait(r, id, exec), 0);
+	assert_done(r, last_word(id));
+	assert_string_equal(r->reply, want);
+}
+
+#define ANNOTATION ",\"Annotations\":{\"io.kubernetes.container.terminationMessagePath\":\"/dev/termination-log\"}"
+
+/* The directory is there too, for one who would put something else in the file's place. */
+static const struct rig_container speaker = {
+	.args = "[\"cat\"]",
+	.spec = ANNOTATION,
+	.mounts = ",{\"destination\":\"/dev/termination-log\",\"type\":\"bind\",\"source\":\"" SHARE
+		  "copied/word\",\"options\":[\"rbind\"]},{\"destination\":\"/copied\",\"type\":\"bind\",\"source\":\"" SHARE
+		  "copied\",\"options\":[\"rbind\"]}",
+};
+
+static void a_last_word(void **state)
+{
+	struct rig *r = cases_rig;
+	char id[32], many[LAST_WORD_BYTES + 32];
+
+	(void)state;
+	snprintf(id, sizeof(id), "%s", rig_id(r));
+	assert_done(r, copy("copied/word", ",\"file_mode\":33206,\"file_size\":0"));
+	assert_done(r, rig_run(r, id, &speaker));
+	says(id, "true", "{\"data\":\"\"}");
+	says(id, "echo out of luck >/dev/termination-log", "{\"data\":\"out of luck\\n\"}");
+	says(id, "printf 'a\\\\377\\\\303\\\\251\\\\303' >/dev/termination-log",
+	     "{\"data\":\"a\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd\"}");
+	snprintf(many, sizeof(many), "{\"data\":\"%0*d\"}", LAST_WORD_BYTES, 0);
+	says(id, "head -c 100000 /dev/zero | tr '\\\\0' 0 >/dev/termination-log", many);
+	assert_done(r, rig_call(r, "SignalProcess", "{\"container_id\":\"%s\",\"signal\":9}", id));
+	assert_int_equal(rig_wait(r, id, ""), 137);
+	assert_done(r, last_word(id));
+	assert_string_equal(r->reply, many);
+	assert_done(r, rig_remove(r, id));
+	assert_rc(r, last_word(id), RC_NOT_FOUND, id);
+}
+
+/* What the container has put there is not opened. */
+static void a_last_word_that_is_a_trap(void **state)
+{
+	static const struct {
+		const char *script, *part;
+	} rows[] = {
+		{ "ln -s /etc/resolv.conf word", "copied/word: reached by a symbolic link" },
+		{ "ln -s word word", "copied/word: reached by a symbolic link" },
+		{ "mkfifo word", "copied/word: not a regular file" },
+		{ "mkdir word", "copied/word: not a regular file" },
+	};
+	struct rig *r = cases_rig;
+	char id[32], script[256];
+
+	(void)state;
+	snprintf(id, sizeof(id), "%s", rig_id(r));
+	assert_done(r, copy("copied/word", ",\"file_mode\":33206,\"file_size\":0"));
+	assert_done(r, rig_run(r, id, &speaker));
+	says(id, "rm /copied/word", "{\"data\":\"\"}");
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const char *exec = rig_id(r);
+
+		snprintf(script, sizeof(script), "cd /copied; rm -rf word; %s", rows[i].script);
+		assert_done(r, rig_exec(r, id, exec, script));
+		assert_int_equal(rig_wait(r, id, exec), 0);
+		assert_rc(r, last_word(id), RC_FAILED_PRECONDITION, rows[i].part);
+	}
+	assert_done(r, rig_remove(r, id));
+}
+
+static void no_last_word(void **state)
+{
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+	struct rig_container what = { .args = "[\"cat\"]" };
+
+	(void)state;
+	assert_done(r, rig_run(r, id, &what));
+	assert_rc(r, last_word(id), RC_NOT_FOUND, "terminationMessagePath");
+	assert_done(r, rig_remove(r, id));
+	what.spec = ANNOTATION;
+	assert_done(r, rig_run(r, id, &what));
+	assert_rc(r, last_word(id), RC_NOT_FOUND, "terminationMessagePath");
+	assert_rc(r, rig_call(r, "GetDiagnosticData", "{\"log_type\":\"log\",\"container_id\":\"%s\"}", id),
+		  RC_INVALID_ARGUMENT, "log_type \"log\"");
+	assert_done(r, rig_remove(r, id));
+}
+
 const struct CMUnitTest cases_files[] = {
 	cmocka_unit_test(a_file_in_one),
 	cmocka_unit_test(a_file_in_pieces),
@@ -210,5 +313,8 @@ const struct CMUnitTest cases_files[] = {
 	cmocka_unit_test(something_in_the_way),
 	cmocka_unit_test(a_volume_grows),
 	cmocka_unit_test(volumes_refused),
+	cmocka_unit_test(a_last_word),
+	cmocka_unit_test(a_last_word_that_is_a_trap),
+	cmocka_unit_test(no_last_word),
 	{ 0 },
 };

@@ -68,8 +68,12 @@ static void blank(struct spec *s)
 	s->linux = l;
 	s->root.readonly = false;
 	s->hostname = s->domainname = NULL;
-	s->mounts = NULL;
-	s->n_mounts = 0;
+	s->mounts = (struct spec_mount *)spec_termination_log(s);
+	s->n_mounts = s->mounts ? 1 : 0;
+	if (s->mounts)
+		*s->mounts = (struct spec_mount){ .destination = s->mounts->destination,
+						  .source = s->mounts->source,
+						  .type = "" };
 	s->hooks = (struct spec_hooks){ .poststart = s->hooks.poststart,
 					.poststop = s->hooks.poststop };
 	if (!s->process)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CopyFile, GetVolumeStats, ResizeVolume, UpdateEphemeralMounts, RemoveStaleVirtiofsShareMounts. */
+/* CopyFile, GetVolumeStats, ResizeVolume, UpdateEphemeralMounts, RemoveStaleVirtiofsShareMounts,
+ * GetDiagnosticData. */
 #include "base/io.h"
 #include "event/work.h"
 #include "sandbox/copy_file.h"
+#include "sandbox/last_word.h"
 #include "sandbox/volumes.h"
 #include "service/convert.h"
 #include "service/kata/kata.h"
@@ -131,4 +133,53 @@ static int look_at_shares(void *arg UNUSED, int out UNUSED, struct err *e UNUSED
 void kata_remove_stale_virtiofs_share_mounts(struct call *c)
 {
 	do_work(c, "look at the shares", 0, look_at_shares, kata_answer_work);
+}
+
+/* --- GetDiagnosticData --- */
+
+static int last_word(void *arg, int out, struct err *e)
+{
+	const struct call *c = arg;
+
+	return last_word_read(c->state, out, e);
+}
+
+/* The text is the reply's first field, as data is in others: it may hold any character. */
+static void last_word_done(void *owner, const struct err *e, const void *text, size_t len)
+{
+	struct call *c = owner;
+
+	if (err_is_set(e))
+		call_fail(c, e);
+	else
+		call_reply_data(c, text, len);
+}
+
+/* The container may be gone before the job looks. */
+void kata_get_diagnostic_data(struct call *c)
+{
+	const Grpc__GetDiagnosticDataRequest *req = (const void *)c->req;
+	const struct spec_mount *m;
+	struct container *found;
+
+	if (!str_eq(req->log_type, "termination_log")) {
+		call_failf(c, RC_INVALID_ARGUMENT, "log_type \"%.64s\" is not termination_log",
+			   req->log_type);
+		return;
+	}
+	found = kata_container(c, req->container_id);
+	if (!found)
+		return;
+	m = spec_termination_log(found->spec);
+	if (!m) {
+		call_failf(c, RC_NOT_FOUND,
+			   "container %s has no mount at its annotation " SPEC_TERMINATION_LOG,
+			   found->id);
+		return;
+	}
+	c->state = arena_strdup(&c->arena, m->source);
+	if (c->state)
+		do_work(c, "read a termination log", LAST_WORD_MAX, last_word, last_word_done);
+	else
+		call_failf(c, RC_RESOURCE_EXHAUSTED, "GetDiagnosticData: no memory");
 }

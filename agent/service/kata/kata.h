@@ -90,5 +90,6 @@ void kata_get_volume_stats(struct call *c);
 void kata_resize_volume(struct call *c);
 void kata_update_ephemeral_mounts(struct call *c);
 void kata_remove_stale_virtiofs_share_mounts(struct call *c);
+void kata_get_diagnostic_data(struct call *c);
 
 #endif

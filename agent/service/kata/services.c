@@ -42,11 +42,12 @@ static const struct rpc_row agent_rows[] = {
 	{ "ResizeVolume", kata_resize_volume, 0 },
 	{ "UpdateEphemeralMounts", kata_update_ephemeral_mounts, 0 },
 	{ "RemoveStaleVirtiofsShareMounts", kata_remove_stale_virtiofs_share_mounts, 0 },
+	{ "GetDiagnosticData", kata_get_diagnostic_data, 0 },
 };
 
 /* The rest of the schema, in its order. */
 static const char *const agent_unimplemented[] = {
-	"GetDiagnosticData", "MemAgentMemcgSet", "MemAgentCompactSet", "SetPolicy", NULL,
+	"MemAgentMemcgSet", "MemAgentCompactSet", "SetPolicy", NULL,
 };
 
 static const struct rpc_row health_rows[] = {
