@@ -171,7 +171,8 @@ $(B)/initrd.img: $(B)/initrd.cpio
 
 $(B)/vmlinuz: kernel-config/build $(wildcard kernel-config/*.config kernel-config/*/* kernel-config/*/*/*) | build/.setup
 	@mkdir -p $(@D)
-	@cp "$$(kernel-config/build --arch $(ARCH) | tail -n 1)" $@.tmp && mv $@.tmp $@
+	@built=$$(kernel-config/build --arch $(ARCH) | tail -n 1) && rm -rf $(@D)/modules && \
+		{ [ ! -d "$${built%/*}/modules" ] || cp -r "$${built%/*}/modules" $(@D)/modules; } && cp "$$built" $@.tmp && mv $@.tmp $@
 
 # --- benchmark: release builds, for nothing else would be measured right -----------------------
 

@@ -127,6 +127,36 @@ static struct creating *creating_of(struct steps *st)
 	return container_of(st, struct creating, steps);
 }
 
+static int modules_job(void *arg, void *out UNUSED, size_t out_cap UNUSED, size_t *out_len UNUSED,
+		       struct err *e)
+{
+	const struct sandbox_spec *spec = ((struct creating *)arg)->spec;
+
+	for (size_t i = 0; i < spec->n_modules; i++)
+		if (module_load(&spec->modules[i], e) < 0)
+			return err_ctx(e, "\"%.64s\"", spec->modules[i].name);
+	return 0;
+}
+
+static void modules_done(void *owner, const struct err *e, const void *out UNUSED,
+			 size_t out_len UNUSED)
+{
+	struct creating *c = owner;
+
+	steps_resume(&c->steps, e);
+}
+
+static enum step_result load_modules(struct steps *st, struct err *e)
+{
+	struct creating *c = creating_of(st);
+	struct job_opts opts = { .what = "load kernel modules", .deadline_ms = c->deadline_ms };
+
+	if (!c->spec->n_modules)
+		return STEP_DONE;
+	return job_start(c->sandbox->loop, &opts, modules_job, c, modules_done, c, e) ? STEP_PARK
+										     : STEP_FAIL;
+}
+
 static enum step_result make_namespaces(struct steps *st, struct err *e)
 {
 	struct sandbox *s = creating_of(st)->sandbox;
@@ -286,6 +316,7 @@ static enum step_result add_storages(struct steps *st, struct err *e)
 }
 
 static const struct step create_steps[] = {
+	{ "kernel_modules", load_modules, NULL },
 	{ "namespaces", make_namespaces, undo_namespaces },
 	{ "prepare", prepare, undo_prepare },
 	{ "storages", add_storages, NULL },

@@ -12,6 +12,7 @@
 
 #include "container/container.h"
 #include "device/device.h"
+#include "kernel/module.h"
 #include "sandbox/generation.h"
 #include "sandbox/hotplug.h"
 #include "sandbox/metrics.h"
@@ -79,6 +80,8 @@ struct sandbox_spec {
 	const struct storage_req *storages;
 	size_t n_storages;
 	const char *guest_hooks; /* a directory of the guest; "": none */
+	const struct module *modules; /* of the kernel: loaded before everything else, and they stay */
+	size_t n_modules;
 };
 
 /* A mount of a running container of the pod that another one shall see too. Containers by the names
@@ -101,7 +104,7 @@ struct sandbox_container {
 struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, struct err *e);
 void sandbox_free(struct sandbox *s);
 
-/* Prepares the run directory, the shared ipc and uts namespaces with the hostname, storages,
+/* Loads modules, prepares the run directory, the shared ipc and uts namespaces with the hostname, storages,
  * resolv.conf. A second call while the sandbox exists is FAILED_PRECONDITION; after a failure it
  * may be tried again. */
 void sandbox_create(struct sandbox *s, const struct sandbox_spec *spec, uint64_t deadline_ms,

@@ -275,7 +275,8 @@ static int shared_mounts(struct rig *r)
 static int sandbox(struct rig *r)
 {
 	return rig_call(r, "CreateSandbox", TEXT({
-		"hostname":"pod-host","sandbox_id":"pod","dns":["nameserver 192.0.2.1"],"storages":[
+		"hostname":"pod-host","sandbox_id":"pod","dns":["nameserver 192.0.2.1"],
+		"kernel_modules":[{"name":"kernel","parameters":["panic=0"]}],"storages":[
 		{"driver":"ephemeral","source":"shm","fstype":"tmpfs",
 		 "mount_point":"/run/kata-containers/sandbox/shm","options":["nosuid","mode=1777","size=1m"]}]}));
 }

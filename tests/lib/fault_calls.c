@@ -94,6 +94,7 @@ static const struct fault_call calls[] = {
 	ROW(fchown, EIO),
 	ROW(fchownat, EIO),
 	ROW(fcntl, EMFILE),
+	ROW(finit_module, ENOMEM),
 	ROW(fstat, EIO),
 	ROW(fstatfs, EIO),
 	ROW(fsconfig, ENOMEM),

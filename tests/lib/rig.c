@@ -135,7 +135,8 @@ static int start_vm(struct rig *r)
 					  .serial = "rootfs",
 					  .flags = VM_DRIVE_READONLY };
 	r->vm_opts.kernel = kernel;
-	r->vm_opts.initrd = initrd;
+	if (!r->vm_opts.initrd)
+		r->vm_opts.initrd = initrd;
 	r->vm_opts.drives = r->drives;
 	if (!r->vm_opts.n_drives)
 		r->vm_opts.n_drives = 1;

@@ -8,6 +8,20 @@
 #include "service/convert.h"
 #include "service/kata/kata.h"
 
+static const struct module *modules_of(const Grpc__CreateSandboxRequest *req, struct arena *a,
+				       struct err *e)
+{
+	struct module *v = ARENA_ARRAY(a, struct module, req->n_kernel_modules);
+
+	if (!v)
+		err_sys(e, ENOMEM, "kernel_modules");
+	for (size_t i = 0; v && i < req->n_kernel_modules; i++)
+		v[i] = (struct module){ .name = req->kernel_modules[i]->name,
+					.parameters = req->kernel_modules[i]->parameters,
+					.n_parameters = req->kernel_modules[i]->n_parameters };
+	return v;
+}
+
 void kata_create_sandbox(struct call *c)
 {
 	const Grpc__CreateSandboxRequest *req = (const void *)c->req;
@@ -18,17 +32,14 @@ void kata_create_sandbox(struct call *c)
 		call_failf(c, RC_RESOURCE_EXHAUSTED, "CreateSandbox: no memory");
 		return;
 	}
-	if (req->n_kernel_modules) {
-		call_failf(c, RC_UNIMPLEMENTED,
-			   "kernel_modules: this agent does not load modules yet");
-		return;
-	}
 	*spec = (struct sandbox_spec){
 		.id = req->sandbox_id,
 		.hostname = req->hostname,
 		.dns = req->dns,
 		.n_dns = req->n_dns,
 		.guest_hooks = req->guest_hook_path,
+		.modules = modules_of(req, &c->arena, &e),
+		.n_modules = req->n_kernel_modules,
 		.storages = convert_storages(req->storages, req->n_storages, &c->arena, &e),
 		.n_storages = req->n_storages,
 	};
