@@ -9,20 +9,21 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include <linux/vm_sockets.h>
-
 #include "base/log.h"
+#include "main/port.h"
 
 #define BUFFER_BYTES 65536
 #define SEND_BYTES   32768 /* larger sends never arrive through some vsock backends */
 
+static void port_taken(struct port *p, int fd, uint32_t peer);
+
 static struct {
-	struct loop *loop;
-	struct watch accepting, reader;
+	struct port listener;
+	struct watch reader;
 	int fd;            /* -1: nobody reads */
 	size_t start, len; /* of what waits in buffer, from start on */
 	size_t dropped;    /* lines since the reader was last told */
-} port = { .fd = -1 };
+} port = { .listener = { .what = "the log", .subsystem = "log", .fn = port_taken }, .fd = -1 };
 
 /* Apart, since what has an initial value lies in the program's file, zeros and all. */
 static char buffer[BUFFER_BYTES];
@@ -118,41 +119,14 @@ void logport_flush(void)
 		port_flush();
 }
 
-static bool is_host(const struct sockaddr_storage *from)
+static void port_taken(struct port *p UNUSED, int fd, uint32_t peer UNUSED)
 {
-	return from->ss_family != AF_VSOCK ||
-	       ((const struct sockaddr_vm *)from)->svm_cid == VMADDR_CID_HOST;
-}
-
-/* Who is refused can try again for ever, and the log is not his to fill: told at the powers of 2. */
-static void tell_refused(const struct sockaddr_storage *from)
-{
-	static size_t n;
-
-	n++;
-	if (n & (n - 1))
-		return;
-	log_warn("log", "refused the log to vsock CID %u: not the host (%zu refused)",
-		 ((const struct sockaddr_vm *)from)->svm_cid, n);
-}
-
-static void port_accept(struct watch *w, uint32_t events)
-{
-	struct sockaddr_storage from = { 0 };
-	socklen_t n = sizeof(from);
-	AUTO_FD fd = accept4(w->fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	(void)events;
-	if (fd < 0)
-		return;
-	if (!is_host(&from)) {
-		tell_refused(&from);
+	port_close();
+	if (watch_add(port.listener.loop, &port.reader, fd, EPOLLIN, port_event) < 0) {
+		close(fd);
 		return;
 	}
-	port_close();
-	if (watch_add(port.loop, &port.reader, fd, EPOLLIN, port_event) < 0)
-		return;
-	port.fd = TAKE_FD(fd);
+	port.fd = fd;
 	port.len = log_ring_copy(buffer, BUFFER_BYTES / 2);
 	if (port.len && buffer[port.len - 1] != '\n')
 		port_add("\n", 1);
@@ -161,16 +135,9 @@ static void port_accept(struct watch *w, uint32_t events)
 
 int logport_start(struct loop *l, const struct address *a, struct err *e)
 {
-	AUTO_FD fd = address_listen(a, 1, e);
-	int r;
-
-	if (fd < 0)
+	port.listener.loop = l;
+	if (port_listen(&port.listener, a, 1, e) < 0)
 		return -1;
-	port.loop = l;
-	r = watch_add(l, &port.accepting, fd, EPOLLIN, port_accept);
-	if (r < 0)
-		return err_sys(e, -r, "watch the log port");
-	(void)TAKE_FD(fd); /* until the machine's end */
 	log_set_sink(port_take, NULL);
 	return 0;
 }

@@ -27,6 +27,7 @@
 #include "kernel/rlimit.h"
 #include "main/boot.h"
 #include "main/config.h"
+#include "main/console.h"
 #include "main/crash.h"
 #include "main/logport.h"
 #include "sandbox/sandbox.h"
@@ -270,6 +271,33 @@ static void mount_cgroups(void)
 	cgroup_root_fini(&cgroups);
 }
 
+static struct address any_vsock(uint64_t port)
+{
+	return (struct address){ .kind = ADDRESS_VSOCK, .cid = UINT32_MAX, .port = (uint32_t)port };
+}
+
+static void start_log_port(void)
+{
+	struct address a = any_vsock(agent.config.log_vport);
+	struct err e = { 0 };
+
+	if (agent.config.log_vport && logport_start(agent.loop, &a, &e) < 0)
+		log_error("boot", "log port: %s", e.msg);
+}
+
+static void start_console(void)
+{
+	struct address a = any_vsock(agent.config.debug_console_vport);
+	struct err e = { 0 };
+
+	if (!agent.config.debug_console)
+		return;
+	if (!agent.config.debug_console_vport)
+		console_start_local(agent.loop);
+	else if (console_listen(agent.loop, &a, agent.flags & AGENT_ANY_PEER, &e) < 0)
+		log_error("boot", "debug console: %s", e.msg);
+}
+
 /* A turn of the loop accepts connections before and reads from them after its deferred calls. */
 static void start_rest(struct deferred *d UNUSED)
 {
@@ -277,23 +305,15 @@ static void start_rest(struct deferred *d UNUSED)
 	struct err e = { 0 };
 
 	cgroup_hand_down(&agent.sandbox->cgroups);
-	if (!(agent.flags & AGENT_INIT))
+	if (!(agent.flags & AGENT_INIT)) {
+		start_console();
 		return;
+	}
 	boot_session();
+	start_console();
 	if (netlink_open(&nl, &e) < 0 || netlink_link_set(&nl, "lo", NETLINK_LINK_UP, &e) < 0)
 		log_error("boot", "%s", e.msg);
 	netlink_close(&nl);
-}
-
-static void start_log_port(void)
-{
-	struct address a = { .kind = ADDRESS_VSOCK,
-			     .cid = UINT32_MAX,
-			     .port = (uint32_t)agent.config.log_vport };
-	struct err e = { 0 };
-
-	if (agent.config.log_vport && logport_start(agent.loop, &a, &e) < 0)
-		log_error("boot", "log port: %s", e.msg);
 }
 
 static int start_sandbox(struct err *e)

@@ -9,6 +9,7 @@
 #define SHARED	  "/run/kata-containers/shared/containers"
 #define OPEN_PORT 2024
 #define LOG_PORT  1025
+#define CONSOLE_PORT 1026
 
 static struct rig served, stranger;
 
@@ -38,7 +39,8 @@ static int start(void **state)
 	served.prepare = stranger.prepare = add_programs;
 	served.vm_opts = (struct vm_opts){ .n_shares = 1,
 					   .siblings = 1,
-					   .cmdline = "agent.log_vport=1025" };
+					   .cmdline = "agent.log_vport=1025 agent.debug_console "
+						      "agent.debug_console_vport=1026" };
 	stranger.vm_opts = (struct vm_opts){ .n_shares = 1 };
 	if (rig_start(&served, RIG_VM) < 0)
 		return -1;
@@ -126,12 +128,23 @@ static void so_does_the_log_port(void **state)
 	assert_console(&served, told);
 }
 
+static void so_does_the_debug_console(void **state)
+{
+	char told[64];
+
+	(void)state;
+	snprintf(told, sizeof(told), "the debug console to vsock CID %u: not the host", vm_cid(stranger.vm));
+	assert_part(answer_of(CONSOLE_PORT), "ttrpc: closed");
+	assert_console(&served, told);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(guests_reach_each_other),
 		cmocka_unit_test(the_agent_refuses_another_guest),
 		cmocka_unit_test(so_does_the_log_port),
+		cmocka_unit_test(so_does_the_debug_console),
 	};
 	const char *missing = rig_missing(RIG_VM);
 	sigset_t none;
