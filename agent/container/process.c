@@ -120,6 +120,7 @@ void process_free(struct process *p)
 	if (p->state != PROCESS_EXITED)
 		p->status = STATUS_NEVER_RAN;
 	tell_waiters(p);
+	process_pumps_stop(p);
 	streams_close(&p->streams);
 	auto_close(&p->pidfd);
 	arena_fini(&p->arena);
@@ -151,6 +152,7 @@ void process_forget(struct process *p)
 		return;
 	}
 	p->forgotten = true;
+	process_pumps_stop(p);
 	streams_close(&p->streams);
 }
 
@@ -365,6 +367,7 @@ static void on_ready(struct spawn *s)
 	p->pidfd = TAKE_FD(s->pidfd);
 	fd_park(&p->pidfd);
 	p->state = PROCESS_CREATED;
+	process_pumps_start(p);
 	if (is_first(p))
 		tell_done(p, &none);
 	else
@@ -442,7 +445,14 @@ static void on_gone(struct spawn *s, int status)
 		tell_done(p, &p->failed);
 	if (is_first(p))
 		container_init_exited(c);
-	tell_waiters(p);
+	if (!process_pumps_carry(p))
+		tell_waiters(p);
+}
+
+void process_outputs_over(struct process *p)
+{
+	if (p->state == PROCESS_EXITED)
+		tell_waiters(p);
 }
 
 static const struct spawn_events events = {
@@ -459,7 +469,7 @@ static const struct spawn_events events = {
 bool process_wait(struct process *p, struct process_waiter *w, process_exit_fn fn, void *owner)
 {
 	list_init(&w->node);
-	if (p->state == PROCESS_EXITED)
+	if (p->state == PROCESS_EXITED && !process_pumps_carry(p))
 		return true;
 	w->fn = fn;
 	w->owner = owner;

@@ -39,6 +39,8 @@ typedef void (*process_done_fn)(void *owner, const struct err *e);
  * forgotten here. */
 typedef void (*process_exit_fn)(struct process_waiter *w, struct process *p, int status);
 
+struct process_pumps; /* process_pumps.c */
+
 struct process_waiter {
 	struct list node;
 	process_exit_fn fn;
@@ -60,6 +62,7 @@ struct process {
 	int status;			/* valid in PROCESS_EXITED */
 	uint64_t started_ms, exited_ms;	/* CLOCK_REALTIME, for fronts that tell them; 0: not yet */
 	struct streams streams;
+	struct process_pumps *pumps;	/* what carries them over sockets; NULL: calls do */
 	struct list waiters;
 	struct spawn spawn;
 	struct stage stage;		/* while it is being made */
@@ -89,10 +92,23 @@ struct process *process_new(struct container *c, const char *exec_id, struct err
  * CLOCK_NEVER. */
 void process_exec(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner);
 
-/* Tells w->fn at the exit. Returns true, and does not park, when it has exited already: the
+/* Tells w->fn at the exit, outputs that are carried copied. Returns true, and does not park, when it has exited already: the
  * status is p->status. */
 bool process_wait(struct process *p, struct process_waiter *w, process_exit_fn fn, void *owner);
 void process_wait_cancel(struct process_waiter *w);
+
+/* Before process_exec or container_create: the streams 0 to 2 go over these sockets (-1: not that one),
+ * which are taken over, and are set to -1. The exit is told once the outputs are copied; nothing else
+ * waits for that. */
+int process_pass(struct process *p, int fds[3], struct err *e);
+
+/* For process.c: starts the copying; is an output still copied? ends it. */
+void process_pumps_start(struct process *p);
+bool process_pumps_carry(const struct process *p);
+void process_pumps_stop(struct process *p);
+
+/* For process_pumps.c: the last output has been copied. */
+void process_outputs_over(struct process *p);
 
 /* Sends a signal. A process that is gone already is success. To the first process of a container
  * SIGTERM is sent as SIGKILL when it has no handler for it (it would be ignored: it is PID 1 of

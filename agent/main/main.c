@@ -30,6 +30,7 @@
 #include "main/console.h"
 #include "main/crash.h"
 #include "main/logport.h"
+#include "main/port.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/pause.h"
 #include "service/kata/kata.h"
@@ -37,6 +38,7 @@
 
 #define SYNC_MS	   5000  /* for disks to take what is written */
 #define DRAIN_MS   2000  /* for the last replies to leave */
+#define PASSED_BACKLOG 128 /* three a container, all made at once */
 #define DESTROY_MS 10000 /* for containers to end when a signal asks us to */
 
 enum agent_flags { AGENT_INIT = 0x1, AGENT_ANY_PEER = 0x2, AGENT_DUMP = 0x4 };
@@ -285,6 +287,30 @@ static void start_log_port(void)
 		log_error("boot", "log port: %s", e.msg);
 }
 
+static void passed_in(struct port *p UNUSED, int fd, uint32_t peer)
+{
+	log_debug("passfd", "a stream of port %u", peer);
+	if (!passed_add(&agent.sandbox->passed, peer, fd))
+		log_warn("passfd", "refused the stream of port %u: too many wait", peer);
+}
+
+/* Before the services: a host names the streams that it has opened. */
+static void start_passed(void)
+{
+	static struct port port = { .what = "a stream", .subsystem = "passfd", .fn = passed_in };
+	struct address a = any_vsock(agent.config.passfd_listener_port);
+	struct err e = { 0 };
+
+	if (!agent.config.passfd_listener_port)
+		return;
+	port.loop = agent.loop;
+	port.any_peer = agent.flags & AGENT_ANY_PEER;
+	if (port_listen(&port, &a, PASSED_BACKLOG, &e) < 0)
+		log_error("boot", "passfd port: %s", e.msg);
+	else
+		agent.sandbox->passed.enabled = true;
+}
+
 static void start_console(void)
 {
 	struct address a = any_vsock(agent.config.debug_console_vport);
@@ -360,7 +386,10 @@ static int start(const sigset_t *signals, struct err *e)
 	else if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return err_sys(e, errno, "become a subreaper");
 	start_log_port();
-	if (start_sandbox(e) < 0 || start_server(e) < 0)
+	if (start_sandbox(e) < 0)
+		return -1;
+	start_passed();
+	if (start_server(e) < 0)
 		return -1;
 	log_info("main", "mote-agent %s serves on %s", MOTE_VERSION, agent.config.server_addr);
 	list_init(&agent.rest.node);

@@ -71,6 +71,7 @@ struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, str
 	arena_init(&s->arena, ARENA_MAX);
 	pause_init(&s->pause, l);
 	metrics_init(&s->metrics, l);
+	passed_init(&s->passed, l);
 	list_init(&s->containers);
 	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)
 		s->nsfd[i] = -1;
@@ -99,6 +100,7 @@ void sandbox_free(struct sandbox *s)
 		return;
 	sandbox_containers_fini(s);
 	pause_fini(&s->pause);
+	passed_fini(&s->passed);
 	storage_refs_fini(&s->own);
 	storages_fini(&s->storages);
 	oom_queue_fini(&s->oom);

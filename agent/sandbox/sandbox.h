@@ -17,6 +17,7 @@
 #include "sandbox/hotplug.h"
 #include "sandbox/metrics.h"
 #include "sandbox/oom.h"
+#include "sandbox/passed.h"
 #include "sandbox/pause.h"
 #include "sandbox/storages.h"
 
@@ -69,6 +70,7 @@ struct sandbox {
 	} destroy; /* in SANDBOX_DESTROYED */
 	struct arena arena;         /* the guest's hooks */
 	struct metrics metrics;
+	struct passed passed;
 	struct pause pause; /* holds the pod's process namespace where no pause container does */
 };
 

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -261,6 +262,53 @@ static void grandchild_holds_the_pipe(void **state UNUSED)
 	drop(c);
 }
 
+static void on_exit_told(struct process_waiter *w, struct process *p, int status)
+{
+	(void)p;
+	*(int *)w->owner = status;
+}
+
+/* What a process has said before its end is in the pipe while the socket is full: its exit is told when
+ * the host has taken that, and its removal does not wait for it. */
+static void exit_after_the_output(void **state)
+{
+	static char got[1 << 17];
+	struct process_waiter w;
+	ssize_t n, have = 0;
+	const int least = 1;
+
+	(void)state;
+	for (int read_it = 1; read_it >= 0; read_it--) {
+		struct container *c = SHELL("c1", "head -c 60000 /dev/zero; exit 3");
+		int status = -1, ends[2], fds[3] = { -1, -1, -1 };
+		struct err e = { 0 };
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+		assert_int_equal(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), 0);
+		fds[1] = ends[0];
+		assert_int_equal(process_pass(c->init, fds, &e), 0);
+		assert_int_equal(fds[1], -1);
+		create(c);
+		start(c);
+		while (c->init->state != PROCESS_EXITED)
+			loop_once(loop, -1);
+		turn_for(STREAMS_DRAIN_MS + 100);
+		assert_false(process_wait(c->init, &w, on_exit_told, &status));
+		assert_int_equal(status, -1);
+		for (have = 0; read_it && status < 0;) {
+			n = read(ends[1], got, sizeof(got));
+			have += n > 0 ? n : 0;
+			loop_once(loop, 10);
+		}
+		while (read_it && (n = read(ends[1], got, sizeof(got))) > 0)
+			have += n;
+		assert_int_equal(have, read_it ? 60000 : 0);
+		drop(c);
+		assert_int_equal(status, 3);
+		close(ends[1]);
+	}
+}
+
 /* A host need not have what these need: cases_inside.c runs this program in guests that do. */
 int main(void)
 {
@@ -277,6 +325,7 @@ int main(void)
 		TEST(stderr_is_apart),
 		TEST(terminal),
 		TEST(grandchild_holds_the_pipe),
+		TEST(exit_after_the_output),
 	};
 	int failed = 0;
 

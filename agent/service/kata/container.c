@@ -24,7 +24,7 @@ static int fill_container(const Grpc__CreateContainerRequest *req, struct call *
 	return what->shared_mounts ? 0 : -1;
 }
 
-void kata_create_container(struct call *c)
+static void create(struct call *c, int fds[3])
 {
 	const Grpc__CreateContainerRequest *req = (const void *)c->req;
 	struct sandbox *s = kata_of(c)->sandbox;
@@ -36,12 +36,20 @@ void kata_create_container(struct call *c)
 		call_fail(c, &e);
 		return;
 	}
-	if (fill_container(req, c, &what, &e) < 0) {
+	if (fill_container(req, c, &what, &e) < 0 || process_pass(what.container->init, fds, &e) < 0) {
 		sandbox_container_drop(s, what.container);
 		call_fail(c, &e);
 		return;
 	}
 	sandbox_container_create(s, &what, kata_deadline(c), kata_answer, c);
+}
+
+void kata_create_container(struct call *c)
+{
+	const Grpc__CreateContainerRequest *req = (const void *)c->req;
+	const uint32_t ports[] = { req->stdin_port, req->stdout_port, req->stderr_port };
+
+	kata_take_streams(c, ports, create);
 }
 
 void kata_start_container(struct call *c)

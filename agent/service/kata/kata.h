@@ -49,6 +49,11 @@ void kata_answer_work(void *owner, const struct err *e, const void *out, size_t 
 struct container *kata_container(struct call *c, const char *id);
 struct process *kata_process(struct call *c, const char *container_id, const char *exec_id);
 
+/* Takes the streams that a request names by ports (where hosts carry them so), and goes on with the call
+ * when they are there or do not come. fds: `then`s to take; what it leaves is closed. */
+typedef void (*kata_streams_fn)(struct call *c, int fds[3]);
+void kata_take_streams(struct call *c, const uint32_t ports[3], kata_streams_fn then);
+
 /* Handlers, by file; the table is in services.c. */
 void kata_health_check(struct call *c);
 void kata_health_version(struct call *c);

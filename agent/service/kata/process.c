@@ -5,7 +5,7 @@
 #include "service/convert.h"
 #include "service/kata/linger.h"
 
-void kata_exec_process(struct call *c)
+static void exec(struct call *c, int fds[3])
 {
 	const Grpc__ExecProcessRequest *req = (const void *)c->req;
 	struct container *found = kata_container(c, req->container_id);
@@ -23,12 +23,20 @@ void kata_exec_process(struct call *c)
 		return;
 	}
 	p->spec = convert_process(req->process, &p->arena, &e);
-	if (!p->spec) {
+	if (!p->spec || process_pass(p, fds, &e) < 0) {
 		process_forget(p);
 		call_fail(c, &e);
 		return;
 	}
 	process_exec(p, kata_deadline(c), kata_answer, c);
+}
+
+void kata_exec_process(struct call *c)
+{
+	const Grpc__ExecProcessRequest *req = (const void *)c->req;
+	const uint32_t ports[] = { req->stdin_port, req->stdout_port, req->stderr_port };
+
+	kata_take_streams(c, ports, exec);
 }
 
 /* An empty exec id with SIGKILL means everything in the container. */

@@ -100,6 +100,36 @@ void kata_answer_work(void *owner, const struct err *e, const void *out UNUSED, 
 	kata_answer(owner, e);
 }
 
+struct taking {
+	struct passed_want want;
+	kata_streams_fn then;
+};
+
+static void streams_taken(struct passed_want *w)
+{
+	struct taking *t = container_of(w, struct taking, want);
+	int fds[3] = { w->fds[0], w->fds[1], w->fds[2] };
+
+	t->then(w->owner, fds); /* the call's memory may be gone with it */
+	for (size_t i = 0; i < COUNT_OF(fds); i++)
+		auto_close(&fds[i]);
+}
+
+void kata_take_streams(struct call *c, const uint32_t ports[3], kata_streams_fn then)
+{
+	struct taking *t = ARENA_NEW(&c->arena, struct taking);
+
+	if (!t) {
+		call_failf(c, RC_RESOURCE_EXHAUSTED, "streams: no memory");
+		return;
+	}
+	t->then = then;
+	t->want.fn = streams_taken;
+	t->want.owner = c;
+	memcpy(t->want.ports, ports, sizeof(t->want.ports));
+	passed_take(&kata_of(c)->sandbox->passed, &t->want);
+}
+
 struct container *kata_container(struct call *c, const char *id)
 {
 	struct err e = { 0 };
