@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "sandbox/mem_agent.h"
 
 enum config_source { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_CMDLINE, CONFIG_ENV, CONFIG_ARGV };
 
@@ -28,6 +29,7 @@ struct config {
 	uint64_t hotplug_timeout_s;
 	uint64_t debug_console_vport, log_vport, passfd_listener_port; /* 0: none */
 	uint64_t container_pipe_size; /* bytes; 0: the kernel's default */
+	struct mem_agent_config mem_agent;
 	uint64_t source[64];          /* enum config_source of each row, for --dump-config */
 };
 

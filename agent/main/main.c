@@ -349,6 +349,7 @@ static int start_sandbox(struct err *e)
 		.hotplug_timeout_ms = agent.config.hotplug_timeout_s * 1000,
 		.pipe_bytes = agent.config.container_pipe_size,
 		.version = MOTE_VERSION,
+		.mem_agent = agent.config.mem_agent,
 		.shutdown = shutdown_agent,
 	};
 

@@ -12,6 +12,7 @@ struct member {
 	struct container *container; /* owned */
 	struct storage_refs storages;
 	enum member_state state;
+	uint64_t mem_looks;          /* of mem_agent.c, that it has lived through */
 	struct list joined; /* struct joiner: who waits for the end that is under way */
 };
 

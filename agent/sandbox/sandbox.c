@@ -83,6 +83,7 @@ struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, str
 	s->hotplug.loop = l;
 	device_monitor_on_memory(s->monitor, on_memory, s);
 	generation_start(&s->generation, l);
+	mem_agent_init(&s->mem_agent, s, &opts->mem_agent);
 	storages_init(&s->storages, l, s->monitor, opts->hotplug_timeout_ms);
 	storage_refs_init(&s->own);
 	return s;
@@ -101,6 +102,7 @@ void sandbox_free(struct sandbox *s)
 	sandbox_containers_fini(s);
 	pause_fini(&s->pause);
 	passed_fini(&s->passed);
+	mem_agent_fini(&s->mem_agent);
 	storage_refs_fini(&s->own);
 	storages_fini(&s->storages);
 	oom_queue_fini(&s->oom);

@@ -15,6 +15,7 @@
 #include "kernel/module.h"
 #include "sandbox/generation.h"
 #include "sandbox/hotplug.h"
+#include "sandbox/mem_agent.h"
 #include "sandbox/metrics.h"
 #include "sandbox/oom.h"
 #include "sandbox/passed.h"
@@ -34,6 +35,7 @@ struct sandbox_opts {
 	uint64_t hotplug_timeout_ms;
 	size_t pipe_bytes; /* of container output; 0: the kernel's default */
 	const char *version;
+	struct mem_agent_config mem_agent;
 	void (*shutdown)(void *arg); /* after sandbox_destroy: stop serving, then end */
 	void *shutdown_arg;
 };
@@ -70,6 +72,7 @@ struct sandbox {
 	} destroy; /* in SANDBOX_DESTROYED */
 	struct arena arena;         /* the guest's hooks */
 	struct metrics metrics;
+	struct mem_agent mem_agent;
 	struct passed passed;
 	struct pause pause; /* holds the pod's process namespace where no pause container does */
 };

@@ -171,13 +171,23 @@ static void unknown_container(void **state)
 static void unimplemented(void **state)
 {
 	static const char *const missing[] = {
-		"MemAgentMemcgSet", "MemAgentCompactSet", "SetPolicy",
+		"SetPolicy",
 	};
 	struct rig *r = cases_rig;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(missing); i++)
 		assert_rc(r, rig_call(r, missing[i], "{}"), RC_UNIMPLEMENTED, missing[i]);
+}
+
+/* A part that is off by the command line. */
+static void disabled(void **state)
+{
+	struct rig *r = cases_rig;
+
+	(void)state;
+	assert_rc(r, rig_call(r, "MemAgentMemcgSet", "{\"disabled\":true}"), RC_INTERNAL, "mem-agent is disabled");
+	assert_rc(r, rig_call(r, "MemAgentCompactSet", "{}"), RC_INTERNAL, "mem-agent is disabled");
 }
 
 const struct CMUnitTest cases_errors[] = {
@@ -189,5 +199,6 @@ const struct CMUnitTest cases_errors[] = {
 	cmocka_unit_test(mount_over_proc),
 	cmocka_unit_test(unknown_container),
 	cmocka_unit_test(unimplemented),
+	cmocka_unit_test(disabled),
 	{ 0 },
 };

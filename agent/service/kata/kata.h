@@ -96,5 +96,7 @@ void kata_resize_volume(struct call *c);
 void kata_update_ephemeral_mounts(struct call *c);
 void kata_remove_stale_virtiofs_share_mounts(struct call *c);
 void kata_get_diagnostic_data(struct call *c);
+void kata_mem_agent_memcg_set(struct call *c);
+void kata_mem_agent_compact_set(struct call *c);
 
 #endif

@@ -43,11 +43,13 @@ static const struct rpc_row agent_rows[] = {
 	{ "UpdateEphemeralMounts", kata_update_ephemeral_mounts, 0 },
 	{ "RemoveStaleVirtiofsShareMounts", kata_remove_stale_virtiofs_share_mounts, 0 },
 	{ "GetDiagnosticData", kata_get_diagnostic_data, 0 },
+	{ "MemAgentMemcgSet", kata_mem_agent_memcg_set, 0 },
+	{ "MemAgentCompactSet", kata_mem_agent_compact_set, 0 },
 };
 
 /* The rest of the schema, in its order. */
 static const char *const agent_unimplemented[] = {
-	"MemAgentMemcgSet", "MemAgentCompactSet", "SetPolicy", NULL,
+	"SetPolicy", NULL,
 };
 
 static const struct rpc_row health_rows[] = {
