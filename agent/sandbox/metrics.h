@@ -6,17 +6,19 @@
 #include "base/err.h"
 #include "event/loop.h"
 
+struct generation;
 struct reading;
 
 struct metrics {
 	struct loop *loop;
+	const struct generation *generation; /* borrowed */
 	uint64_t scrapes;
 	/* A child looks at the file systems, or hangs in one: it is the only one that does. */
 	bool looking;
 	struct reading *reading; /* whose child that is; NULL: nobody waits for it */
 };
 
-void metrics_init(struct metrics *m, struct loop *l);
+void metrics_init(struct metrics *m, struct loop *l, const struct generation *g);
 
 /* text lives during the call; empty with e. */
 typedef void (*metrics_done_fn)(void *owner, const struct err *e, const void *text, size_t len);

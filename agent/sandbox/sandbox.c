@@ -70,7 +70,7 @@ struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, str
 	oom_queue_init(&s->oom);
 	arena_init(&s->arena, ARENA_MAX);
 	pause_init(&s->pause, l);
-	metrics_init(&s->metrics, l);
+	metrics_init(&s->metrics, l, &s->generation);
 	passed_init(&s->passed, l);
 	list_init(&s->containers);
 	for (size_t i = 0; i < SANDBOX_NS_COUNT; i++)

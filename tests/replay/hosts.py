@@ -60,7 +60,8 @@ def spec(cid, args, root, kind, mounts=(), readonly=False, **more):
     return dict({
         "Version": "1.1.0", "Process": process(args), "Root": {"Path": root, "Readonly": readonly}, "Hostname": "pod",
         "Mounts": USUAL + [mount("/dev/shm", "bind", SHM, "rbind")] + list(mounts),
-        "Annotations": {KIND: kind, NAME: cid, "io.kubernetes.cri.sandbox-id": "sid"},
+        "Annotations": {KIND: kind, NAME: cid, "io.kubernetes.cri.sandbox-id": "sid",
+                        "io.kubernetes.container.terminationMessagePath": "/dev/termination-log"},
         "Linux": {
             "CgroupsPath": "/kubepods/burstable/pod4711/" + cid,
             "Namespaces": [{"Type": t} for t in ("ipc", "uts", "mount")],
