@@ -10,6 +10,9 @@
 
 #define RULES_MAX	6
 #define ARGS_MAX	7
+/* Rules that may have all conditions. The library takes minutes for six of them on one call, which a
+ * container's deadline ends; nothing is found by waiting for it. */
+#define WHOLE		2
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -83,7 +86,7 @@ static void read_rule(struct filter *f, size_t i, struct input *in)
 	f->numbers[i] = (unsigned int)number(in);
 	r->errno_ret = byte(in) & 1 ? &f->numbers[i] : NULL;
 	r->args = f->args[i];
-	r->n_args = byte(in) % (ARGS_MAX + 1);
+	r->n_args = byte(in) % (i < WHOLE ? ARGS_MAX + 1 : 2);
 	for (size_t k = 0; k < r->n_args; k++)
 		f->args[i][k] = (struct seccomp_arg){ .index = byte(in) % 8,
 						      .value = number(in),
