@@ -145,14 +145,15 @@ static void after_a_create_that_failed(void **state)
 	ends_well();
 }
 
-/* What the agent has not is said, not left out. */
-static void what_is_not_there_yet(void **state)
+/* One that is nowhere fails the create before anything is made; one that is there already does not. */
+static void modules(void **state)
 {
 	(void)state;
-	assert_rc(&rig,
-		  rig_call(&rig, "CreateSandbox", "{\"kernel_modules\":[{\"name\":\"dummy\"}]}"),
-		  RC_UNIMPLEMENTED, "kernel_modules");
-	create_sandbox();
+	assert_rc(&rig, rig_call(&rig, "CreateSandbox", "{\"kernel_modules\":[{\"name\":\"no-such\"}]}"),
+		  RC_NOT_FOUND, "kernel_modules: \"no-such\": not in /lib/modules/");
+	assert_int_equal(count_mounts("/run/sandbox-ns/"), 0);
+	assert_done(&rig, rig_call(&rig, "CreateSandbox",
+				   "{\"sandbox_id\":\"pod\",\"kernel_modules\":[{\"name\":\"kernel\"}]}"));
 	ends_well();
 }
 
@@ -186,7 +187,7 @@ int main(void)
 		TEST(while_creates_are_under_way),
 		TEST(while_the_sandbox_is_made),
 		TEST(after_a_create_that_failed),
-		TEST(what_is_not_there_yet),
+		TEST(modules),
 		TEST(beside_another_agent),
 	};
 	const char *missing = rig_missing(RIG_NAMESPACES);
