@@ -10,117 +10,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "sandbox/devices.h"
 #include "sandbox/members.h"
 #include "sandbox/said.h"
 #include "sandbox/shared_mounts.h"
-
-struct member *member_of(struct sandbox *s, const struct container *c)
-{
-	struct member *m, *found = NULL;
-
-	LIST_EACH(m, &s->containers, struct member, node)
-		if (m->container == c)
-			found = m;
-	return found;
-}
-
-static struct member *member_by_id(struct sandbox *s, const char *id)
-{
-	struct member *m;
-
-	LIST_EACH(m, &s->containers, struct member, node)
-		if (str_eq(m->container->id, id))
-			return m;
-	return NULL;
-}
-
-struct container *sandbox_find(struct sandbox *s, const char *id, struct err *e)
-{
-	struct member *m = member_by_id(s, id);
-
-	if (m)
-		return m->container;
-	err_set(e, RC_NOT_FOUND, "container \"%.64s\": not found (InvalidContainerId)", id);
-	return NULL;
-}
-
-size_t sandbox_container_count(const struct sandbox *s)
-{
-	size_t n = 0;
-
-	for (const struct list *l = s->containers.next; l != &s->containers; l = l->next)
-		n++;
-	return n;
-}
-
-/* Bundles lie beside what the agent and its hosts keep in the run directory, and the end of a
- * container takes all of its bundle away. */
-static bool id_is_taken(const char *id)
-{
-	static const char *const names[] = { "sandbox", "shared", "image", "virtual-volumes" };
-
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (str_eq(id, names[i]))
-			return true;
-	return false;
-}
-
-struct container *sandbox_container_new(struct sandbox *s, const char *id, struct err *e)
-{
-	struct member *m;
-
-	if (s->state == SANDBOX_DESTROYED) {
-		err_set(e, RC_FAILED_PRECONDITION, "the sandbox is destroyed");
-		return NULL;
-	}
-	if (id_is_taken(id)) {
-		err_set(e, RC_INVALID_ARGUMENT, "container id \"%s\": a directory of the agent's own",
-			id);
-		return NULL;
-	}
-	if (member_by_id(s, id)) {
-		err_set(e, RC_ALREADY_EXISTS, "container \"%.64s\" exists already", id);
-		return NULL;
-	}
-	m = mem_new(1, sizeof(*m));
-	if (!m) {
-		err_sys(e, ENOMEM, "container");
-		return NULL;
-	}
-	m->container = container_new(&s->host, id, e);
-	if (!m->container) {
-		free(m);
-		return NULL;
-	}
-	storage_refs_init(&m->storages);
-	list_init(&m->joined);
-	list_append(&s->containers, &m->node);
-	return m->container;
-}
-
-static void member_free(struct sandbox *s, struct member *m)
-{
-	if (s->pid_owner == m->container)
-		s->pid_owner = NULL;
-	list_remove(&m->node);
-	container_free(m->container);
-	free(m);
-}
-
-void sandbox_containers_fini(struct sandbox *s)
-{
-	struct member *m;
-
-	LIST_EACH(m, &s->containers, struct member, node) {
-		storage_refs_fini(&m->storages);
-		member_free(s, m);
-	}
-}
-
-void sandbox_container_drop(struct sandbox *s, struct container *c)
-{
-	member_free(s, member_of(s, c));
-}
 
 /* --- create ------------------------------------------------------------------------------- */
 
@@ -142,6 +35,7 @@ struct operation {
 	struct deferred start;
 	struct timer limit;
 	struct pause_waiter pause;
+	struct devices devices;
 	struct shared_mounts shared;
 };
 
@@ -182,6 +76,22 @@ static void operation_step_done(void *owner, const struct err *e)
 	struct operation *op = owner;
 
 	steps_resume(&op->steps, e);
+}
+
+static enum step_result create_devices(struct steps *st, struct err *e)
+{
+	struct operation *op = operation_of(st);
+	int r;
+
+	op->devices = (struct devices){
+		.sandbox = op->sandbox,
+		.to = op->member->container,
+		.list = op->what.devices,
+		.n = op->what.n_devices,
+		.deadline_ms = op->deadline_ms,
+	};
+	r = devices_start(&op->devices, operation_step_done, op, e);
+	return r < 0 ? STEP_FAIL : r > 0 ? STEP_PARK : STEP_DONE;
 }
 
 static enum step_result create_storages(struct steps *st, struct err *e)
@@ -318,6 +228,7 @@ static enum step_result create_shared_mounts(struct steps *st, struct err *e)
 }
 
 static const struct step create_steps[] = {
+	{ "devices", create_devices, NULL },
 	{ "storages", create_storages, NULL },
 	{ "process namespace", create_pid_ns, NULL },
 	{ "namespaces", create_namespaces, NULL },
@@ -326,21 +237,6 @@ static const struct step create_steps[] = {
 	{ "shared mounts", create_shared_mounts, NULL },
 	{ 0 },
 };
-
-/* A second removal of the same container, a host's retry, shares the outcome of the first. */
-void member_join(struct member *m, sandbox_done_fn done, void *owner)
-{
-	struct joiner *j = mem_new(1, sizeof(*j));
-	struct err e = { 0 };
-
-	if (!j) {
-		err_sys(&e, ENOMEM, "container");
-		done(owner, &e);
-		return;
-	}
-	*j = (struct joiner){ .done = done, .owner = owner };
-	list_append(&m->joined, &j->node);
-}
 
 static void tell_joined(struct list *joined, const struct err *e)
 {

@@ -25,6 +25,9 @@ struct joiner {
 /* The row of a container that is in the table; never NULL. */
 struct member *member_of(struct sandbox *s, const struct container *c);
 
+/* Takes the row out of the table and frees the container. */
+void member_free(struct sandbox *s, struct member *m);
+
 /* Tells done when the member's removal, or the clearing away of its failed create, has ended; at once
  * when there is no memory. */
 void member_join(struct member *m, sandbox_done_fn done, void *owner);

@@ -95,10 +95,20 @@ struct sandbox_shared_mount {
 	const char *name, *src_ctr, *src_path, *dst_ctr, *dst_path;
 };
 
+/* A device that a container shall have (Kata's grpc.Device): which one, in the words of its type, and
+ * the node of the spec's that it is behind. Strings never NULL. */
+struct sandbox_device {
+	const char *type, *id, *vm_path, *container_path;
+	char **options;
+	size_t n_options;
+};
+
 /* What CreateContainer says besides the spec, which the caller has built in container->spec. */
 struct sandbox_container {
 	struct container
 		*container; /* of sandbox_container_new; the sandbox's from the call of create on */
+	const struct sandbox_device *devices;
+	size_t n_devices;
 	const struct storage_req *storages;
 	size_t n_storages;
 	bool share_pid; /* the pod's containers see each other's processes */
@@ -130,7 +140,7 @@ struct container *sandbox_find(struct sandbox *s, const char *id, struct err *e)
 struct container *sandbox_container_new(struct sandbox *s, const char *id, struct err *e);
 void sandbox_container_drop(struct sandbox *s, struct container *c);
 
-/* Storages, shared namespaces, rootfs, cgroup, first process up to its start. On failure everything
+/* Devices, storages, shared namespaces, rootfs, cgroup, first process up to its start. On failure everything
  * is undone and the container is gone. */
 void sandbox_container_create(struct sandbox *s, const struct sandbox_container *what,
 			      uint64_t deadline_ms, sandbox_done_fn done, void *owner);

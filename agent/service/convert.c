@@ -313,6 +313,27 @@ struct storage_req *convert_storages(Grpc__Storage *const *in, size_t n, struct 
 	return err_is_set(e) ? NULL : out;
 }
 
+struct sandbox_device *convert_devices(Grpc__Device *const *in, size_t n, struct arena *a,
+				       struct err *e)
+{
+	struct reader r = { a, e };
+	struct sandbox_device *out = READER_ARRAY(&r, struct sandbox_device, n + 1);
+
+	for (size_t i = 0; out && i < n; i++) {
+		struct spec_strings options = reader_strings(&r, in[i]->options, in[i]->n_options);
+
+		out[i] = (struct sandbox_device){
+			.type = reader_word(&r, in[i]->type),
+			.id = reader_word(&r, in[i]->id),
+			.vm_path = reader_word(&r, in[i]->vm_path),
+			.container_path = reader_word(&r, in[i]->container_path),
+			.options = options.v,
+			.n_options = options.n,
+		};
+	}
+	return err_is_set(e) ? NULL : out;
+}
+
 struct sandbox_shared_mount *convert_shared_mounts(Grpc__SharedMount *const *in, size_t n,
 						   struct arena *a, struct err *e)
 {

@@ -31,6 +31,10 @@ int convert_stats(const struct container_stats *in, struct arena *a,
 struct storage_req *convert_storages(Grpc__Storage *const *in, size_t n, struct arena *a,
 				     struct err *e);
 
+/* The same for a container's devices. */
+struct sandbox_device *convert_devices(Grpc__Device *const *in, size_t n, struct arena *a,
+				       struct err *e);
+
 /* The same for shared mounts. */
 struct sandbox_shared_mount *convert_shared_mounts(Grpc__SharedMount *const *in, size_t n,
 						   struct arena *a, struct err *e);

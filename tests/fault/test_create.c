@@ -91,6 +91,20 @@ static int storages(struct rig *r)
 		    "1234 3777\n7 2770\n", 1);
 }
 
+/* A disk of this machine, which the container knows by the guest's number. */
+static int devices(struct rig *r)
+{
+	return life(r,
+		    &(struct rig_container){
+			    .args = SH("stat -c %t:%T /dev/disk"),
+			    .root = r->rootfs,
+			    .linux = TEXT(,"Devices":[{"Path":"/dev/disk","Type":"b","Major":99,"Minor":9}]),
+			    .request = TEXT(,"devices":[{"type":"mmioblk","vm_path":"/dev/loop0",
+				    "container_path":"/dev/disk"}]),
+		    },
+		    "7:0\n", 0);
+}
+
 #define FILTER                                                                                     \
 	"\"Seccomp\":{\"DefaultAction\":\"SCMP_ACT_ALLOW\",\"Architectures\":[\"SCMP_ARCH_X86_64\"],"  \
 	"\"Syscalls\":[{\"Names\":[\"mkdir\",\"mkdirat\"],\"Action\":\"SCMP_ACT_ERRNO\",\"errnoret\":38},"  \
@@ -303,6 +317,7 @@ static int destroy(struct rig *r)
 static const struct fault_scenario scenarios[] = {
 	{ "plain", plain, NULL, one_id, 0, NULL },
 	{ "storages", storages, NULL, one_id, 0, NULL },
+	{ "devices", devices, NULL, one_id, 0, NULL },
 	{ "rights", rights, NULL, one_id, 0, NULL },
 	{ "no_new_rights", no_new_rights, NULL, one_id, 0, NULL },
 	{ "hooks", hooks, NULL, one_id, 0, NULL },

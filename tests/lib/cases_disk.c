@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Disks: there at boot, behind a bridge, plugged while the machine runs. VM only; see disks_of(). */
+/* Disks: there at boot, behind a bridge, plugged while the machine runs; mounted, and as devices of a
+ * container. VM only; see disks_of(). */
 #include "lib/cases.h"
 
 #define MOUNT_POINT "/run/kata-containers/sandbox/storage/disk"
@@ -8,16 +9,17 @@
 static const char *const root_port[] = { "-device", "pcie-root-port,id=rootport,bus=pcie.0,addr=0x05,chassis=5,slot=5",
 					 NULL };
 
-static char disk_file[128];
+static char disk_file[128], scratch_file[128];
 
-/* An ext4 disk without anything in it; and motectl for cases_peer, in the shared directory. */
+/* An ext4 disk without anything in it, one of zeros to be plugged; and motectl for cases_peer, in the shared directory. */
 static int make_disk(struct rig *r)
 {
 	char *argv[] = { (char *)"sh", (char *)"-c",
-			 (char *)"mke2fs -q -t ext4 \"$1\" 8M >&2 && cp \"$MOTE_BUILD/motectl\" \"$2/bin/\"",
-			 (char *)"sh", disk_file, r->rootfs, NULL };
+			 (char *)"mke2fs -q -t ext4 \"$1\" 8M >&2 && truncate -s 1M \"$3\" && cp \"$MOTE_BUILD/motectl\" \"$2/bin/\"",
+			 (char *)"sh", disk_file, r->rootfs, scratch_file, NULL };
 
 	snprintf(disk_file, sizeof(disk_file), "%s/disk", r->dir);
+	snprintf(scratch_file, sizeof(scratch_file), "%s/scratch", r->dir);
 	return rig_program(r, argv) == 0 ? 0 : -1;
 }
 
@@ -169,10 +171,19 @@ static void qmp(struct rig *r, const char *command, const char *arguments)
 		fail_msg("%s", r->err.msg);
 }
 
+static void plug_drive(struct rig *r, const char *drive)
+{
+	char arguments[256];
+
+	snprintf(arguments, sizeof(arguments),
+		 "{\"driver\":\"virtio-blk-pci\",\"id\":\"hot\",\"drive\":\"%s\",\"bus\":\"rootport\",\"addr\":\"0\",\"serial\":\"hot\"}",
+		 drive);
+	qmp(r, "device_add", arguments);
+}
+
 static void plug(struct rig *r)
 {
-	qmp(r, "device_add",
-	    "{\"driver\":\"virtio-blk-pci\",\"id\":\"hot\",\"drive\":\"hotfile\",\"bus\":\"rootport\",\"addr\":\"0\",\"serial\":\"hot\"}");
+	plug_drive(r, "hotfile");
 }
 
 /* The host's word and the guest's consent: until the disk is out of sight. */
@@ -240,6 +251,129 @@ static void unplugged_is_not_found(void **state)
 	nothing_is_mounted(r);
 }
 
+/* --- as a device of the container ---------------------------------------------------------------- */
+
+/* A node of the spec, as its host knows it. */
+#define NODE(path, minor) \
+	"{\"Path\":\"" path "\",\"Type\":\"b\",\"Major\":8,\"Minor\":" #minor ",\"FileMode\":384}"
+#define RULE(minor, access) \
+	"{\"Allow\":true,\"Type\":\"b\",\"Major\":8,\"Minor\":" #minor ",\"Access\":\"" access "\"}"
+
+static const char two_nodes[] = ",\"Devices\":[" NODE("/dev/cold", 1) "," NODE("/dev/hot", 2)
+				"],\"Resources\":{\"Devices\":[{\"Access\":\"rwm\"}," RULE(1, "r") "," RULE(2, "rw") "]}";
+
+static const char *devices_of(struct rig *r)
+{
+	static char text[512];
+	char pci[VM_PCI_PATH];
+
+	snprintf(text, sizeof(text),
+		 ",\"devices\":[{\"type\":\"blk\",\"id\":\"%s\",\"container_path\":\"/dev/cold\"},"
+		 "{\"type\":\"blk\",\"id\":\"" PORT_PATH "\",\"container_path\":\"/dev/hot\"}]",
+		 vm_drive_pci_path(&r->vm_opts, 2, pci));
+	return text;
+}
+
+static void file_begins_with(const char *path, const char *text)
+{
+	char is[64] = { 0 };
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	assert_int_equal(fread(is, 1, strlen(text), f), strlen(text));
+	fclose(f);
+	assert_string_equal(is, text);
+}
+
+/* One disk was there at boot, the other one comes while the container is being made. Both are written
+ * and read; what else the guest has, and what has the numbers of the host, is refused. */
+static void in_a_container(void **state)
+{
+	static const char script[] =
+		"for d in cold hot; do echo seen-$d | dd of=/dev/$d conv=notrunc 2>/dev/null && sync; head -c 8 /dev/$d; echo; done; "
+		"ls -l /dev/hot | cut -c 1-10; "
+		"mknod /tmp/root b $(sed 's/:/ /' /sys/block/vda/dev) && head -c 1 /tmp/root 2>&1 | grep -o 'not permitted'; "
+		"mknod /tmp/host b 8 1 && head -c 1 /tmp/host 2>&1 | grep -o 'not permitted'; exit 3";
+	struct rig *r = cases_rig;
+	static struct rig_pending p;
+	char args[768], arguments[256];
+	struct rig_container what = { .args = args, .linux = two_nodes, .request = devices_of(r) };
+
+	(void)state;
+	snprintf(args, sizeof(args), "[\"sh\",\"-c\",\"%s\"]", script);
+	snprintf(arguments, sizeof(arguments),
+		 "{\"driver\":\"raw\",\"node-name\":\"scratch\","
+		 "\"file\":{\"driver\":\"file\",\"filename\":\"%s\",\"locking\":\"off\"}}",
+		 scratch_file);
+	qmp(r, "blockdev-add", arguments);
+	rig_send_create(r, r->client, RIG_CALL_MS, &p, "disk-6", &what);
+	assert_done(r, rig_call(r, "grpc.Health/Check", "{}"));
+	assert_false(p.done);
+	plug_drive(r, "scratch");
+	r->err.rc = (uint16_t)rig_await(r, &p);
+	r->err = p.err;
+	assert_done(r, p.err.rc);
+	assert_done(r, rig_call(r, "StartContainer", "{\"container_id\":\"disk-6\"}"));
+	assert_true(rig_read(r, "ReadStdout", "disk-6", "") > 0);
+	assert_string_equal(r->reply,
+			    "seen-col\nseen-hot\nbrw-------\nnot permitted\nnot permitted\n");
+	assert_int_equal(rig_wait(r, "disk-6", ""), 3);
+	assert_done(r, rig_remove(r, "disk-6"));
+	file_begins_with(disk_file, "seen-cold");
+	file_begins_with(scratch_file, "seen-hot");
+	unplug(r);
+}
+
+/* Told which one, and what is there in its place; the container is gone and may be made anew. */
+static void device_that_never_comes(void **state)
+{
+	struct rig *r = cases_rig;
+	static struct rig_pending p;
+	struct rig_container what = { .linux = two_nodes, .request = devices_of(r) };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		rig_send_create(r, r->client, 1500, &p, "disk-7", &what);
+		rig_await(r, &p);
+		r->err = p.err;
+		assert_rc(r, p.err.rc, RC_DEADLINE_EXCEEDED,
+			  "devices[1] (/dev/hot): device " PORT_PATH " (virtio-blk): not there after");
+		assert_non_null(strstr(r->err.msg, "saw: "));
+		assert_non_null(strstr(r->err.msg, "vda at "));
+	}
+}
+
+/* What is wrong with a request is said before anything is waited for. */
+static void device_requests_refused(void **state)
+{
+#define DEVICE(type, id, path) \
+	"{\"type\":\"" type "\",\"id\":\"" id "\",\"container_path\":\"" path "\"}"
+	static const struct {
+		const char *devices, *why;
+	} rows[] = {
+		{ DEVICE("", "02", "/dev/hot"), "devices[0]: type: missing" },
+		{ DEVICE("floppy", "02", "/dev/hot"), "devices[0]: device type \"floppy\": unknown" },
+		{ DEVICE("blk", "", "/dev/hot"), "devices[0]: id and vm_path: missing" },
+		{ DEVICE("blk", "02", ""), "devices[0]: container_path: missing" },
+		{ DEVICE("blk", "02/../01", "/dev/hot"), "devices[0]: PCI path" },
+		{ DEVICE("scsi", "0:x", "/dev/hot"), "devices[0]: SCSI address" },
+		{ DEVICE("blk", PORT_PATH, "/dev/hot") "," DEVICE("blk", "02", "/dev/none"),
+		  "devices[1]: container_path /dev/none: not in linux.devices" },
+		{ DEVICE("blk", PORT_PATH, "/dev/hot") "," DEVICE("blk", "02", "/dev/hot"),
+		  "devices[1]: container_path /dev/hot: also of another device" },
+	};
+	struct rig *r = cases_rig;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char request[512];
+		struct rig_container what = { .linux = two_nodes, .request = request };
+
+		snprintf(request, sizeof(request), ",\"devices\":[%s]", rows[i].devices);
+		assert_rc(r, rig_create(r, "disk-8", &what), RC_INVALID_ARGUMENT, rows[i].why);
+	}
+}
+
 const struct CMUnitTest cases_disk[] = {
 	cmocka_unit_test(behind_a_bridge),
 	cmocka_unit_test(by_its_node),
@@ -248,5 +382,8 @@ const struct CMUnitTest cases_disk[] = {
 	cmocka_unit_test(no_new_filesystem),
 	cmocka_unit_test(plugged_before_and_after),
 	cmocka_unit_test(unplugged_is_not_found),
+	cmocka_unit_test(in_a_container),
+	cmocka_unit_test(device_that_never_comes),
+	cmocka_unit_test(device_requests_refused),
 	{ 0 },
 };

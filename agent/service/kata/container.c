@@ -7,10 +7,11 @@
 static int fill_container(const Grpc__CreateContainerRequest *req, struct call *c,
 			  struct sandbox_container *what, struct err *e)
 {
-	if (req->n_devices)
-		return err_set(e, RC_UNIMPLEMENTED,
-			       "devices: this agent does not hand devices to containers yet");
 	if (convert_spec(req->oci, &what->container->arena, what->container->spec, e) < 0)
+		return -1;
+	what->devices = convert_devices(req->devices, req->n_devices, &what->container->arena, e);
+	what->n_devices = req->n_devices;
+	if (!what->devices)
 		return -1;
 	what->storages = convert_storages(req->storages, req->n_storages, &c->arena, e);
 	what->n_storages = req->n_storages;
