@@ -4,6 +4,7 @@
  * filesystem is what the request says; where it says none, what is on the disk. A host may ask for
  * a new one to be made.
  */
+#include "base/str.h"
 #include "storage/driver.h"
 
 static int need_blk(const struct storage_req *r, struct device_need *out, struct err *e)
@@ -74,7 +75,51 @@ static int plan_disk(const struct storage_req *r, const struct storage_ctx *ctx,
 	return 0;
 }
 
+static bool is_dax(const char *s, size_t n)
+{
+	return (n == strlen("dax") && strncmp(s, "dax", n) == 0) ||
+	       (n == strlen("dax=always") && strncmp(s, "dax=always", n) == 0);
+}
+
+/* Of the mount's data: hosts ask for direct access without knowing the guest's kernel, or what the
+ * device lets it do. The files are the same without. */
+static int plan_no_dax(struct storage_plan *out, const char *data, struct err *e)
+{
+	char *text = arena_alloc(out->plan.a, strlen(data) + 1);
+	bool has = false;
+	struct str s;
+
+	if (!text)
+		return storage_no_memory(e);
+	str_init(&s, text, strlen(data) + 1);
+	for (;; data++) {
+		size_t n = strcspn(data, ",");
+
+		has = has || is_dax(data, n);
+		if (!is_dax(data, n)) {
+			str_add(&s, s.len ? "," : "");
+			str_add_n(&s, data, n);
+		}
+		data += n;
+		if (!*data)
+			break;
+	}
+	out->no_dax = has ? text : NULL;
+	return 0;
+}
+
+static int plan_pmem(const struct storage_req *r, const struct storage_ctx *ctx,
+		     struct storage_plan *out, struct err *e)
+{
+	const char *data;
+
+	if (plan_disk(r, ctx, out, e) < 0)
+		return -1;
+	data = out->plan.ops[out->detect_op].data;
+	return data ? plan_no_dax(out, data, e) : 0;
+}
+
 const struct storage_driver storage_blk = { "blk", need_blk, plan_disk };
 const struct storage_driver storage_mmioblk = { "mmioblk", need_node, plan_disk };
 const struct storage_driver storage_scsi = { "scsi", need_scsi, plan_disk };
-const struct storage_driver storage_nvdimm = { "nvdimm", need_pmem, plan_disk };
+const struct storage_driver storage_nvdimm = { "nvdimm", need_pmem, plan_pmem };

@@ -207,19 +207,31 @@ int storage_unmount(const char *mount_point, struct err *e)
 	return 0;
 }
 
-/* The op lends its fstype for the length of the run. */
-static int run_detected(const struct storage_plan *sp, size_t *done, struct err *e)
+static bool is_no_dax(const struct storage_plan *sp, size_t done, const struct err *e)
+{
+	return sp->no_dax && done == sp->detect_op && (e->sys == EINVAL || e->sys == EOPNOTSUPP);
+}
+
+/* The op lends its fstype and its data for the length of the run. */
+static int run_mounts(const struct storage_plan *sp, size_t *done, struct err *e)
 {
 	struct plan_op *op = &sp->plan.ops[sp->detect_op];
-	const char *before = op->fstype;
+	const struct plan_op before = *op;
 	char fstype[32];
 	int r;
 
-	if (detect(sp->detect_device, fstype, sizeof(fstype), e) < 0)
-		return -1;
-	op->fstype = fstype;
+	if (sp->detect_device) {
+		if (detect(sp->detect_device, fstype, sizeof(fstype), e) < 0)
+			return -1;
+		op->fstype = fstype;
+	}
 	r = run_plan(&sp->plan, done, e);
-	op->fstype = before;
+	if (r < 0 && is_no_dax(sp, *done, e)) {
+		err_clear(e);
+		op->data = sp->no_dax;
+		r = run_plan(&sp->plan, done, e);
+	}
+	*op = before;
 	return r;
 }
 
@@ -240,7 +252,7 @@ int storage_execute(const struct storage_plan *sp, const struct storage_req *r, 
 		return -1;
 	if (sp->mkfs_device && make_filesystem(sp->mkfs_device, e) < 0)
 		return -1;
-	if ((sp->detect_device ? run_detected(sp, done, e) : run_plan(&sp->plan, done, e)) < 0)
+	if (run_mounts(sp, done, e) < 0)
 		return -1;
 	if (sp->ask_path && ask(sp->ask_path, e) < 0)
 		return -1;

@@ -23,17 +23,16 @@
 
 static const struct storage_driver *const drivers[] = {
 	&storage_blk, &storage_mmioblk, &storage_scsi, &storage_nvdimm,
-	&storage_virtiofs, &storage_overlayfs, &storage_ephemeral, &storage_local,
+	&storage_virtiofs, &storage_9p, &storage_overlayfs, &storage_bind, &storage_ephemeral,
+	&storage_local,
 };
 
 /* Names that hosts know and this agent refuses, and why. */
 static const struct absent {
 	const char *name, *why;
 } absent[] = {
-	{ "9p", "no longer part of the protocol; use virtio-fs" },
-	{ "bind", "no longer part of the protocol; use a mount of the container's spec" },
 	{ "virtiofs", "the driver is called virtio-fs" },
-	{ "virtio-9p", "no longer part of the protocol; use virtio-fs" },
+	{ "virtio-9p", "the driver is called 9p" },
 	{ "watchable-bind", "not supported yet" },
 	{ "erofs.multi-layer", "not supported yet" },
 	{ "blk-ccw", "channel devices exist on s390x only" },

@@ -45,6 +45,7 @@ struct storage_plan {
 	const char *detect_device; /* not NULL: the fstype of ops[detect_op] is what libblkid finds
 				      there */
 	size_t detect_op;
+	const char *no_dax; /* not NULL: where ops[detect_op] cannot have the option dax, its data */
 	const char *hugepages_dir; /* not NULL: DIR/nr_hugepages shall be hugepages_count at least */
 	uint64_t hugepages_count;
 	const char *ask_path; /* not NULL: the mount is only good if the file system answers here */

@@ -21,6 +21,12 @@ static void check_confined(const struct storage_plan *sp)
 
 		if (!path_is_plain(op->target) || !storage_place_length(op->target))
 			abort();
+		if (op->kind == PLAN_BIND) {
+			if (!(op->flags & PLAN_SOURCE_STRICT) || !path_is_plain(op->source) ||
+			    !storage_place_length(op->source))
+				abort();
+			continue;
+		}
 		if (op->kind != PLAN_MKDIR && op->kind != PLAN_MOUNT && op->kind != PLAN_CHMOD &&
 		    op->kind != PLAN_CHOWN)
 			abort();
@@ -29,6 +35,8 @@ static void check_confined(const struct storage_plan *sp)
 	}
 	if (sp->detect_device &&
 	    (sp->detect_op >= sp->plan.n || sp->plan.ops[sp->detect_op].kind != PLAN_MOUNT))
+		abort();
+	if (sp->no_dax && strlen(sp->no_dax) >= strlen(sp->plan.ops[sp->detect_op].data))
 		abort();
 	if (sp->group_path && !storage_place_length(sp->group_path))
 		abort();

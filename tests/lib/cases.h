@@ -20,13 +20,16 @@ extern const struct CMUnitTest cases_life[], cases_streams[], cases_errors[], ca
 	cases_process[], cases_many[], cases_guest[], cases_bounds[], cases_spelling[], cases_races[],
 	cases_host[], cases_stall[], cases_limits[], cases_greedy[], cases_network[], cases_nic[],
 	cases_files[], cases_machine[], cases_inside_v1[], cases_inside_v2[],
-	cases_disk[], cases_peer[], cases_pod[], cases_metrics[],
+	cases_disk[], cases_bus[], cases_peer[], cases_pod[], cases_metrics[],
 	cases_cgroup[],
 	cases_freezer[], cases_hotplug[];
 
 /* Gives the rig what cases_disk wants, and cases_nic: what is plugged into its root port is there. */
 void disks_of(struct rig *r);
 #define DISKS_PORT_PATH "05/00"
+
+/* The same for cases_bus. */
+void buses_of(struct rig *r);
 
 /* Gives the rig what cases_hotplug wants: room for more of everything. */
 void hotplug_of(struct rig *r);

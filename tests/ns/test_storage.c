@@ -146,6 +146,52 @@ static void overlay_read_only(void **state)
 	assert_true(exists("/run/l1/a"));
 }
 
+static void bind_of_a_directory_and_a_file(void **state)
+{
+	struct storage_req dir = request("bind", "/run/a/data", "bind", "/run/b/data");
+	struct storage_req file = request("bind", "/run/a/data/f", "bind", "/run/b/f");
+	struct storage_plan first, second;
+	size_t done_first;
+
+	NEEDS_NAMESPACE();
+	put("/run/a/data/f", "bound", 0644);
+	set_options(&dir, "rbind|ro");
+	must(&dir, &first);
+	done_first = done;
+	must(&file, &second);
+	assert_true(holds("/run/b/data/f", "bound"));
+	assert_true(holds("/run/b/f", "bound"));
+	assert_int_equal(open("/run/b/data/g", O_WRONLY | O_CREAT | O_CLOEXEC, 0644), -1);
+	assert_int_equal(errno, EROFS);
+	undo(&second);
+	done = done_first;
+	undo(&first);
+	assert_false(exists("/run/b/data"));
+	assert_true(holds("/run/a/data/f", "bound"));
+}
+
+/* A container that can write beside the source leads no mount out of it. */
+static void bind_follows_no_link(void **state)
+{
+	static const char *const sources[] = { "/run/a/link", "/run/a/link/passwd", "/run/a/dir/link" };
+	struct storage_plan sp;
+
+	NEEDS_NAMESPACE();
+	make_dir("/run/a/dir");
+	assert_int_equal(symlink("/etc", "/run/a/link"), 0);
+	assert_int_equal(symlink("../../../etc/passwd", "/run/a/dir/link"), 0);
+	for (size_t i = 0; i < COUNT_OF(sources); i++) {
+		struct storage_req r = request("bind", sources[i], "bind", "/run/b");
+
+		memset(&err, 0, sizeof(err));
+		assert_int_equal(attempt(&r, NULL, &sp), -1);
+		assert_int_equal(err.rc, RC_PERMISSION_DENIED);
+		assert_non_null(strstr(err.msg, "a symbolic link on the way to it"));
+		undo(&sp);
+		assert_false(exists("/run/b"));
+	}
+}
+
 /* --- every driver, made to fail -------------------------------------------------------------- */
 
 static int count_entries(void)
@@ -177,6 +223,8 @@ static void every_driver_undone(void **state)
 			set_options(&r, "mode=0700");
 		if (str_eq(*name, "ephemeral"))
 			set_options(&r, "size=nonsense");
+		if (str_eq(*name, "bind"))
+			r.source = "/run/none";
 		if (d->need)
 			r.fstype = "ext4";
 		if (attempt(&r, d->need ? "/dev/null" : NULL, &sp) == 0)
@@ -413,6 +461,8 @@ int main(void)
 		TEST(local_undo_spares_files),
 		TEST(overlay_writable),
 		TEST(overlay_read_only),
+		TEST(bind_of_a_directory_and_a_file),
+		TEST(bind_follows_no_link),
 		TEST(every_driver_undone),
 		TEST(links_are_refused),
 		TEST(links_that_come_and_go),

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Devices of other buses than PCI's own. */
+#include "lib/cases.h"
+
+int main(void)
+{
+	static const struct CMUnitTest *const tables[] = { cases_bus, NULL };
+	static struct rig r = { .vm_opts = { .cmdline = "agent.hotplug_timeout=20" } };
+
+	buses_of(&r);
+	return cases_main(RIG_VM, "other buses", tables, &r);
+}
