@@ -15,6 +15,7 @@
 #include "container/freeze.h"
 #include "container/hooks.h"
 #include "container/oom.h"
+#include "container/pci_env.h"
 #include "container/process.h"
 #include "container/rootfs.h"
 #include "event/job.h"
@@ -69,6 +70,7 @@ struct container {
 	struct arena arena;		/* until it is made */
 	struct arena kept;		/* id, bundle, cgroup_path, and what stays of the spec */
 	struct spec *spec;
+	struct pci_map pci;		/* kept: devices handed through; for the environment of execs */
 	char *bundle;			/* run_dir/id */
 	/* relative to host->cgroups; NULL before container_create, or without cgroups */
 	char *cgroup_path;

@@ -309,7 +309,8 @@ static int check_exec(const struct process *p, struct err *e)
 void process_exec(struct process *p, uint64_t deadline_ms, process_done_fn done, void *owner)
 {
 	p->stage = (struct stage){ .join_pidfd = -1 };
-	if (check_exec(p, &p->failed) == 0) {
+	if (check_exec(p, &p->failed) == 0 &&
+	    pci_env_rewrite(&p->spec->env, &p->container->pci, &p->arena, &p->failed) == 0) {
 		begin(p, deadline_ms, done, owner);
 		return;
 	}

@@ -121,3 +121,43 @@ int spec_devices_change(struct spec *s, const struct spec_device_change *v, size
 	}
 	return 0;
 }
+
+static int add_rule(struct spec *s, const struct spec_device *d, unsigned int access,
+		    struct arena *a)
+{
+	struct spec_resources *res = s->linux.resources;
+	struct cgroup_device_rule *rules;
+
+	if (!res || !res->n_devices || d->type == S_IFIFO)
+		return 0;
+	rules = ARENA_ARRAY(a, struct cgroup_device_rule, res->n_devices + 1);
+	if (!rules)
+		return -1;
+	for (size_t i = 0; i < res->n_devices; i++)
+		rules[i] = res->devices[i];
+	rules[res->n_devices++] = (struct cgroup_device_rule){ true, letter_of(d->type), d->major,
+							       d->minor, access };
+	res->devices = rules;
+	return 0;
+}
+
+int spec_devices_add(struct spec *s, const struct spec_device *d, unsigned int access,
+		     struct arena *a, struct err *e)
+{
+	struct spec_device *old = entry_of(s, d->path), *v;
+
+	if (old) {
+		*old = *d;
+	} else {
+		v = ARENA_ARRAY(a, struct spec_device, s->linux.n_devices + 1);
+		if (!v)
+			return err_set(e, RC_RESOURCE_EXHAUSTED, "devices: out of memory");
+		for (size_t i = 0; i < s->linux.n_devices; i++)
+			v[i] = s->linux.devices[i];
+		v[s->linux.n_devices++] = *d;
+		s->linux.devices = v;
+	}
+	if (add_rule(s, d, access, a) == 0)
+		return 0;
+	return err_set(e, RC_RESOURCE_EXHAUSTED, "devices: out of memory");
+}

@@ -28,4 +28,9 @@ int spec_devices_check(const struct spec *s, const struct spec_device_change *v,
 int spec_devices_change(struct spec *s, const struct spec_device_change *v, size_t n,
 			struct arena *a, struct err *e);
 
+/* One more node, with a rule as above; in the place of one that has its path. d's strings are
+ * borrowed. RESOURCE_EXHAUSTED. */
+int spec_devices_add(struct spec *s, const struct spec_device *d, unsigned int access,
+		     struct arena *a, struct err *e);
+
 #endif

@@ -11,7 +11,7 @@
 #include "base/num.h"
 #include "device/rows.h"
 
-static int parse_numbers(char *text, uint32_t *major, uint32_t *minor)
+int device_parse_numbers(char *text, uint32_t *major, uint32_t *minor)
 {
 	char *colon = strchr(text, ':');
 	uint64_t a, b;
@@ -38,7 +38,7 @@ int device_fill_block(const struct device_tree *t, int dirfd, const char *name, 
 	if (!str_ok(&node) || !str_ok(&sys))
 		return 0;
 	if (io_read_line(dirfd, "dev", numbers, sizeof(numbers)) < 0 ||
-	    parse_numbers(numbers, &out->major, &out->minor) < 0)
+	    device_parse_numbers(numbers, &out->major, &out->minor) < 0)
 		return 0;
 	return faccessat(t->devfd, name, F_OK, 0) == 0;
 }

@@ -15,6 +15,8 @@ static const struct device_row *const rows[] = {
 	[DEVICE_SCSI] = &device_row_scsi,
 	[DEVICE_PMEM] = &device_row_pmem,
 	[DEVICE_NET_PCI] = &device_row_net_pci,
+	[DEVICE_PCI] = &device_row_pci,
+	[DEVICE_VFIO] = &device_row_vfio,
 };
 
 _Static_assert(COUNT_OF(rows) == DEVICE_KINDS, "every kind has a row");
@@ -31,13 +33,21 @@ static const struct type {
 	{ "nvdimm", DEVICE_NONE, DEVICE_PMEM, NULL },
 	{ "scsi", DEVICE_SCSI, DEVICE_NONE, NULL },
 	{ "blk-ccw", DEVICE_NONE, DEVICE_NONE, "channel devices exist on s390x only" },
-	{ "vfio-pci", DEVICE_NONE, DEVICE_NONE, "devices handed through are not supported yet" },
-	{ "vfio-pci-gk", DEVICE_NONE, DEVICE_NONE, "devices handed through are not supported yet" },
+	{ "vfio-pci", DEVICE_NONE, DEVICE_NONE, "described by its options alone" },
+	{ "vfio-pci-gk", DEVICE_NONE, DEVICE_NONE, "described by its options alone" },
 	{ "vfio-ap", DEVICE_NONE, DEVICE_NONE, "crypto adapters exist on s390x only" },
 	{ "vfio-ap-cold", DEVICE_NONE, DEVICE_NONE, "crypto adapters exist on s390x only" },
 };
 
-const char *const device_type_names[] = { "blk", "mmioblk", "nvdimm", "scsi", NULL };
+const char *const device_type_names[] = { "blk", "mmioblk", "nvdimm", "scsi", "vfio-pci",
+					  "vfio-pci-gk", NULL };
+
+enum device_type_class device_type_class(const char *type)
+{
+	if (str_eq(type, "vfio-pci"))
+		return DEVICE_TYPE_VFIO;
+	return str_eq(type, "vfio-pci-gk") ? DEVICE_TYPE_GUEST_DRIVER : DEVICE_TYPE_PLAIN;
+}
 
 const struct device_row *device_row(enum device_kind kind)
 {
@@ -80,7 +90,8 @@ int device_need_of_type(struct device_need *n, const char *type, const char *id,
 			       t->id != DEVICE_NONE ? "id" : "vm_path");
 	}
 	return err_set(e, RC_INVALID_ARGUMENT,
-		       "device type \"%.32s\": unknown; this agent has blk, mmioblk, nvdimm, scsi",
+		       "device type \"%.32s\": unknown; this agent has blk, mmioblk, nvdimm, scsi, vfio-pci, "
+		       "vfio-pci-gk",
 		       type);
 }
 
@@ -203,7 +214,7 @@ void device_describe(const char *sysroot, const char *subsystem, struct str *s)
 	struct str p = STR_OVER(path);
 	AUTO_FD sysfd = device_open_dir(AT_FDCWD, sysroot);
 
-	str_addf(&p, "class/%s", subsystem);
+	str_addf(&p, str_eq(subsystem, "pci") ? "bus/%s/devices" : "class/%s", subsystem);
 	if (sysfd >= 0)
 		device_each(sysfd, path, list_one, &l);
 	if (l.left_out)

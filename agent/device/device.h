@@ -21,6 +21,8 @@ enum device_kind {
 	DEVICE_SCSI, /* "ID:LUN", decimal */
 	DEVICE_PMEM, /* "/dev/pmemN" */
 	DEVICE_NET_PCI, /* a network interface behind a PCI path */
+	DEVICE_PCI, /* whatever is at a PCI path; its node is its address, "0000:01:00.0" */
+	DEVICE_VFIO, /* "/dev/vfio/N" */
 	DEVICE_KINDS
 };
 
@@ -30,9 +32,9 @@ struct device_need {
 };
 
 struct device_found {
-	char node[64];		/* "/dev/vda", or the interface's name */
+	char node[64];		/* "/dev/vda"; an interface's name, a PCI device's address */
 	char syspath[DEVICE_PATH_MAX];
-	uint32_t major, minor;	/* 0 for interfaces */
+	uint32_t major, minor;	/* 0 for interfaces and PCI devices */
 };
 
 /* Checks the form. INVALID_ARGUMENT naming the fault: `PCI path "2x": element 1 is not SS or SS.F`.
@@ -45,6 +47,11 @@ int device_need_set(struct device_need *n, enum device_kind kind, const char *id
 int device_need_of_type(struct device_need *n, const char *type, const char *id, const char *node,
 			struct err *e);
 
+/* Is it a type that only its options describe (several PCI devices by their paths: vfio.h), and are
+ * these to be bound to vfio-pci? */
+enum device_type_class { DEVICE_TYPE_PLAIN, DEVICE_TYPE_GUEST_DRIVER, DEVICE_TYPE_VFIO };
+enum device_type_class device_type_class(const char *type);
+
 struct device_monitor;
 struct device_wait;
 
@@ -52,6 +59,7 @@ struct device_wait;
  * ("…/fake-sys" in tests). NULL with e. */
 struct device_monitor *device_monitor_new(struct loop *l, const char *sysroot, struct err *e);
 void device_monitor_free(struct device_monitor *m);
+const char *device_monitor_sysroot(const struct device_monitor *m);
 
 /* fn from the loop, each time that a block of memory has come, or that events were lost. */
 void device_monitor_on_memory(struct device_monitor *m, void (*fn)(void *arg), void *arg);

@@ -162,6 +162,11 @@ void device_monitor_free(struct device_monitor *m)
 	free(m);
 }
 
+const char *device_monitor_sysroot(const struct device_monitor *m)
+{
+	return m->sysroot;
+}
+
 /* --- waits ----------------------------------------------------------------------------- */
 
 void device_wait_cancel(struct device_wait *w)

@@ -30,7 +30,7 @@ struct device_row {
 };
 
 extern const struct device_row device_row_blk_pci, device_row_blk_node, device_row_scsi,
-	device_row_pmem, device_row_net_pci;
+	device_row_pmem, device_row_net_pci, device_row_pci, device_row_vfio;
 
 /* The row of a kind that has one; NULL else. */
 const struct device_row *device_row(enum device_kind kind);
@@ -57,6 +57,9 @@ int device_open_dir(int dirfd, const char *path);
  * node yet). */
 int device_fill_block(const struct device_tree *t, int dirfd, const char *name, const char *syspath,
 		      struct device_found *out);
+
+/* "254:0", as sysfs writes it; text is changed. -EINVAL. */
+int device_parse_numbers(char *text, uint32_t *major, uint32_t *minor);
 
 /* find and check of the kinds that name a node. */
 int device_find_node(const struct device_tree *t, const char *id, struct device_found *out,

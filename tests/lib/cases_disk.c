@@ -356,6 +356,7 @@ static void device_requests_refused(void **state)
 		{ DEVICE("blk", "", "/dev/hot"), "devices[0]: id and vm_path: missing" },
 		{ DEVICE("blk", "02", ""), "devices[0]: container_path: missing" },
 		{ DEVICE("blk", "02/../01", "/dev/hot"), "devices[0]: PCI path" },
+		{ DEVICE("vfio-pci", "x", "/dev/hot"), "devices[0]: options: no device" },
 		{ DEVICE("scsi", "0:x", "/dev/hot"), "devices[0]: SCSI address" },
 		{ DEVICE("blk", PORT_PATH, "/dev/hot") "," DEVICE("blk", "02", "/dev/none"),
 		  "devices[1]: container_path /dev/none: not in linux.devices" },
@@ -374,6 +375,66 @@ static void device_requests_refused(void **state)
 	}
 }
 
+/* --- handed through ------------------------------------------------------------------------------- */
+
+/* Two devices that the guest's kernel drives, one there at boot (the bridge) and one that comes: the
+ * environment names both by where they are here, also that of an exec. */
+static void handed_through(void **state)
+{
+	static const char env[] = ",\"Env\":[\"PATH=/bin\",\"PCIDEVICE_ACME=0000:3a:00.0,0000:3b:00.1\","
+				  "\"PCIDEVICE_ACME_INFO={\\\"0000:3b:00.1\\\":1}\",\"PCIDEVICE_GONE=0000:99:00.0\"]";
+	static const char request[] =
+		",\"devices\":[{\"type\":\"vfio-pci-gk\",\"id\":\"a\",\"container_path\":\"/dev/vfio/1\",\"options\":[\"0000:3a:00.0=02\"]},"
+		"{\"type\":\"vfio-pci-gk\",\"id\":\"b\",\"container_path\":\"/dev/vfio/2\","
+		"\"options\":[\"0000:3c:00.0=\",\"0000:3b:00.1=" PORT_PATH "\"]}]";
+	static const char script[] =
+		"d=$(echo /sys/devices/pci0000:00/0000:00:05.0/0000:*:00.0); d=${d##*/}; "
+		"echo ${PCIDEVICE_ACME%,$d} ${PCIDEVICE_ACME_INFO#*$d} $PCIDEVICE_GONE";
+	struct rig *r = cases_rig;
+	static struct rig_pending p;
+	char args[512];
+	struct rig_container what = { .args = args, .process = env, .request = request };
+
+	(void)state;
+	snprintf(args, sizeof(args), "[\"sh\",\"-c\",\"%s; sleep 1000\"]", script);
+	rig_send_create(r, r->client, RIG_CALL_MS, &p, "disk-9", &what);
+	assert_done(r, rig_call(r, "grpc.Health/Check", "{}"));
+	assert_false(p.done);
+	qmp(r, "device_add", "{\"driver\":\"virtio-rng-pci\",\"id\":\"hot\",\"bus\":\"rootport\",\"addr\":\"0\"}");
+	r->err.rc = (uint16_t)rig_await(r, &p);
+	r->err = p.err;
+	assert_done(r, p.err.rc);
+	assert_done(r, rig_call(r, "StartContainer", "{\"container_id\":\"disk-9\"}"));
+	assert_true(rig_read_until(r, "ReadStdout", "disk-9", "", "\n") > 0);
+	assert_string_equal(r->reply, "0000:00:02.0 \":1} 0000:99:00.0\n");
+	assert_done(r, rig_call(r, "ExecProcess",
+				"{\"container_id\":\"disk-9\",\"exec_id\":\"e\",\"process\":{\"Args\":[\"sh\",\"-c\",\"%s\"],"
+				"\"Cwd\":\"/\"%s}}",
+				script, env));
+	assert_true(rig_read(r, "ReadStdout", "disk-9", "e") > 0);
+	assert_string_equal(r->reply, "0000:00:02.0 \":1} 0000:99:00.0\n");
+	assert_done(r, rig_remove(r, "disk-9"));
+	qmp(r, "device_del", "{\"id\":\"hot\"}");
+	for (int i = 0; i < 200; i++)
+		if (rig_guest(r, "! ls -d /sys/devices/pci0000:00/0000:00:05.0/0000:*:00.0") == 0)
+			return;
+	fail_msg("it stays");
+}
+
+/* What the guest's kernel cannot do is said. */
+static void no_driver_to_hand_through(void **state)
+{
+	struct rig *r = cases_rig;
+	struct rig_container what = {
+		.linux = ",\"Devices\":[{\"Path\":\"/dev/vfio/9\",\"Type\":\"c\",\"Major\":240,\"Minor\":9}]",
+		.request = ",\"devices\":[{\"type\":\"vfio-pci\",\"id\":\"a\",\"container_path\":\"/dev/vfio/9\",\"options\":[\"0000:3a:00.0=02\"]}]",
+	};
+
+	(void)state;
+	assert_rc(r, rig_create(r, "disk-10", &what), RC_FAILED_PRECONDITION,
+		  "devices[0] (/dev/vfio/9): the guest's kernel has no driver vfio-pci");
+}
+
 const struct CMUnitTest cases_disk[] = {
 	cmocka_unit_test(behind_a_bridge),
 	cmocka_unit_test(by_its_node),
@@ -385,5 +446,7 @@ const struct CMUnitTest cases_disk[] = {
 	cmocka_unit_test(in_a_container),
 	cmocka_unit_test(device_that_never_comes),
 	cmocka_unit_test(device_requests_refused),
+	cmocka_unit_test(handed_through),
+	cmocka_unit_test(no_driver_to_hand_through),
 	{ 0 },
 };
