@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "sandbox/cdi.h"
 #include "sandbox/devices.h"
 #include "sandbox/members.h"
 #include "sandbox/said.h"
@@ -36,6 +37,7 @@ struct operation {
 	struct timer limit;
 	struct pause_waiter pause;
 	struct devices devices;
+	struct cdi cdi;
 	struct shared_mounts shared;
 };
 
@@ -91,6 +93,20 @@ static enum step_result create_devices(struct steps *st, struct err *e)
 		.deadline_ms = op->deadline_ms,
 	};
 	r = devices_start(&op->devices, operation_step_done, op, e);
+	return r < 0 ? STEP_FAIL : r > 0 ? STEP_PARK : STEP_DONE;
+}
+
+static enum step_result create_cdi(struct steps *st, struct err *e)
+{
+	struct operation *op = operation_of(st);
+	int r;
+
+	op->cdi = (struct cdi){
+		.sandbox = op->sandbox,
+		.to = op->member->container,
+		.deadline_ms = op->deadline_ms,
+	};
+	r = cdi_start(&op->cdi, operation_step_done, op, e);
 	return r < 0 ? STEP_FAIL : r > 0 ? STEP_PARK : STEP_DONE;
 }
 
@@ -229,6 +245,7 @@ static enum step_result create_shared_mounts(struct steps *st, struct err *e)
 
 static const struct step create_steps[] = {
 	{ "devices", create_devices, NULL },
+	{ "CDI devices", create_cdi, NULL },
 	{ "storages", create_storages, NULL },
 	{ "process namespace", create_pid_ns, NULL },
 	{ "namespaces", create_namespaces, NULL },

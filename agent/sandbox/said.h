@@ -8,6 +8,9 @@
 /* A container of a pod, and not the pod's pause container; false also when nothing is said. */
 bool said_is_pod_container(const struct container *c);
 
+/* The pod's pause container, by what its host says. */
+bool said_is_pod_sandbox(const struct container *c);
+
 /* As the pod's spec calls it, or NULL. */
 const char *said_name(const struct container *c);
 

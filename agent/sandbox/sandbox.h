@@ -26,6 +26,8 @@
 #define SANDBOX_DIR     SANDBOX_RUN_DIR "/sandbox"
 #define SANDBOX_NS_DIR  "/run/sandbox-ns" /* /var/run is a link to /run where there is one */
 
+#define CDI_TIMEOUT_MS 100000
+
 enum sandbox_flags {
 	SANDBOX_INIT = 0x1, /* this is PID 1 of a machine: destroying the sandbox powers it off */
 };
@@ -33,6 +35,8 @@ enum sandbox_flags {
 struct sandbox_opts {
 	unsigned int flags;
 	uint64_t hotplug_timeout_ms;
+	uint64_t cdi_timeout_ms; /* 0: CDI_TIMEOUT_MS */
+	bool visible_cdi_devices; /* the variable VISIBLE_CDI_DEVICES names devices, too */
 	size_t pipe_bytes; /* of container output; 0: the kernel's default */
 	const char *version;
 	struct mem_agent_config mem_agent;
