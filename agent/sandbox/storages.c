@@ -26,6 +26,7 @@ void storages_fini(struct storages *t)
 
 	LIST_EACH(en, &t->entries, struct entry, node) {
 		list_remove(&en->node);
+		watcher_stop(en->watcher);
 		free(en);
 	}
 }
@@ -92,6 +93,7 @@ void entry_free(struct entry *en)
 {
 	entry_wake(en);
 	list_remove(&en->node);
+	watcher_stop(en->watcher);
 	free(en);
 }
 
@@ -138,7 +140,9 @@ static int unmount_job(void *arg, void *out, size_t out_cap, size_t *out_len, st
 		int held UNUSED = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		struct err one = { 0 };
 
-		if (storage_unmount(path, &one) < 0 && !err_is_set(e))
+		if ((storage_unmount(path, &one) < 0 ||
+		     ((r->entries[i]->flags & ENTRY_COPY) && storage_remove_copy(path, &one) < 0)) &&
+		    !err_is_set(e))
 			*e = one;
 	}
 	return err_is_set(e) ? -1 : 0;
@@ -210,8 +214,10 @@ static void release_start(struct release *r, uint64_t deadline_ms)
 	struct err e = { 0 };
 
 	list_init(&r->nothing.node);
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n; i++) {
 		r->entries[i]->state = ENTRY_LEAVING;
+		watcher_stop(TAKE_PTR(r->entries[i]->watcher));
+	}
 	if (r->n)
 		str_addf(&what, "unmount %.120s%s", r->entries[0]->mount_point,
 			 r->n > 1 ? " and others" : "");

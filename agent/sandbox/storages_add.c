@@ -132,6 +132,15 @@ static void mount_failed(struct mounting *m, bool undone)
 		ref_attach(&m->add->mine, TAKE_PTR(m->ref), m->entry);
 }
 
+/* The first copy is made: what follows is a child's. */
+static int add_watcher(struct add *a, struct entry *en, struct err *e)
+{
+	if (!a->plan.watch_source)
+		return 0;
+	en->watcher = watcher_start(a->plan.watch_source, a->plan.watch_target, e);
+	return en->watcher ? 0 : -1;
+}
+
 static void mount_done(void *owner, const struct err *e, const void *out, size_t out_len)
 {
 	struct mounting *m = owner;
@@ -154,6 +163,11 @@ static void mount_done(void *owner, const struct err *e, const void *out, size_t
 	entry_wake(m->entry);
 	m->entry->flags |= a->plan.flags & STORAGE_KEEP ? ENTRY_KEEP : 0;
 	ref_attach(&a->mine, TAKE_PTR(m->ref), m->entry);
+	if (add_watcher(a, m->entry, &err) < 0) {
+		mounting_free(m);
+		add_fail(a, &err);
+		return;
+	}
 	mounting_free(m);
 	a->at++;
 	add_next(a);
@@ -182,6 +196,8 @@ static void add_mount(struct add *a, const struct device_found *device, struct e
 			.late = mount_late,
 		};
 
+		if (a->plan.watch_source)
+			a->entry->flags |= ENTRY_COPY;
 		m = mounting_new(a);
 		if (!m)
 			err_sys(e, ENOMEM, "mount");

@@ -4,6 +4,7 @@
 #define MOTE_SANDBOX_STORAGES_IMPL_H
 
 #include "sandbox/storages.h"
+#include "sandbox/watcher.h"
 
 #define RELEASE_MS 10000 /* for an unmount that nobody waits for */
 
@@ -15,11 +16,16 @@ struct entry {
 	unsigned int refs;
 	unsigned int flags; /* enum entry_flags */
 	struct storages *table;
+	struct watcher *watcher; /* of a copy that follows its source; NULL: none */
 	struct list waiters; /* struct entry_waiter: who wants it READY or gone */
 	char mount_point[];
 };
 
-enum entry_flags { ENTRY_PINNED = 0x1, ENTRY_KEEP = 0x2 /* nothing to unmount */ };
+enum entry_flags {
+	ENTRY_PINNED = 0x1,
+	ENTRY_KEEP = 0x2, /* nothing to unmount */
+	ENTRY_COPY = 0x4, /* what is there is the agent's, and removed at the end */
+};
 
 struct ref {
 	struct list node;

@@ -16,7 +16,9 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "kernel/blkid.h"
+#include "kernel/mountinfo.h"
 #include "storage/driver.h"
+#include "storage/watch.h"
 
 #define DIR_MODE	0755	/* of the directories above a target */
 
@@ -235,6 +237,49 @@ static int run_mounts(const struct storage_plan *sp, size_t *done, struct err *e
 	return r;
 }
 
+int storage_remove_copy(const char *target, struct err *e)
+{
+	const char *name;
+	AUTO_FD dirfd = storage_open_parent(target, 0, &name, e);
+	int r;
+
+	if (dirfd < 0 && e->sys == ENOENT) {
+		err_clear(e);
+		return 0;
+	}
+	if (dirfd < 0)
+		return -1;
+	/* Who followed was killed just now: its last call may still make something. */
+	for (int i = 0; (r = path_remove_tree(dirfd, name)) == -ENOTEMPTY && i < 3; i++)
+		;
+	return r < 0 ? err_sys(e, -r, "remove %s", target) : 0;
+}
+
+static int copy(const struct storage_plan *sp, struct err *e)
+{
+	int r = watch_copy(sp->watch_source, sp->watch_target, e);
+
+	if (r == WATCH_TOO_LARGE)
+		r = watch_bind(sp->watch_source, sp->watch_target, e);
+	if (r < 0) {
+		struct err ignored = { 0 };
+
+		storage_remove_copy(sp->watch_target, &ignored);
+	}
+	return r < 0 ? -1 : 0;
+}
+
+int storage_follow(const char *source, const char *target, struct err *e)
+{
+	const char *name;
+	AUTO_FD dirfd = storage_open_parent(target, 0, &name, e);
+	AUTO_FD fd = dirfd < 0 ? -1 : openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0 && mountinfo_is_mount(fd) == 1)
+		return 0; /* the bind mount */
+	return dirfd < 0 ? -1 : watch_follow(source, target, e);
+}
+
 static int ask(const char *path, struct err *e)
 {
 	struct statx st;
@@ -253,6 +298,8 @@ int storage_execute(const struct storage_plan *sp, const struct storage_req *r, 
 	if (sp->mkfs_device && make_filesystem(sp->mkfs_device, e) < 0)
 		return -1;
 	if (run_mounts(sp, done, e) < 0)
+		return -1;
+	if (sp->watch_source && copy(sp, e) < 0)
 		return -1;
 	if (sp->ask_path && ask(sp->ask_path, e) < 0)
 		return -1;

@@ -38,7 +38,7 @@ struct storage_ctx {
 };
 
 /* What has to be done besides the plan; run in the same job, in this order: huge pages, mkfs,
- * detection, plan, a first question, fs group. */
+ * detection, plan, a copy, a first question, fs group. */
 struct storage_plan {
 	struct plan plan;
 	const char *mkfs_device; /* not NULL: make an ext4 there first */
@@ -49,6 +49,9 @@ struct storage_plan {
 	const char *hugepages_dir; /* not NULL: DIR/nr_hugepages shall be hugepages_count at least */
 	uint64_t hugepages_count;
 	const char *ask_path; /* not NULL: the mount is only good if the file system answers here */
+	/* not NULL: the target becomes a copy of it, to be followed (storage_follow) unless it is too
+	 * large; in the place of the copy is a bind mount then */
+	const char *watch_source, *watch_target;
 	const char *group_path;		/* not NULL: apply the request's fs group here at the end */
 	unsigned int flags;		/* enum storage_plan_flags */
 };
@@ -99,6 +102,13 @@ int storage_undo(const struct storage_plan *sp, size_t done, struct err *e);
 /* Takes a mount point away, lazily, so that a file that is still open somewhere cannot hold it up,
  * and its directory if it is empty. Not mounted, or gone, is fine. WAITS: jobs only. */
 int storage_unmount(const char *mount_point, struct err *e);
+
+/* Keeps the copy as its source is, for ever, or until it has become too large for one and is a bind
+ * mount. WAITS: a child of its own only. */
+int storage_follow(const char *source, const char *target, struct err *e);
+
+/* Removes a copy that nobody follows any more; one that is not there is fine. WAITS: jobs only. */
+int storage_remove_copy(const char *target, struct err *e);
 
 /* Changes group and modes below path (reference 5.1 "FSGroup"). WAITS: jobs only. */
 int storage_apply_fs_group(const char *path, const struct storage_req *r, struct err *e);

@@ -38,6 +38,10 @@ static void check_confined(const struct storage_plan *sp)
 		abort();
 	if (sp->no_dax && strlen(sp->no_dax) >= strlen(sp->plan.ops[sp->detect_op].data))
 		abort();
+	if (sp->watch_source && (!path_is_plain(sp->watch_source) ||
+				 !storage_place_length(sp->watch_source) ||
+				 !storage_place_length(sp->watch_target)))
+		abort();
 	if (sp->group_path && !storage_place_length(sp->group_path))
 		abort();
 	if (sp->hugepages_dir &&

@@ -4,7 +4,7 @@
 
 int main(void)
 {
-	static const struct CMUnitTest *const tables[] = { cases_disk, cases_nic, cases_peer, cases_inside_v2, cases_stall, NULL };
+	static const struct CMUnitTest *const tables[] = { cases_disk, cases_watch, cases_nic, cases_peer, cases_inside_v2, cases_stall, NULL };
 	static struct rig r = {
 		.vm_opts = { .n_shares = 1, .cmdline = "agent.hotplug_timeout=20" },
 	};

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A volume of configuration on a virtio-fs share, which the host changes under a container that runs. In a
+ * VM with the share "rootfs" only: its directory is this machine's. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/cases.h"
+
+#define SHARED "/run/kata-containers/shared/containers"
+#define COPY   SHARED "/watchable/conf"
+
+static void put(struct rig *r, const char *dir, const char *text)
+{
+	char path[256], link[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/conf", r->rootfs);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/conf/%s", r->rootfs, dir);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/conf/%s/key", r->rootfs, dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, "%s\n", text);
+	fclose(f);
+	snprintf(path, sizeof(path), "%s/conf/..tmp", r->rootfs);
+	snprintf(link, sizeof(link), "%s/conf/..data", r->rootfs);
+	assert_int_equal(symlink(dir, path), 0);
+	assert_int_equal(rename(path, link), 0);
+}
+
+static const char storages[] =
+	",{\"driver\":\"virtio-fs\",\"source\":\"rootfs\",\"fstype\":\"virtiofs\",\"mount_point\":\"" SHARED "/\"}"
+	",{\"driver\":\"watchable-bind\",\"source\":\"" SHARED "/conf\",\"fstype\":\"bind\",\"mount_point\":\"" COPY "\"}";
+
+/* No event comes by virtio-fs, and yet the container sees what its host has changed. */
+static void changed_by_the_host(void **state)
+{
+	struct rig *r = cases_rig;
+	struct rig_container what = {
+		.args = "[\"sh\",\"-c\",\"cat /conf/key; until grep second /conf/key; do usleep 10000; done; ls -A /conf\"]",
+		.storages = storages,
+		.mounts = ",{\"destination\":\"/conf\",\"type\":\"bind\",\"source\":\"" COPY "\",\"options\":[\"rbind\",\"ro\"]}",
+	};
+	char path[256];
+
+	(void)state;
+	put(r, "..1", "first");
+	snprintf(path, sizeof(path), "%s/conf/key", r->rootfs);
+	assert_int_equal(symlink("..data/key", path), 0);
+	assert_done(r, rig_run(r, "watch-1", &what));
+	assert_true(rig_read_until(r, "ReadStdout", "watch-1", "", "\n") > 0);
+	assert_string_equal(r->reply, "first\n");
+	put(r, "..2", "second");
+	snprintf(path, sizeof(path), "%s/conf/..1/key", r->rootfs);
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s/conf/..1", r->rootfs);
+	assert_int_equal(rmdir(path), 0);
+	assert_true(rig_read(r, "ReadStdout", "watch-1", "") > 0);
+	assert_string_equal(r->reply, "second\n..2\n..data\nkey\n");
+	assert_int_equal(rig_wait(r, "watch-1", ""), 0);
+	assert_int_equal(rig_guest(r, "grep -l mote-watch /guest/[0-9]*/comm"), 0);
+	assert_done(r, rig_remove(r, "watch-1"));
+	assert_int_equal(rig_guest(r, "grep -l mote-watch /guest/[0-9]*/comm"), 1);
+	assert_int_equal(rig_guest(r, "ls /guest/1/root" COPY), 1);
+}
+
+static void gone_at_the_start(void **state)
+{
+	struct rig *r = cases_rig;
+	struct rig_container what = {
+		.storages = ",{\"driver\":\"watchable-bind\",\"source\":\"" SHARED "/nothing\",\"mount_point\":\"" COPY "\"}",
+	};
+
+	(void)state;
+	assert_rc(r, rig_create(r, "watch-2", &what), RC_NOT_FOUND, "watchable-bind on " COPY);
+	assert_int_equal(rig_guest(r, "grep -l mote-watch /guest/[0-9]*/comm"), 1);
+}
+
+const struct CMUnitTest cases_watch[] = {
+	cmocka_unit_test(changed_by_the_host),
+	cmocka_unit_test(gone_at_the_start),
+	{ 0 },
+};

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copies that follow their source: Kubernetes' way of changing a volume, and what could go wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/inotify.h>
+#include <sys/wait.h>
+
+#include "storage/watch.h"
+#include "storage_world.h"
+
+#define SHARE  "/run/kata-containers/shared/containers"
+#define SOURCE SHARE "/conf"
+#define PARENT SHARE "/watchable"
+#define TARGET PARENT "/conf"
+#define PATIENCE_MS 20000
+
+/* A generation of the volume: its files in a directory, to which ..data leads. */
+static void generation(const char *dir, const char *text)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), SOURCE "/%s/key", dir);
+	put(path, text, 0640);
+	snprintf(path, sizeof(path), SOURCE "/%s/other", dir);
+	put(path, text, 0644);
+	assert_int_equal(symlink(dir, SOURCE "/..tmp"), 0);
+	assert_int_equal(rename(SOURCE "/..tmp", SOURCE "/..data"), 0);
+}
+
+static void volume(void)
+{
+	make_dir(SOURCE);
+	generation("..2024_1", "first");
+	assert_int_equal(symlink("..data/key", SOURCE "/key"), 0);
+	assert_int_equal(symlink("..data/other", SOURCE "/other"), 0);
+}
+
+static int copy_now(void)
+{
+	struct err e = { 0 };
+	int r = watch_copy(SOURCE, TARGET, &e);
+
+	if (r < 0)
+		fail_msg("%s", e.msg);
+	return r;
+}
+
+static void copied_with_its_links(void **state)
+{
+	char link[64] = { 0 };
+
+	NEEDS_NAMESPACE();
+	volume();
+	assert_int_equal(copy_now(), WATCH_CHANGED);
+	assert_true(holds(TARGET "/key", "first"));
+	assert_true(holds(TARGET "/..2024_1/other", "first"));
+	assert_int_equal(readlink(TARGET "/..data", link, sizeof(link)), 8);
+	assert_string_equal(link, "..2024_1");
+	assert_mode(TARGET "/..2024_1/key", 0640);
+	assert_int_equal(copy_now(), WATCH_SAME);
+	generation("..2024_2", "second");
+	assert_int_equal(path_remove_tree(AT_FDCWD, SOURCE "/..2024_1"), 0);
+	assert_int_equal(unlink(SOURCE "/other"), 0);
+	assert_int_equal(copy_now(), WATCH_CHANGED);
+	assert_true(holds(TARGET "/key", "second"));
+	assert_false(exists(TARGET "/..2024_1"));
+	assert_false(exists(TARGET "/other"));
+	assert_true(exists(TARGET "/..2024_2/other"));
+}
+
+static void one_file(void **state)
+{
+	struct err e = { 0 };
+
+	NEEDS_NAMESPACE();
+	make_dir(PARENT);
+	put(SHARE "/file", "one", 0600);
+	assert_int_equal(watch_copy(SHARE "/file", TARGET, &e), WATCH_CHANGED);
+	assert_true(holds(TARGET, "one"));
+	put(SHARE "/file", "another", 0600);
+	assert_int_equal(watch_copy(SHARE "/file", TARGET, &e), WATCH_CHANGED);
+	assert_true(holds(TARGET, "another"));
+}
+
+static void kinds_change(void **state)
+{
+	NEEDS_NAMESPACE();
+	make_dir(SOURCE "/a");
+	put(SOURCE "/b", "b", 0644);
+	copy_now();
+	assert_int_equal(rmdir(SOURCE "/a"), 0);
+	put(SOURCE "/a", "a", 0644);
+	assert_int_equal(unlink(SOURCE "/b"), 0);
+	put(SOURCE "/b/c", "c", 0644);
+	copy_now();
+	assert_true(holds(TARGET "/a", "a"));
+	assert_true(holds(TARGET "/b/c", "c"));
+}
+
+/* What lies at the target is not trusted either: nothing is written through a link. */
+static void links_in_the_target(void **state)
+{
+	NEEDS_NAMESPACE();
+	volume();
+	put(SOURCE "/plain", "new", 0644);
+	put("/run/victim/key", "untouched", 0644);
+	make_dir(TARGET);
+	assert_int_equal(symlink("/run/victim", TARGET "/..2024_1"), 0);
+	assert_int_equal(symlink("/run/victim/key", TARGET "/plain"), 0);
+	assert_int_equal(symlink("/run/victim/key", TARGET "/.mote-new-plain"), 0);
+	copy_now();
+	assert_true(holds("/run/victim/key", "untouched"));
+	assert_true(holds(TARGET "/plain", "new"));
+	assert_true(holds(TARGET "/key", "first"));
+	assert_false(exists(TARGET "/.mote-new-plain"));
+}
+
+static void sources_that_lie(void **state)
+{
+	struct err e = { 0 };
+
+	NEEDS_NAMESPACE();
+	make_dir(PARENT);
+	assert_int_equal(symlink("/etc", SHARE "/etc"), 0);
+	assert_int_equal(symlink("/etc/passwd", SHARE "/passwd"), 0);
+	assert_int_equal(watch_copy(SHARE "/etc/apt", TARGET, &e), -1);
+	assert_int_equal(e.rc, RC_PERMISSION_DENIED);
+	memset(&e, 0, sizeof(e));
+	assert_int_equal(watch_copy(SHARE "/passwd", TARGET, &e), -1);
+	assert_false(exists(TARGET));
+	memset(&e, 0, sizeof(e));
+	assert_int_equal(watch_copy(SHARE "/none", TARGET, &e), -1);
+	assert_int_equal(e.rc, RC_NOT_FOUND);
+	/* no file, and none that anybody should wait for */
+	make_dir(SOURCE);
+	assert_int_equal(mkfifo(SOURCE "/pipe", 0644), 0);
+	put(SOURCE "/file", "file", 0644);
+	copy_now();
+	assert_true(holds(TARGET "/file", "file"));
+	assert_false(exists(TARGET "/pipe"));
+}
+
+static void too_large(void **state)
+{
+	static char mebibyte[(1 << 20) + 1];
+	char path[128];
+
+	NEEDS_NAMESPACE();
+	make_dir(SOURCE);
+	for (int i = 0; i < WATCH_ENTRIES; i++) {
+		snprintf(path, sizeof(path), SOURCE "/%d", i);
+		put(path, "x", 0644);
+	}
+	assert_int_equal(copy_now(), WATCH_CHANGED);
+	put(SOURCE "/more", "x", 0644);
+	assert_int_equal(copy_now(), WATCH_TOO_LARGE);
+	assert_false(exists(TARGET));
+	path_remove_tree(AT_FDCWD, SOURCE);
+	memset(mebibyte, 'x', sizeof(mebibyte) - 1);
+	put(SOURCE "/large", mebibyte, 0644);
+	assert_int_equal(copy_now(), WATCH_CHANGED);
+	put(SOURCE "/small", "x", 0644);
+	assert_int_equal(copy_now(), WATCH_TOO_LARGE);
+	assert_false(exists(TARGET));
+}
+
+/* --- followed --------------------------------------------------------------------------------- */
+
+static pid_t follow(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct err e = { 0 };
+
+		_exit(watch_follow(SOURCE, TARGET, &e) < 0 ? 1 : 0);
+	}
+	return pid;
+}
+
+/* Until the file says so; woken by whatever happens in the target. */
+static void until_holds(const char *path, const char *text)
+{
+	AUTO_FD events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct pollfd p = { .fd = events, .events = POLLIN };
+
+	inotify_add_watch(events, PARENT, IN_ALL_EVENTS);
+	for (int i = 0; i < 1000; i++) {
+		char buf[4096];
+
+		inotify_add_watch(events, TARGET, IN_ALL_EVENTS);
+		if (text ? holds(path, text) : !exists(path))
+			return;
+		assert_true(poll(&p, 1, PATIENCE_MS) > 0);
+		while (read(events, buf, sizeof(buf)) > 0)
+			;
+	}
+	fail_msg("%s never is \"%s\"", path, text ? text : "gone");
+}
+
+static void followed(void **state)
+{
+	pid_t pid;
+	int status;
+
+	NEEDS_NAMESPACE();
+	volume();
+	make_dir(PARENT);
+	pid = follow();
+	until_holds(TARGET "/key", "first");
+	generation("..2024_2", "second");
+	until_holds(TARGET "/key", "second");
+	assert_true(holds(TARGET "/other", "second"));
+	assert_int_equal(unlink(SOURCE "/other"), 0);
+	until_holds(TARGET "/other", NULL);
+	for (int i = 0; i < WATCH_ENTRIES; i++) {
+		char path[128];
+
+		snprintf(path, sizeof(path), SOURCE "/more%d", i);
+		put(path, "x", 0644);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_true(is_mount(TARGET));
+	assert_true(holds(TARGET "/more15", "x"));
+	assert_int_equal(umount2(TARGET, 0), 0);
+}
+
+/* --- as a driver ------------------------------------------------------------------------------ */
+
+static void carried_out_and_removed(void **state)
+{
+	struct storage_req r = request("watchable-bind", SOURCE, "bind", TARGET);
+	struct storage_plan sp;
+	struct err e = { 0 };
+
+	NEEDS_NAMESPACE();
+	volume();
+	must(&r, &sp);
+	assert_true(is_mount(PARENT));
+	assert_false(is_mount(TARGET));
+	assert_true(holds(TARGET "/key", "first"));
+	assert_int_equal(storage_remove_copy(TARGET, &e), 0);
+	assert_false(exists(TARGET));
+	assert_true(is_mount(PARENT));
+	/* again, on the tmpfs that is there; one that is too large is bound */
+	put(SOURCE "/z", "z", 0644);
+	for (int i = 0; i < WATCH_ENTRIES; i++) {
+		char path[128];
+
+		snprintf(path, sizeof(path), SOURCE "/more%d", i);
+		put(path, "x", 0644);
+	}
+	must(&r, &sp);
+	assert_true(is_mount(TARGET));
+	assert_int_equal(storage_follow(SOURCE, TARGET, &e), 0);
+	assert_int_equal(storage_unmount(TARGET, &e), 0);
+	assert_false(exists(TARGET));
+	assert_true(holds(SOURCE "/z", "z"));
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(umount2(PARENT, 0), 0);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(copied_with_its_links), TEST(one_file),   TEST(kinds_change),
+		TEST(links_in_the_target),   TEST(sources_that_lie), TEST(too_large),
+		TEST(followed),		     TEST(carried_out_and_removed),
+	};
+
+	return cmocka_run_group_tests(tests, group_setup, NULL);
+}
