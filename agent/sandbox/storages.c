@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "event/job.h"
 #include "sandbox/storages_impl.h"
+#include "storage/layers.h"
 
 void storages_init(struct storages *t, struct loop *l, struct device_monitor *m,
 		   uint64_t hotplug_timeout_ms)
@@ -25,9 +26,7 @@ void storages_fini(struct storages *t)
 	struct entry *en;
 
 	LIST_EACH(en, &t->entries, struct entry, node) {
-		list_remove(&en->node);
-		watcher_stop(en->watcher);
-		free(en);
+		entry_drop(en);
 	}
 }
 
@@ -89,12 +88,18 @@ void entry_wake(struct entry *en)
 	}
 }
 
+void entry_drop(struct entry *en)
+{
+	list_remove(&en->node);
+	watcher_stop(en->watcher);
+	free(en->layers);
+	free(en);
+}
+
 void entry_free(struct entry *en)
 {
 	entry_wake(en);
-	list_remove(&en->node);
-	watcher_stop(en->watcher);
-	free(en);
+	entry_drop(en);
 }
 
 void ref_attach(struct storage_refs *refs, struct ref *r, struct entry *en)
@@ -128,6 +133,15 @@ struct release {
 	struct entry *entries[]; /* LEAVING, in the order of unmounting */
 };
 
+static int unmount_one(const struct entry *en, struct err *e)
+{
+	if (storage_unmount(en->mount_point, e) < 0)
+		return -1;
+	if (en->layers && layers_close(en->layers, e) < 0)
+		return -1;
+	return en->flags & ENTRY_COPY ? storage_remove_copy(en->mount_point, e) : 0;
+}
+
 /* Each file system is held until the job's own end, where letting go of one may wait for its host's
  * server: all are out of the guest's tree by then. */
 static int unmount_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
@@ -140,9 +154,7 @@ static int unmount_job(void *arg, void *out, size_t out_cap, size_t *out_len, st
 		int held UNUSED = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		struct err one = { 0 };
 
-		if ((storage_unmount(path, &one) < 0 ||
-		     ((r->entries[i]->flags & ENTRY_COPY) && storage_remove_copy(path, &one) < 0)) &&
-		    !err_is_set(e))
+		if (unmount_one(r->entries[i], &one) < 0 && !err_is_set(e))
 			*e = one;
 	}
 	return err_is_set(e) ? -1 : 0;

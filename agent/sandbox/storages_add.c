@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "event/job.h"
 #include "sandbox/storages_impl.h"
+#include "storage/layers.h"
 
 struct add {
 	struct storages *table;
@@ -23,6 +24,9 @@ struct add {
 	struct timer patience;
 	const struct storage_driver *driver;
 	struct device_need need;
+	struct storage_layer *layers; /* all requests of this mount point, when they are layers */
+	struct device_found *nodes;   /* of each */
+	size_t n_layers, layer_at;
 	const char *mount_point; /* of reqs[at], in its one spelling */
 	struct storage_plan plan;
 	struct arena arena; /* of reqs[at] */
@@ -183,12 +187,38 @@ static void mount_late(void *owner)
 	mounting_free(m);
 }
 
+static int add_plan(struct add *a, const struct device_found *device, struct err *e)
+{
+	const struct storage_ctx ctx = { .container_id = a->container_id, .device = device };
+
+	if (a->n_layers)
+		return layers_plan(a->layers, a->n_layers, a->nodes, a->container_id,
+				   a->mount_point, &a->arena, &a->plan, e);
+	return storage_plan_make(a->driver, &a->reqs[a->at], &ctx, &a->arena, &a->plan, e);
+}
+
+/* What the end of the entry has to take away, known before there is anything. */
+static int add_remember(struct add *a, struct err *e)
+{
+	const char *base = a->plan.layers_base;
+	size_t n = base ? strlen(base) + 1 : 0;
+
+	if (a->plan.watch_source)
+		a->entry->flags |= ENTRY_COPY;
+	if (!base)
+		return 0;
+	a->entry->layers = mem_new(1, n);
+	if (!a->entry->layers)
+		return err_sys(e, ENOMEM, "mount");
+	memcpy(a->entry->layers, base, n);
+	return 0;
+}
+
 static void add_mount(struct add *a, const struct device_found *device, struct err *e)
 {
-	struct storage_ctx ctx = { .container_id = a->container_id, .device = device };
 	struct mounting *m = NULL;
 
-	if (storage_plan_make(a->driver, &a->reqs[a->at], &ctx, &a->arena, &a->plan, e) == 0) {
+	if (add_plan(a, device, e) == 0 && add_remember(a, e) == 0) {
 		struct job_opts opts = {
 			.what = "mount",
 			.deadline_ms = a->deadline_ms,
@@ -196,8 +226,6 @@ static void add_mount(struct add *a, const struct device_found *device, struct e
 			.late = mount_late,
 		};
 
-		if (a->plan.watch_source)
-			a->entry->flags |= ENTRY_COPY;
 		m = mounting_new(a);
 		if (!m)
 			err_sys(e, ENOMEM, "mount");
@@ -209,11 +237,28 @@ static void add_mount(struct add *a, const struct device_found *device, struct e
 	add_fail(a, e);
 }
 
+static void add_device_done(void *owner, const struct err *e, const struct device_found *found);
+
+static int add_wait(struct add *a, struct err *e)
+{
+	uint64_t until = MIN(a->deadline_ms, clock_after(a->table->hotplug_timeout_ms));
+
+	if (a->n_layers && layers_need(&a->layers[a->layer_at], &a->need, e) < 0)
+		return -1;
+	return device_wait_start(a->table->monitor, &a->need, until, add_device_done, a, e) ? 0 : -1;
+}
+
+/* Of layers one after another. */
 static void add_device_done(void *owner, const struct err *e, const struct device_found *found)
 {
 	struct add *a = owner;
 	struct err err = *e;
 
+	if (!err_is_set(&err) && a->n_layers) {
+		a->nodes[a->layer_at++] = *found;
+		if (a->layer_at < a->n_layers && add_wait(a, &err) == 0)
+			return;
+	}
 	if (!err_is_set(&err)) {
 		add_mount(a, found, &err);
 		return;
@@ -222,19 +267,41 @@ static void add_device_done(void *owner, const struct err *e, const struct devic
 	add_fail(a, &err);
 }
 
+/* All requests that are layers of this one's mount point; the later ones find it mounted. */
+static int add_layers(struct add *a, struct err *e)
+{
+	int n;
+
+	a->layers = ARENA_ARRAY(&a->arena, struct storage_layer, LAYERS_MAX);
+	a->nodes = ARENA_ARRAY(&a->arena, struct device_found, LAYERS_MAX);
+	if (!a->layers || !a->nodes)
+		return err_sys(e, ENOMEM, "layers");
+	n = layers_read(a->reqs, a->n, a->mount_point, &a->arena, a->layers, e);
+	if (n < 0)
+		return -1;
+	a->n_layers = (size_t)n;
+	for (size_t i = 0; i < a->n_layers; i++)
+		if (storage_req_check(a->layers[i].r, e) < 0)
+			return err_ctx(e, "layer %zu", i);
+	return layers_need(&a->layers[0], &a->need, e);
+}
+
 /* Reserves the mount point and waits for the device, if the driver needs one. */
 static void add_reserve(struct add *a)
 {
 	const struct storage_req *r = &a->reqs[a->at];
-	uint64_t until = MIN(a->deadline_ms, clock_after(a->table->hotplug_timeout_ms));
 	struct err e = { 0 };
 
 	a->entry = NULL;
 	a->need.kind = DEVICE_NONE;
+	a->n_layers = a->layer_at = 0;
 	if (storage_req_check(r, &e) < 0)
 		goto fail;
 	a->driver = storage_driver_find(r->driver, &e);
-	if (!a->driver || (a->driver->need && a->driver->need(r, &a->need, &e) < 0))
+	if (!a->driver)
+		goto fail;
+	if (layers_is_one(r) ? add_layers(a, &e) < 0 :
+			       a->driver->need && a->driver->need(r, &a->need, &e) < 0)
 		goto fail;
 	a->entry = entry_new(a->table, a->mount_point);
 	if (!a->entry) {
@@ -246,7 +313,7 @@ static void add_reserve(struct add *a)
 		add_mount(a, NULL, &e);
 		return;
 	}
-	if (device_wait_start(a->table->monitor, &a->need, until, add_device_done, a, &e))
+	if (add_wait(a, &e) == 0)
 		return;
 	entry_free(a->entry);
 fail:

@@ -16,6 +16,7 @@ struct entry {
 	unsigned int refs;
 	unsigned int flags; /* enum entry_flags */
 	struct storages *table;
+	char *layers; /* where the layers of this one are mounted (layers.h), or NULL */
 	struct watcher *watcher; /* of a copy that follows its source; NULL: none */
 	struct list waiters; /* struct entry_waiter: who wants it READY or gone */
 	char mount_point[];
@@ -48,6 +49,9 @@ void entry_wake(struct entry *en);
 
 /* Wakes them, and the mount point is free. */
 void entry_free(struct entry *en);
+
+/* Frees the object alone. */
+void entry_drop(struct entry *en);
 
 /* Unmounts in the background and frees the entry then. */
 void entry_unmount(struct entry *en);

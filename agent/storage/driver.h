@@ -8,7 +8,7 @@
 
 extern const struct storage_driver storage_blk, storage_mmioblk, storage_scsi, storage_nvdimm,
 	storage_virtiofs, storage_9p, storage_overlayfs, storage_bind, storage_ephemeral,
-	storage_local, storage_watchable;
+	storage_local, storage_watchable, storage_layers;
 
 /* Where a host may mount: below one of the places of storage.c. path is cleaned. INVALID_ARGUMENT
  * else. */

@@ -18,6 +18,7 @@
 #include "kernel/blkid.h"
 #include "kernel/mountinfo.h"
 #include "storage/driver.h"
+#include "storage/layers.h"
 #include "storage/watch.h"
 
 #define DIR_MODE	0755	/* of the directories above a target */
@@ -186,6 +187,8 @@ int storage_undo(const struct storage_plan *sp, size_t done, struct err *e)
 		*e = one;
 		result = -1;
 	}
+	if (sp->n_layers && layers_close(sp->layers_base, e) < 0)
+		result = -1;
 	return result;
 }
 
@@ -296,6 +299,8 @@ int storage_execute(const struct storage_plan *sp, const struct storage_req *r, 
 	if (sp->hugepages_dir && reserve_hugepages(sp->hugepages_dir, sp->hugepages_count, e) < 0)
 		return -1;
 	if (sp->mkfs_device && make_filesystem(sp->mkfs_device, e) < 0)
+		return -1;
+	if (sp->n_layers && layers_open(sp, e) < 0)
 		return -1;
 	if (run_mounts(sp, done, e) < 0)
 		return -1;

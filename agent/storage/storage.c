@@ -24,7 +24,7 @@
 static const struct storage_driver *const drivers[] = {
 	&storage_blk, &storage_mmioblk, &storage_scsi, &storage_nvdimm,
 	&storage_virtiofs, &storage_9p, &storage_overlayfs, &storage_bind, &storage_ephemeral,
-	&storage_local, &storage_watchable,
+	&storage_local, &storage_watchable, &storage_layers,
 };
 
 /* Names that hosts know and this agent refuses, and why. */
@@ -33,7 +33,6 @@ static const struct absent {
 } absent[] = {
 	{ "virtiofs", "the driver is called virtio-fs" },
 	{ "virtio-9p", "the driver is called 9p" },
-	{ "erofs.multi-layer", "not supported yet" },
 	{ "blk-ccw", "channel devices exist on s390x only" },
 	{ "image_guest_pull", "needs a confidential data hub, which this agent has not" },
 };
@@ -49,7 +48,7 @@ const char *const *storage_driver_names(void)
 
 const struct storage_driver *storage_driver_find(const char *name, struct err *e)
 {
-	char list[160];
+	char list[192];
 	struct str s = STR_OVER(list);
 
 	str_reset(&s);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "device/device.h"
 #include "kernel/plan.h"
+#include "kernel/verity.h"
 
 /* What a host sends (Kata's grpc.Storage), neutral. Strings are never NULL and live in an arena. */
 struct storage_req {
@@ -37,6 +38,20 @@ struct storage_ctx {
 	const struct device_found *device;	/* what need() asked for; NULL if nothing */
 };
 
+enum layer_role { LAYER_UPPER = 1, LAYER_LOWER = 2 };
+
+/* One disk of several that make a root file system: layers.h. */
+struct storage_layer {
+	const struct storage_req *r;
+	unsigned int role; /* enum layer_role */
+	uint32_t partition; /* 0: the whole disk */
+	bool partitioned, checked;
+	struct verity verity;
+	size_t n_dirs;
+	const char *node; /* of the disk */
+	size_t op;	  /* its mount */
+};
+
 /* What has to be done besides the plan; run in the same job, in this order: huge pages, mkfs,
  * detection, plan, a copy, a first question, fs group. */
 struct storage_plan {
@@ -52,6 +67,9 @@ struct storage_plan {
 	/* not NULL: the target becomes a copy of it, to be followed (storage_follow) unless it is too
 	 * large; in the place of the copy is a bind mount then */
 	const char *watch_source, *watch_target;
+	struct storage_layer *layers; /* n_layers: their partitions and checked devices come first */
+	size_t n_layers;
+	const char *layers_base; /* the directory that the layers are mounted in; NULL: none */
 	const char *group_path;		/* not NULL: apply the request's fs group here at the end */
 	unsigned int flags;		/* enum storage_plan_flags */
 };

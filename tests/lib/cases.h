@@ -20,7 +20,7 @@ extern const struct CMUnitTest cases_life[], cases_streams[], cases_errors[], ca
 	cases_process[], cases_many[], cases_guest[], cases_bounds[], cases_spelling[], cases_races[],
 	cases_host[], cases_stall[], cases_limits[], cases_greedy[], cases_network[], cases_nic[],
 	cases_files[], cases_machine[], cases_inside_v1[], cases_inside_v2[],
-	cases_disk[], cases_bus[], cases_peer[], cases_pod[], cases_metrics[], cases_cdi[], cases_watch[],
+	cases_disk[], cases_bus[], cases_peer[], cases_pod[], cases_metrics[], cases_cdi[], cases_watch[], cases_layers[],
 	cases_cgroup[],
 	cases_freezer[], cases_hotplug[];
 
@@ -33,6 +33,9 @@ void buses_of(struct rig *r);
 
 /* Gives the rig what cases_hotplug wants: room for more of everything. */
 void hotplug_of(struct rig *r);
+
+/* What cases_layers wants. */
+void layers_of(struct rig *r);
 
 /* For rigs of the tables cases_inside_*: rig.programs. */
 extern const char *const cases_inside_programs[];

@@ -97,6 +97,9 @@ static const struct row cases[] = {
 		SHARE "/watchable/s1-config/", OPTS("rbind|ro")),
 	GOOD("watchable-user", NULL, "watchable-bind", "/run/user/1000/kata/x", "",
 		"/run/user/1000/kata-containers/shared/containers/passthrough/watchable/x"),
+	GOOD("layers-alone", "/dev/vdb", "erofs.multi-layer", "/dev/vdb", "erofs",
+		"/run/kata-containers/c1/rootfs",
+		OPTS("ro|X-kata.overlay-lower|X-kata.multi-layer=true|X-kata.gpt-partitioned=true|X-kata.partition-number=2")),
 	BAD(RC_INVALID_ARGUMENT, "watchable-bind: source : not absolute", NULL, "watchable-bind", "",
 		"bind", SHARE "/watchable/x"),
 	BAD(RC_INVALID_ARGUMENT, "watchable-bind: source /run/../etc: not", NULL, "watchable-bind",
@@ -474,13 +477,12 @@ static void names(void **state)
 	} rows[] = {
 		{ "floppy",
 		  "storage driver \"floppy\": unknown; this agent has blk, mmioblk, scsi, nvdimm, virtio-fs, "
-		  "9p, overlayfs, bind, ephemeral, local, watchable-bind",
+		  "9p, overlayfs, bind, ephemeral, local, watchable-bind, erofs.multi-layer",
 		  RC_INVALID_ARGUMENT },
 		{ "", "storage driver \"\": unknown", RC_INVALID_ARGUMENT },
 		{ "Blk", "unknown", RC_INVALID_ARGUMENT },
 		{ "virtio-9p", "called 9p", RC_UNIMPLEMENTED },
 		{ "virtiofs", "called virtio-fs", RC_UNIMPLEMENTED },
-		{ "erofs.multi-layer", "not supported yet", RC_UNIMPLEMENTED },
 		{ "image_guest_pull", "confidential data hub", RC_UNIMPLEMENTED },
 	};
 
