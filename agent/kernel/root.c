@@ -38,7 +38,11 @@ static int pivot(int fd, struct err *e)
 	return chdir("/") < 0 ? err_sys(e, errno, "enter the new root") : 0;
 }
 
+#define CARRIERS 16
+
 struct detach {
+	uint64_t carriers[CARRIERS];	/* mounts that have the new root below them */
+	size_t n_carriers;
 	uint64_t root_id;	/* the mount that is kept, with what lies below its path */
 	char root_path[4096];
 	size_t len;
@@ -68,6 +72,25 @@ static bool carries_new_root(const struct detach *d, const struct mountinfo *m)
 	return path_is_below(d->root_path, m->target) && !is_new_root(d, m);
 }
 
+static int find_carriers(void *arg, const struct mountinfo *m)
+{
+	struct detach *d = arg;
+
+	if (carries_new_root(d, m) && d->n_carriers < CARRIERS)
+		d->carriers[d->n_carriers++] = m->id;
+	return 0;
+}
+
+/* Its parent is made a slave with all that is below it. Not by its own name then: the way to it may lead
+ * through a file system whose server does not answer. */
+static bool goes_along(const struct detach *d, const struct mountinfo *m)
+{
+	for (size_t i = 0; i < d->n_carriers; i++)
+		if (d->carriers[i] == m->parent)
+			return false;
+	return !carries_new_root(d, m);
+}
+
 /* What is detached must stay where it came from. Not the new root, whose mounts have the propagation
  * that was asked for. A mount that is covered has no name: it goes with its parent. */
 static int make_slave(void *arg, const struct mountinfo *m)
@@ -75,7 +98,8 @@ static int make_slave(void *arg, const struct mountinfo *m)
 	const struct detach *d = arg;
 	unsigned long tree = carries_new_root(d, m) ? 0 : MS_REC;
 
-	if (is_new_root(d, m) || mount(NULL, m->target, NULL, MS_SLAVE | tree, NULL) == 0 ||
+	if (is_new_root(d, m) || goes_along(d, m) ||
+	    mount(NULL, m->target, NULL, MS_SLAVE | tree, NULL) == 0 ||
 	    errno == EINVAL || errno == ENOENT)
 		return 0;
 	return err_sys(d->e, errno, "make %s a slave", m->target);
@@ -103,7 +127,9 @@ static int move(int fd, struct err *e)
 		r = mountinfo_each("/proc/self/mountinfo", find_root, &d);
 	if (r <= 0)
 		return err_sys(e, r < 0 ? -r : ENOENT, "find the new root among the mounts");
-	r = mountinfo_each("/proc/self/mountinfo", make_slave, &d);
+	r = mountinfo_each("/proc/self/mountinfo", find_carriers, &d);
+	if (r == 0)
+		r = mountinfo_each("/proc/self/mountinfo", make_slave, &d);
 	if (r == 0)
 		r = mountinfo_each("/proc/self/mountinfo", detach_one, &d);
 	if (r < 0)
