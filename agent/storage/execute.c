@@ -4,7 +4,9 @@
  * mounts, a first question, the group. All of it may wait on hardware, on other programs, or on a filesystem of
  * somebody else's (check-code: job).
  */
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -240,6 +242,41 @@ static int run_mounts(const struct storage_plan *sp, size_t *done, struct err *e
 	return r;
 }
 
+static bool is_empty(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	size_t n = 0;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	while (n < 3 && readdir(dir))
+		n++;
+	closedir(dir);
+	return n < 3; /* "." and ".." */
+}
+
+/* The tmpfs that the last copy was in. Whoever makes another one in it holds it by a descriptor; who
+ * comes later makes it anew. */
+static void remove_parent(const char *target, const char *name, int *dirfd)
+{
+	char parent[PATH_MAX];
+	const char *last;
+	struct str s = STR_OVER(parent);
+	struct err ignored = { 0 };
+	AUTO_FD above = -1;
+	bool used = mountinfo_is_mount(*dirfd) != 1 || !is_empty(*dirfd);
+
+	str_add_n(&s, target, (size_t)(name - target) - 1);
+	above = used || !str_ok(&s) ? -1 : storage_open_parent(parent, 0, &last, &ignored);
+	auto_close(dirfd);
+	if (above >= 0 && fchdir(above) == 0)
+		(void)!umount2(last, UMOUNT_NOFOLLOW);
+}
+
 int storage_remove_copy(const char *target, struct err *e)
 {
 	const char *name;
@@ -255,13 +292,26 @@ int storage_remove_copy(const char *target, struct err *e)
 	/* Who followed was killed just now: its last call may still make something. */
 	for (int i = 0; (r = path_remove_tree(dirfd, name)) == -ENOTEMPTY && i < 3; i++)
 		;
+	remove_parent(target, name, &dirfd);
 	return r < 0 ? err_sys(e, -r, "remove %s", target) : 0;
+}
+
+static bool in_mount(const char *target)
+{
+	const char *name;
+	struct err ignored = { 0 };
+	AUTO_FD dirfd = storage_open_parent(target, 0, &name, &ignored);
+
+	return dirfd >= 0 && mountinfo_is_mount(dirfd) == 1;
 }
 
 static int copy(const struct storage_plan *sp, struct err *e)
 {
-	int r = watch_copy(sp->watch_source, sp->watch_target, e);
+	int r;
 
+	if (!in_mount(sp->watch_target)) /* its tmpfs went with another's last copy just now */
+		return err_set(e, RC_UNAVAILABLE, "%s: try again", sp->watch_target);
+	r = watch_copy(sp->watch_source, sp->watch_target, e);
 	if (r == WATCH_TOO_LARGE)
 		r = watch_bind(sp->watch_source, sp->watch_target, e);
 	if (r < 0) {

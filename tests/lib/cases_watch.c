@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A volume of configuration on a virtio-fs share, which the host changes under a container that runs. In a
  * VM with the share "rootfs" only: its directory is this machine's. */
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,7 +39,7 @@ static void changed_by_the_host(void **state)
 {
 	struct rig *r = cases_rig;
 	struct rig_container what = {
-		.args = "[\"sh\",\"-c\",\"cat /conf/key; until grep second /conf/key; do usleep 10000; done; ls -A /conf\"]",
+		.args = "[\"sh\",\"-c\",\"cat /conf/key; until grep second /conf/key; do usleep 10000; done; while test -e /conf/..1; do usleep 10000; done; ls -A /conf\"]",
 		.storages = storages,
 		.mounts = ",{\"destination\":\"/conf\",\"type\":\"bind\",\"source\":\"" COPY "\",\"options\":[\"rbind\",\"ro\"]}",
 	};
@@ -65,6 +66,24 @@ static void changed_by_the_host(void **state)
 	assert_int_equal(rig_guest(r, "ls /guest/1/root" COPY), 1);
 }
 
+/* The copy lies in a tmpfs on the share. While the share's server is stopped, others are made all the
+ * same, and see nothing of either. */
+static void others_without_the_server(void **state)
+{
+	struct rig *r = cases_rig;
+	struct rig_container what = { .args = "[\"cat\"]", .storages = storages };
+	int status;
+
+	(void)state;
+	put(r, "..3", "third");
+	assert_done(r, rig_run(r, "watch-3", &what));
+	assert_int_equal(kill(-vm_share_pid(r->vm, 0), SIGSTOP), 0);
+	status = rig_shell(r, "grep -E 'virtiofs|watchable' /proc/mounts || exit 6");
+	assert_int_equal(kill(-vm_share_pid(r->vm, 0), SIGCONT), 0);
+	assert_int_equal(status, 6);
+	assert_done(r, rig_remove(r, "watch-3"));
+}
+
 static void gone_at_the_start(void **state)
 {
 	struct rig *r = cases_rig;
@@ -79,6 +98,7 @@ static void gone_at_the_start(void **state)
 
 const struct CMUnitTest cases_watch[] = {
 	cmocka_unit_test(changed_by_the_host),
+	cmocka_unit_test(others_without_the_server),
 	cmocka_unit_test(gone_at_the_start),
 	{ 0 },
 };
