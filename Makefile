@@ -202,6 +202,7 @@ UNIT	:= $(patsubst tests/unit/%.c,$(H)/tests/unit/%,$(wildcard tests/unit/test_*
 NS	:= $(patsubst tests/ns/%.c,$(H)/tests/ns/%,$(wildcard tests/ns/test_*.c))
 FAULT	:= $(patsubst tests/fault/%.c,$(H)/tests/fault/%,$(wildcard tests/fault/test_*.c))
 VM	:= $(patsubst tests/vm/%.c,$(H)/tests/vm/%,$(wildcard tests/vm/test_*.c))
+ZOO	:= $(patsubst tests/zoo/%.c,$(H)/tests/zoo/%,$(wildcard tests/zoo/*.c))
 FUZZ	:= $(patsubst tests/fuzz/%.c,$(F)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 $(H)/tests/%: $(H)/obj/tests/%.o $(H)/libmote.a
@@ -233,9 +234,10 @@ fuzz: $(FUZZ) ## long fuzzing: RUNS executions of each target (10 million by def
 fault: $(FAULT) $(H)/mote-agent-fault ## each system call and allocation of every scenario of the create path failing
 	@MOTE_FAULT=whole tests/run --only fault --limit 14400 --build $(B) --host $(H) -v
 
-zoo: agent tools initrd kernel ## real software of the distribution in VMs: nginx, PostgreSQL, systemd… (root; minutes)
+zoo: $(ZOO) agent tools initrd kernel ## real software of the distribution in VMs: nginx, PostgreSQL, systemd…; a second kernel (root; minutes)
 	@tests/zoo/roots >/dev/null
-	@tests/run --only zoo -v --build $(B)
+	@MOTE_KERNEL_FRAGMENTS=$(CURDIR)/kernel-config/optional/vfio.config kernel-config/build --arch $(ARCH) >/dev/null
+	@tests/run --only zoo -v --build $(B) --host $(H)
 
 bench: bench-programs all ## measure the agent beside its floors (BENCH="--verbose", "--json", "--help")
 	@MOTE_BUILD=$(CURDIR)/$(B) $(B)/mote-bench $(BENCH)

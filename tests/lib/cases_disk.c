@@ -378,7 +378,8 @@ static void device_requests_refused(void **state)
 /* --- handed through ------------------------------------------------------------------------------- */
 
 /* Two devices that the guest's kernel drives, one there at boot (the bridge) and one that comes: the
- * environment names both by where they are here, also that of an exec. */
+ * environment names both by where they are here, also that of an exec; a node of /dev/infiniband comes
+ * along, and what is no device does not. */
 static void handed_through(void **state)
 {
 	static const char env[] = ",\"Env\":[\"PATH=/bin\",\"PCIDEVICE_ACME=0000:3a:00.0,0000:3b:00.1\","
@@ -389,7 +390,7 @@ static void handed_through(void **state)
 		"\"options\":[\"0000:3c:00.0=\",\"0000:3b:00.1=" PORT_PATH "\"]}]";
 	static const char script[] =
 		"d=$(echo /sys/devices/pci0000:00/0000:00:05.0/0000:*:00.0); d=${d##*/}; "
-		"echo ${PCIDEVICE_ACME%,$d} ${PCIDEVICE_ACME_INFO#*$d} $PCIDEVICE_GONE";
+		"echo ${PCIDEVICE_ACME%,$d} ${PCIDEVICE_ACME_INFO#*$d} $PCIDEVICE_GONE $(stat -c %t:%T /dev/infiniband/verbs)";
 	struct rig *r = cases_rig;
 	static struct rig_pending p;
 	char args[512];
@@ -397,6 +398,8 @@ static void handed_through(void **state)
 
 	(void)state;
 	snprintf(args, sizeof(args), "[\"sh\",\"-c\",\"%s; sleep 1000\"]", script);
+	assert_int_equal(rig_guest(r, "cd /guest/1/root/dev && mkdir infiniband && mknod infiniband/verbs c 231 192 && touch infiniband/file"),
+			 0);
 	rig_send_create(r, r->client, RIG_CALL_MS, &p, "disk-9", &what);
 	assert_done(r, rig_call(r, "grpc.Health/Check", "{}"));
 	assert_false(p.done);
@@ -406,14 +409,15 @@ static void handed_through(void **state)
 	assert_done(r, p.err.rc);
 	assert_done(r, rig_call(r, "StartContainer", "{\"container_id\":\"disk-9\"}"));
 	assert_true(rig_read_until(r, "ReadStdout", "disk-9", "", "\n") > 0);
-	assert_string_equal(r->reply, "0000:00:02.0 \":1} 0000:99:00.0\n");
+	assert_string_equal(r->reply, "0000:00:02.0 \":1} 0000:99:00.0 e7:c0\n");
 	assert_done(r, rig_call(r, "ExecProcess",
 				"{\"container_id\":\"disk-9\",\"exec_id\":\"e\",\"process\":{\"Args\":[\"sh\",\"-c\",\"%s\"],"
 				"\"Cwd\":\"/\"%s}}",
 				script, env));
 	assert_true(rig_read(r, "ReadStdout", "disk-9", "e") > 0);
-	assert_string_equal(r->reply, "0000:00:02.0 \":1} 0000:99:00.0\n");
+	assert_string_equal(r->reply, "0000:00:02.0 \":1} 0000:99:00.0 e7:c0\n");
 	assert_done(r, rig_remove(r, "disk-9"));
+	assert_int_equal(rig_guest(r, "rm -r /guest/1/root/dev/infiniband"), 0);
 	qmp(r, "device_del", "{\"id\":\"hot\"}");
 	for (int i = 0; i < 200; i++)
 		if (rig_guest(r, "! ls -d /sys/devices/pci0000:00/0000:00:05.0/0000:*:00.0") == 0)

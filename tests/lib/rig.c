@@ -134,7 +134,8 @@ static int start_vm(struct rig *r)
 	r->drives[0] = (struct vm_drive){ .file = r->image,
 					  .serial = "rootfs",
 					  .flags = VM_DRIVE_READONLY };
-	r->vm_opts.kernel = kernel;
+	if (!r->vm_opts.kernel)
+		r->vm_opts.kernel = kernel;
 	if (!r->vm_opts.initrd)
 		r->vm_opts.initrd = initrd;
 	r->vm_opts.drives = r->drives;
