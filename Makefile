@@ -236,8 +236,8 @@ fault: $(FAULT) $(H)/mote-agent-fault ## each system call and allocation of ever
 
 zoo: $(ZOO) agent tools initrd kernel ## real software of the distribution in VMs: nginx, PostgreSQL, systemd…; a second kernel (root; minutes)
 	@tests/zoo/roots >/dev/null
-	@MOTE_KERNEL_FRAGMENTS=$(CURDIR)/kernel-config/optional/vfio.config kernel-config/build --arch $(ARCH) >/dev/null
-	@tests/run --only zoo -v --build $(B) --host $(H)
+	@kernel=$$(MOTE_KERNEL_FRAGMENTS=$(CURDIR)/kernel-config/optional/vfio.config kernel-config/build --arch $(ARCH) | tail -n 1) && \
+		MOTE_VFIO_KERNEL=$$kernel tests/run --only zoo -v --build $(B) --host $(H)
 
 bench: bench-programs all ## measure the agent beside its floors (BENCH="--verbose", "--json", "--help")
 	@MOTE_BUILD=$(CURDIR)/$(B) $(B)/mote-bench $(BENCH)

@@ -26,7 +26,8 @@ struct config {
 			      */
 	char server_addr[128];
 	char config_file[256];
-	uint64_t hotplug_timeout_s;
+	uint64_t hotplug_timeout_s, cdi_timeout_s;
+	bool visible_cdi_devices;
 	uint64_t debug_console_vport, log_vport, passfd_listener_port; /* 0: none */
 	uint64_t container_pipe_size; /* bytes; 0: the kernel's default */
 	struct mem_agent_config mem_agent;

@@ -347,6 +347,8 @@ static int start_sandbox(struct err *e)
 	struct sandbox_opts opts = {
 		.flags = agent.flags & AGENT_INIT ? SANDBOX_INIT : 0,
 		.hotplug_timeout_ms = agent.config.hotplug_timeout_s * 1000,
+		.cdi_timeout_ms = agent.config.cdi_timeout_s * 1000,
+		.visible_cdi_devices = agent.config.visible_cdi_devices,
 		.pipe_bytes = agent.config.container_pipe_size,
 		.version = MOTE_VERSION,
 		.mem_agent = agent.config.mem_agent,

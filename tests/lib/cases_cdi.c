@@ -51,6 +51,27 @@ static void file_comes_later(void **state)
 	assert_done(r, rig_remove(r, "cdi-1"));
 }
 
+/* Where the command line allows it; the words for nothing name nothing. */
+static void named_by_a_variable(void **state)
+{
+	struct rig *r = cases_rig;
+	struct rig_container what = with_device(NULL);
+
+	(void)state;
+	write_file(r, "acme.json", zero);
+	what.process = ",\"Env\":[\"PATH=/bin\",\"VISIBLE_CDI_DEVICES=acme.org/dev=z\"]";
+	assert_done(r, rig_run(r, "cdi-6", &what));
+	assert_true(rig_read(r, "ReadStdout", "cdi-6", "") > 0);
+	assert_string_equal(r->reply, "here\n2\n");
+	assert_int_equal(rig_wait(r, "cdi-6", ""), 0);
+	assert_done(r, rig_remove(r, "cdi-6"));
+	what.process = ",\"Env\":[\"PATH=/bin\",\"VISIBLE_CDI_DEVICES=void\"]";
+	assert_done(r, rig_run(r, "cdi-6", &what));
+	assert_true(rig_read(r, "ReadStdout", "cdi-6", "") > 0);
+	assert_string_equal(r->reply, "\n0\n");
+	assert_done(r, rig_remove(r, "cdi-6"));
+}
+
 static void file_never_comes(void **state)
 {
 	struct rig *r = cases_rig;
@@ -95,6 +116,7 @@ static void not_in_the_pause_container(void **state)
 
 const struct CMUnitTest cases_cdi[] = {
 	cmocka_unit_test(file_comes_later),
+	cmocka_unit_test(named_by_a_variable),
 	cmocka_unit_test(file_never_comes),
 	cmocka_unit_test(names_refused),
 	cmocka_unit_test(not_in_the_pause_container),

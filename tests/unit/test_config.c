@@ -140,7 +140,7 @@ static void test_ignored(void **state)
 	read_cmdline(
 		&c,
 		"agent.cdh_api_timeout=50 agent.image_pull_timeout=9 agent.guest_components_procs=none "
-		"agent.visible_cdi_devices=true agent.https_proxy=");
+		"agent.guest_components_procs=none agent.https_proxy=");
 	assert_int_equal(warnings, 0);
 }
 

@@ -3,7 +3,7 @@
  * A network adapter handed through to a container, in a machine with an IOMMU. The kernel is the one of
  * kernel-config/optional/vfio.config, which `make zoo` builds.
  */
-#include <unistd.h>
+#include <stdlib.h>
 
 #include "lib/cases.h"
 
@@ -48,29 +48,15 @@ static const struct CMUnitTest cases_vfio[] = {
 	{ 0 },
 };
 
-/* Where kernel-config/build has it, or would. */
-static const char *kernel(void)
-{
-	static char path[512];
-	FILE *f = popen("MOTE_KERNEL_FRAGMENTS=$PWD/kernel-config/optional/vfio.config KERNEL= kernel-config/build --print", "r");
-	size_t n = f ? fread(path, 1, sizeof(path) - 1, f) : 0;
-
-	if (f)
-		pclose(f);
-	path[n] = '\0';
-	path[strcspn(path, "\n")] = '\0';
-	return access(path, R_OK) == 0 ? path : NULL;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest *const tables[] = { cases_vfio, NULL };
 	static struct rig r = { .vm_opts = { .cmdline = "agent.hotplug_timeout=20 intel_iommu=on" } };
 
 	r.vm_opts.extra = iommu;
-	r.vm_opts.kernel = kernel();
+	r.vm_opts.kernel = getenv("MOTE_VFIO_KERNEL");
 	if (r.vm_opts.kernel)
 		return cases_main(RIG_VM, "vfio", tables, &r);
-	printf("1..0 # SKIP no kernel with kernel-config/optional/vfio.config\n");
+	printf("1..0 # SKIP no MOTE_VFIO_KERNEL: see make zoo\n");
 	return 0;
 }
