@@ -10,9 +10,10 @@
 
 #define RULES_MAX	6
 #define ARGS_MAX	7
-/* Rules that may have all conditions. The library takes minutes for six of them on one call, which a
- * container's deadline ends; nothing is found by waiting for it. */
-#define WHOLE		2
+/* The library (2.5, 2.6) does not come back from some pairs of rules with two conditions on one call: the
+ * first {a3 < 0, a0 != 0}, the second {a3 != 0, a0 != 0}. In the agent that is a child's time until the
+ * container's deadline; here only the first rule has more than one. */
+#define WHOLE		1
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
