@@ -131,6 +131,16 @@ static void say(struct spawn *s, enum stage_msg_kind kind, struct err *e)
 		err_sys(e, errno, "tell the process");
 }
 
+/* What failed, failed for the process has ended: its last word and its exit tell why, and are still to
+ * come. */
+static bool is_gone(const struct spawn *s, const struct err *e)
+{
+	if (e->sys == EPIPE)
+		return true;
+	return (e->sys == ENOENT || e->sys == ESRCH) && s->pidfd >= 0 &&
+	       clone_pidfd_signal(s->pidfd, 0) == -ESRCH;
+}
+
 static void on_maps(struct spawn *s)
 {
 	const struct spec_linux *l = &s->stage->spec->linux;
@@ -139,10 +149,10 @@ static void on_maps(struct spawn *s)
 	if (write_map(s->pid, "gid_map", l->gid_maps, l->n_gid_maps, &e) == 0 &&
 	    write_map(s->pid, "uid_map", l->uid_maps, l->n_uid_maps, &e) == 0)
 		say(s, STAGE_MSG_MAPS, &e);
-	if (err_is_set(&e)) {
-		kill_all(s);
-		fail(s, &e);
-	}
+	if (!err_is_set(&e) || is_gone(s, &e))
+		return;
+	kill_all(s);
+	fail(s, &e);
 }
 
 /* What the process waits for in the middle of its way. */
@@ -152,7 +162,7 @@ static void answer(struct spawn *s, enum stage_msg_kind kind)
 
 	if (s->state == SETTING_UP)
 		say(s, kind, &e);
-	if (!err_is_set(&e) || e.sys == EPIPE)	/* it is gone: its exit tells */
+	if (!err_is_set(&e) || is_gone(s, &e))
 		return;
 	kill_all(s);
 	fail(s, &e);

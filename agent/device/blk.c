@@ -50,6 +50,15 @@ struct search {
 	struct device_found *out;
 };
 
+/* One that was pulled has no size any more, long before its directory goes: del_gendisk() of the kernel's
+ * block/genhd.c. Another one may come in its place. */
+static bool is_going(int dirfd)
+{
+	char size[32];
+
+	return io_read_line(dirfd, "size", size, sizeof(size)) > 0 && str_eq(size, "0");
+}
+
 static int see_disk(void *arg, int dirfd, const char *name)
 {
 	struct search *s = arg;
@@ -58,7 +67,9 @@ static int see_disk(void *arg, int dirfd, const char *name)
 	AUTO_FD fd = device_open_dir(dirfd, name);
 
 	str_addf(&p, "%s/%s/block/%s", s->where, s->virtio, name);
-	return fd >= 0 && str_ok(&p) ? device_fill_block(s->tree, fd, name, path, s->out) : 0;
+	if (fd < 0 || !str_ok(&p) || is_going(fd))
+		return 0;
+	return device_fill_block(s->tree, fd, name, path, s->out);
 }
 
 static int see_virtio(void *arg, int dirfd, const char *name)
