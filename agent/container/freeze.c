@@ -54,6 +54,16 @@ static void fail(struct container *c, const struct err *e)
 	finish(c, pausing ? c->paused_from : CONTAINER_PAUSED, e);
 }
 
+static void on_late(struct timer *t)
+{
+	struct container *c = container_of(t, struct container, freeze.deadline);
+	struct err e = { 0 };
+
+	err_set(&e, RC_DEADLINE_EXCEEDED, "container %s: its processes do not %s in time", c->id,
+		wants_frozen(c) ? "freeze" : "thaw");
+	fail(c, &e);
+}
+
 static void look(struct timer *t)
 {
 	struct container *c = container_of(t, struct container, freeze.look);
@@ -64,6 +74,8 @@ static void look(struct timer *t)
 	if (r < 0 && r != -EINPROGRESS) {
 		err_sys(&e, -r, "look whether container %s is frozen", c->id);
 		fail(c, &e);
+	} else if (clock_ms() >= f->deadline.at_ms) { /* who asked was told so, or will be */
+		on_late(&f->deadline);
 	} else if (r == wants_frozen(c)) {
 		finish(c, wants_frozen(c) ? CONTAINER_PAUSED : c->paused_from, &e);
 	} else if (!f->watch.loop) {
@@ -86,16 +98,6 @@ static void on_event(struct watch *w, uint32_t events UNUSED)
 		close(fd);
 	}
 	look(&c->freeze.look);
-}
-
-static void on_late(struct timer *t)
-{
-	struct container *c = container_of(t, struct container, freeze.deadline);
-	struct err e = { 0 };
-
-	err_set(&e, RC_DEADLINE_EXCEEDED, "container %s: its processes do not %s in time", c->id,
-		wants_frozen(c) ? "freeze" : "thaw");
-	fail(c, &e);
 }
 
 static int watch_events(struct container *c)
