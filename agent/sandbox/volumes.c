@@ -19,6 +19,26 @@
 #define SHARED_DIR  "/run/kata-containers/shared/containers"
 #define EXT4_RESIZE _IOW('f', 16, uint64_t) /* EXT4_IOC_RESIZE_FS: blocks */
 
+/* xfs's own calls, which no header of the kernel's has: struct xfs_fsop_geom_v1 and xfs_growfs_data of
+ * fs/xfs/libxfs/xfs_fs.h. */
+struct xfs_geometry {
+	uint32_t before[7];
+	uint32_t inodes_percent; /* of the space */
+	uint64_t blocks, between[3];
+	uint32_t after[11];
+};
+
+struct xfs_growth {
+	uint64_t blocks;
+	uint32_t inodes_percent;
+};
+
+_Static_assert(sizeof(struct xfs_geometry) == 112 && sizeof(struct xfs_growth) == 16,
+	       "as the kernel has them");
+
+#define XFS_GEOMETRY _IOR('X', 100, struct xfs_geometry)
+#define XFS_GROW     _IOW('X', 110, struct xfs_growth)
+
 static int open_volume(const char *path, int flags, struct statfs *fs, struct err *e)
 {
 	int fd;
@@ -75,18 +95,47 @@ static int device_size(dev_t dev, uint64_t *bytes, struct err *e)
 	return 0;
 }
 
-static int resize_ext4(int fd, const struct statfs *fs, uint64_t size, struct err *e)
+/* How many blocks it shall have: as the host says, or as many as the device has. */
+static int wanted_blocks(int fd, const struct statfs *fs, uint64_t size, uint64_t *out, struct err *e)
 {
-	uint64_t blocks;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "stat");
 	if (!size && device_size(st.st_dev, &size, e) < 0)
 		return -1;
-	blocks = size / (uint64_t)fs->f_bsize;
+	*out = size / (uint64_t)fs->f_bsize;
+	return 0;
+}
+
+static int resize_ext4(int fd, const struct statfs *fs, uint64_t size, struct err *e)
+{
+	uint64_t blocks;
+
+	if (wanted_blocks(fd, fs, size, &blocks, e) < 0)
+		return -1;
 	if (ioctl(fd, EXT4_RESIZE, &blocks) < 0)
 		return err_sys(e, errno, "to %llu blocks", (unsigned long long)blocks);
+	return 0;
+}
+
+/* Both numbers are set by the one call: the share of the inodes stays. Smaller than it is, is refused
+ * here: the kernel takes an empty end away, which nobody who grows a volume can want. */
+static int resize_xfs(int fd, const struct statfs *fs, uint64_t size, struct err *e)
+{
+	struct xfs_geometry now = { 0 };
+	struct xfs_growth to = { 0 };
+
+	if (wanted_blocks(fd, fs, size, &to.blocks, e) < 0)
+		return -1;
+	if (ioctl(fd, XFS_GEOMETRY, &now) < 0)
+		return err_sys(e, errno, "geometry");
+	if (to.blocks < now.blocks)
+		return err_set(e, RC_INVALID_ARGUMENT, "to %llu blocks: xfs has %llu and only grows",
+			       (unsigned long long)to.blocks, (unsigned long long)now.blocks);
+	to.inodes_percent = now.inodes_percent;
+	if (ioctl(fd, XFS_GROW, &to) < 0)
+		return err_sys(e, errno, "to %llu blocks", (unsigned long long)to.blocks);
 	return 0;
 }
 
@@ -109,6 +158,8 @@ static int resize(int fd, const struct statfs *fs, uint64_t size, struct err *e)
 	switch ((unsigned long)fs->f_type) {
 	case EXT4_SUPER_MAGIC:
 		return resize_ext4(fd, fs, size, e);
+	case XFS_SUPER_MAGIC:
+		return resize_xfs(fd, fs, size, e);
 	case TMPFS_MAGIC:
 		return resize_tmpfs(fd, size, e);
 	default:
