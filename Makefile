@@ -234,10 +234,13 @@ fuzz: $(FUZZ) ## long fuzzing: RUNS executions of each target (10 million by def
 fault: $(FAULT) $(H)/mote-agent-fault ## each system call and allocation of every scenario of the create path failing
 	@MOTE_FAULT=whole tests/run --only fault --limit 14400 --build $(B) --host $(H) -v
 
+# The second kernel: what is off until it is asked for, and is tested.
+MORE	:= $(patsubst %,$(CURDIR)/kernel-config/optional/%.config,vfio xfs)
+
 zoo: $(ZOO) agent tools initrd kernel ## real software of the distribution in VMs: nginx, PostgreSQL, systemd…; a second kernel (root; minutes)
 	@tests/zoo/roots >/dev/null
-	@kernel=$$(MOTE_KERNEL_FRAGMENTS=$(CURDIR)/kernel-config/optional/vfio.config kernel-config/build --arch $(ARCH) | tail -n 1) && \
-		MOTE_VFIO_KERNEL=$$kernel tests/run --only zoo -v --build $(B) --host $(H)
+	@kernel=$$(MOTE_KERNEL_FRAGMENTS="$(MORE)" kernel-config/build --arch $(ARCH) | tail -n 1) && \
+		MOTE_MORE_KERNEL=$$kernel tests/run --only zoo -v --build $(B) --host $(H)
 
 bench: bench-programs all ## measure the agent beside its floors (BENCH="--verbose", "--json", "--help")
 	@MOTE_BUILD=$(CURDIR)/$(B) $(B)/mote-bench $(BENCH)

@@ -24,7 +24,7 @@ MASKED = ["/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/pr
 READONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
 Step = namedtuple("Step", "what method request want")
-Sequence = namedtuple("Sequence", "name title disks share steps")
+Sequence = namedtuple("Sequence", "name title disks share steps more", defaults=[False])  # more: in the kernel, see `make zoo`
 Fails = namedtuple("Fails", "text")
 Says = namedtuple("Says", "members")
 Writes = namedtuple("Writes", "text")
@@ -84,6 +84,14 @@ def virtiofs():
 
 def blk(source, fstype, mount_point, *options):
     return {"driver": "blk", "source": source, "fstype": fstype, "mount_point": mount_point, "options": list(options)}
+
+
+def checked(disk, number, mount_point):
+    """A layer that dm-verity checks: a partition of the disk."""
+    return {"driver": "blk", "source": disk, "fstype": "erofs", "mount_point": mount_point, "options": [
+        "ro", "X-kata.overlay-lower", "X-kata.multi-layer=true", "X-kata.gpt-partitioned=true", "X-kata.partition-number=%d" % number,
+        "X-kata.dmverity-enabled=true", "X-kata.dmverity.roothash=$hash%d" % number, "X-kata.dmverity.hashoffset=$offset%d" % number,
+        "X-kata.dmverity.salt=0a1b2c"]}
 
 
 def network():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pods as Kata's hosts make them, call by call. The disks of a sequence are images of the same small root."""
-from replay.hosts import (BUNDLES, PAUSE, SHARE, Begins, Fails, Says, Sequence, Writes, blk, end, life, mount, network, sandbox, shm, spec, step,
+from replay.hosts import (BUNDLES, PAUSE, SHARE, Begins, Fails, Says, Sequence, Writes, blk, checked, end, life, mount, network, sandbox, shm, spec, step,
                           terminal, virtiofs, volume)
 
 LOOK = "cat /etc/hosts; hostname; stat -f -c %T /dev/shm; cat /sys/fs/cgroup/memory.max; ip addr show eth0 | grep -o 'inet [^ ]*'; ls /data"
@@ -105,6 +105,70 @@ def rs_layers():
     ])
 
 
+def go_xfs():
+    """Snapshots of one disk have its name too: hosts say nouuid. The first one has room to grow."""
+    place, look = SHARE + "/app", "[ $(stat -f -c %%b /) -%s ] && echo %s"
+    app = spec("app", ["sh", "-c", "grep ' / ' /proc/mounts | cut -d' ' -f3,4 | grep -o 'xfs\\|nouuid'; echo kept >/new && cat /new; read forever"],
+               place + "/rootfs", "single_container")
+
+    def see(exec_id, test, word):
+        ids = {"container_id": "app", "exec_id": exec_id}
+        return [
+            step("exec looks", "ExecProcess", process={"Args": ["sh", "-c", look % (test, word)], "Cwd": "/", "Env": ["PATH=/bin"], "User": {}}, **ids),
+            step("so it is", "ReadStdout", Writes(word + "\n"), **ids),
+            step("and ends", "WaitProcess", **ids),
+        ]
+    return Sequence("go-xfs", "Kata's Go runtime, root on an xfs disk", ["xfs-below", "copy"], True, [
+        step("the agent answers", "grpc.Health/Check"),
+        *sandbox([virtiofs(), shm()]),
+        *life("copy", spec("copy", PAUSE, SHARE + "/copy/rootfs", "single_container"), [blk("$disk1", "xfs", SHARE + "/copy")], exec_id="copy"),
+        step("a disk with the same name at the same time: not without nouuid", "CreateContainer", Fails("/dev/vda"), container_id="app",
+             exec_id="app", OCI=app, storages=[blk("$disk0", "xfs", place)]),
+        *life("app", app, [blk("$disk0", "xfs", place, "nouuid")], exec_id="app"),
+        step("it writes to its disk", "ReadStdout", Begins("xfs\nnouuid\nkept\n"), container_id="app", exec_id="app"),
+        step("how much is used", "GetVolumeStats", Says({"volume_condition": {"message": "OK"}}), volume_guest_path=place),
+        *see("e1", "lt 65536", "small"),
+        step("the disk has become larger than it is", "ResizeVolume", volume_guest_path=place),
+        *see("e2", "gt 80000", "grown"),
+        step("once more is no more", "ResizeVolume", volume_guest_path=place),
+        step("it does not become smaller", "ResizeVolume", Fails("only grows"), volume_guest_path=place, size=300 << 20),
+        step("nor larger than the disk", "ResizeVolume", Fails(place), volume_guest_path=place, size=500 << 20),
+        *see("e3", "gt 80000", "grown"),
+        *end("app", 9, 137, exec_id="app"),
+        *end("copy", 9, 137, exec_id="copy"),
+    ], True)
+
+
+def rs_verity():
+    """Each layer with the tree of its hashes behind it; the host has the root hashes from elsewhere."""
+    def layers(cid, disk):
+        root = BUNDLES + "/%s/rootfs" % cid
+        return {"storages": [checked(disk, n, root) for n in (1, 2)]}, root
+
+    good, root = layers("app", "$disk0")
+    bad, bad_root = layers("bad", "$disk1")
+    lie, lie_root = layers("lie", "$disk0")
+    lie["storages"][0]["options"] = [o.replace("roothash=$hash1", "roothash=" + 64 * "0") for o in lie["storages"][0]["options"]]
+    return Sequence("rs-verity", "Kata's runtime-rs, root of erofs layers that dm-verity checks", ["verity", "verity-flipped"], False, [
+        step("the agent answers", "grpc.Health/Check"),
+        *sandbox([shm()]),
+        *life("app", spec("app", ["sh", "-c", "cat /which /data/block; echo; grep ' / ' /proc/mounts | cut -d' ' -f3; echo written >/new && cat /new"], root,
+                          "single_container"), **good),
+        step("one layer above the other, and written", "ReadStdout", Writes("from the first\na block that is checked\noverlay\nwritten\n"),
+             container_id="app"),
+        step("it ends", "WaitProcess", container_id="app"),
+        step("and is removed", "RemoveContainer", container_id="app", timeout=10),
+        *life("bad", spec("bad", ["sh", "-c", "cat /which; cat /data/block 2>/dev/null || echo refused"], bad_root, "single_container"), **bad),
+        step("a bit of one block was flipped: the others are read, that one is refused", "ReadStdout", Writes("from the first\nrefused\n"), container_id="bad"),
+        step("it ends", "WaitProcess", container_id="bad"),
+        step("and is removed", "RemoveContainer", container_id="bad", timeout=10),
+        step("not with another root hash", "CreateContainer", Fails("lower-0"), container_id="lie", OCI=spec("lie", ["true"], lie_root, "single_container"), **lie),
+        *life("app", spec("app", ["cat", "/which"], root, "single_container"), **good),
+        step("the first one's disk is as it was", "ReadStdout", Writes("from the first\n"), container_id="app"),
+        *end("app", 9, 0),
+    ])
+
+
 def no_share():
     """Nothing of the host's file systems is seen; its files are copied, the large one in pieces."""
     data = {"file_mode": 0o100644, "dir_mode": 0o755}
@@ -128,4 +192,4 @@ def no_share():
     ])
 
 
-SEQUENCES = [go_virtiofs(), rs_virtiofs(), go_block(), rs_layers(), no_share()]
+SEQUENCES = [go_virtiofs(), rs_virtiofs(), go_block(), go_xfs(), rs_layers(), rs_verity(), no_share()]
