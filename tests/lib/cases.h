@@ -22,7 +22,7 @@ extern const struct CMUnitTest cases_life[], cases_streams[], cases_errors[], ca
 	cases_files[], cases_machine[], cases_inside_v1[], cases_inside_v2[],
 	cases_disk[], cases_bus[], cases_peer[], cases_pod[], cases_metrics[], cases_cdi[], cases_watch[], cases_layers[],
 	cases_cgroup[],
-	cases_freezer[], cases_hotplug[];
+	cases_freezer[], cases_hotplug[], cases_plug[];
 
 /* Gives the rig what cases_disk wants, and cases_nic: what is plugged into its root port is there. */
 void disks_of(struct rig *r);
@@ -31,7 +31,7 @@ void disks_of(struct rig *r);
 /* The same for cases_bus. */
 void buses_of(struct rig *r);
 
-/* Gives the rig what cases_hotplug wants: room for more of everything. */
+/* Gives the rig what cases_hotplug and cases_plug want: room for more of everything. */
 void hotplug_of(struct rig *r);
 
 /* What cases_layers wants. */

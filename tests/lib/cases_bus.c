@@ -78,8 +78,8 @@ static void scsi_is_asked_for(void **state)
 
 	(void)state;
 	assert_int_equal(script_on(r, disk, "echo kept >/mnt/note"), 0);
-	assert_int_equal(rig_guest(r, "mount -t sysfs none /mnt 2>/dev/null; d=$(echo /mnt/class/scsi_device/*:0:1:2); "
-				      "echo 1 >$d/device/delete; test ! -e $d"),
+	assert_int_equal(rig_guest(r, "mkdir /mnt && mount -t sysfs none /mnt && d=$(echo /mnt/class/scsi_device/*:0:1:2) && "
+				      "test -e $d && echo 1 >$d/device/delete && test ! -e $d"),
 			 0);
 	assert_int_equal(script_on(r, disk, "grep -q kept /mnt/note"), 0);
 }

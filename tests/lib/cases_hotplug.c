@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Processors and memory that come into use while the machine runs, or never do. VM only; see
- * hotplug_of(). Under emulation Linux 6.12 takes no processor that was not there at boot (it knows
- * of no hypervisor, acpi_is_processor_usable()): here all are there and the kernel leaves them alone
- * (maxcpus=1) until the agent is asked.
+ * hotplug_of() in cases_plug.c. Under emulation Linux 6.12 takes no processor that was not there at
+ * boot (it knows of no hypervisor, acpi_is_processor_usable()): here all are there and the kernel
+ * leaves them alone (maxcpus=1) until the agent is asked. What is not shown is the processor's coming.
  */
 #include "lib/cases.h"
 
@@ -11,14 +11,6 @@
 
 #define MB	   (1ull << 20)
 #define DIMM_BYTES "134217728"
-
-/* QEMU merges these with what the launcher says. */
-static const char *const room[] = { "-smp", "3", "-m", "slots=2,maxmem=1G", NULL };
-
-void hotplug_of(struct rig *r)
-{
-	r->vm_opts.extra = room;
-}
 
 static void qmp(const char *command, const char *arguments)
 {
