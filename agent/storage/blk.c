@@ -7,28 +7,6 @@
 #include "base/str.h"
 #include "storage/driver.h"
 
-static int need_blk(const struct storage_req *r, struct device_need *out, struct err *e)
-{
-	return device_need_set(out,
-			       str_starts(r->source, "/dev/") ? DEVICE_BLK_NODE : DEVICE_BLK_PCI,
-			       r->source, e);
-}
-
-static int need_node(const struct storage_req *r, struct device_need *out, struct err *e)
-{
-	return device_need_set(out, DEVICE_BLK_NODE, r->source, e);
-}
-
-static int need_scsi(const struct storage_req *r, struct device_need *out, struct err *e)
-{
-	return device_need_set(out, DEVICE_SCSI, r->source, e);
-}
-
-static int need_pmem(const struct storage_req *r, struct device_need *out, struct err *e)
-{
-	return device_need_set(out, DEVICE_PMEM, r->source, e);
-}
-
 enum wish { WISH_NONE, WISH_MKFS };
 
 static int read_wishes(const struct storage_req *r, enum wish *out, struct err *e)
@@ -48,6 +26,35 @@ static int read_wishes(const struct storage_req *r, enum wish *out, struct err *
 		return err_set(e, RC_INVALID_ARGUMENT, "create_filesystem: makes ext4, not %s",
 			       r->fstype);
 	return 0;
+}
+
+/* What cannot be had is said before the device is waited for, also of a layer (layers_need). */
+static int need_disk(const struct storage_req *r, enum device_kind kind, struct device_need *out,
+		     struct err *e)
+{
+	enum wish wish;
+
+	return read_wishes(r, &wish, e) < 0 ? -1 : device_need_set(out, kind, r->source, e);
+}
+
+static int need_blk(const struct storage_req *r, struct device_need *out, struct err *e)
+{
+	return need_disk(r, str_starts(r->source, "/dev/") ? DEVICE_BLK_NODE : DEVICE_BLK_PCI, out, e);
+}
+
+static int need_node(const struct storage_req *r, struct device_need *out, struct err *e)
+{
+	return need_disk(r, DEVICE_BLK_NODE, out, e);
+}
+
+static int need_scsi(const struct storage_req *r, struct device_need *out, struct err *e)
+{
+	return need_disk(r, DEVICE_SCSI, out, e);
+}
+
+static int need_pmem(const struct storage_req *r, struct device_need *out, struct err *e)
+{
+	return need_disk(r, DEVICE_PMEM, out, e);
 }
 
 static int plan_disk(const struct storage_req *r, const struct storage_ctx *ctx,

@@ -76,6 +76,29 @@ static void bad_storages(void **state)
 	create_fails(r, &what, RC_INVALID_ARGUMENT, "no-such-fs");
 }
 
+/* What hosts of confidential guests send: told what is missing, at once, and nothing else is done. */
+static void confidential_storages(void **state)
+{
+	struct rig *r = cases_rig;
+	struct rig_container what = {
+		.storages =
+			",{\"driver\":\"image_guest_pull\",\"source\":\"quay.io/image\",\"fstype\":\"overlay\","
+			"\"mount_point\":\"/run/kata-containers/x\"}"
+	};
+
+	(void)state;
+	create_fails(r, &what, RC_UNIMPLEMENTED,
+		     "storage driver \"image_guest_pull\": needs a confidential data hub");
+	what.storages =
+		",{\"driver\":\"blk\",\"fstype\":\"ext4\",\"source\":\"1e\",\"mount_point\":\"/run/kata-containers/x\","
+		"\"driver_options\":[\"create_filesystem\",\"encryption_key=ephemeral\"]}";
+	create_fails(r, &what, RC_UNIMPLEMENTED, "encryption_key: needs a confidential data hub");
+	what.storages =
+		",{\"driver\":\"blk\",\"fstype\":\"erofs\",\"source\":\"1e\",\"mount_point\":\"/run/kata-containers/x\","
+		"\"options\":[\"X-kata.multi-layer=true\"],\"driver_options\":[\"encryption_key=ephemeral\"]}";
+	create_fails(r, &what, RC_UNIMPLEMENTED, "encryption_key: needs a confidential data hub");
+}
+
 /* A device that never comes: the text names it, and other calls are answered meanwhile. */
 static void device_never_comes(void **state)
 {
@@ -221,6 +244,7 @@ const struct CMUnitTest cases_errors[] = {
 	cmocka_unit_test(missing_command),
 	cmocka_unit_test(missing_rootfs),
 	cmocka_unit_test(bad_storages),
+	cmocka_unit_test(confidential_storages),
 	cmocka_unit_test(device_never_comes),
 	cmocka_unit_test(bad_spec),
 	cmocka_unit_test(mount_over_proc),
