@@ -14,10 +14,12 @@
 #include "lib/rig.h"
 
 #define BENCH_TOOL_PORT 5000
+#define BENCH_BRIDGE	"05" /* of the guest's, behind which disks are plugged; hot in QEMU */
 
 /* How much of everything. */
 struct counts {
 	size_t boots, health, lives, execs, bulk, created;
+	size_t plugs; /* disks, one after the other */
 	size_t pods, copies; /* requests with many storages or routes; files */
 	size_t containers, execs_each; /* whose memory is counted */
 	unsigned long long bulk_bytes;
@@ -79,6 +81,7 @@ int bench_lives(struct bench *b, struct err *e); /* only when it is named */
 int bench_exec(struct bench *b, struct err *e);
 int bench_phases(struct bench *b, struct err *e); /* prints a table of its own */
 int bench_pod(struct bench *b, struct err *e);
+int bench_plug(struct bench *b, struct err *e);
 int bench_bulk(struct bench *b, struct err *e);
 int bench_many(struct bench *b, struct err *e);
 

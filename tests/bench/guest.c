@@ -63,6 +63,10 @@ static int start_tools(struct bench *b, struct err *e)
 	return 0;
 }
 
+static const char *const bridge[] = {
+	"-device", "pci-bridge,id=hot,chassis_nr=5,bus=pcie.0,addr=0x" BENCH_BRIDGE, NULL,
+};
+
 static int start_guest(struct bench *b, struct err *e)
 {
 	static char image[PATH_MAX];
@@ -73,6 +77,7 @@ static int start_guest(struct bench *b, struct err *e)
 	b->rig.drives[1] =
 		(struct vm_drive){ .file = image, .serial = "tools", .flags = VM_DRIVE_READONLY };
 	b->rig.vm_opts.n_drives = 2;
+	b->rig.vm_opts.extra = bridge;
 	b->rig.vm_opts.memory_mb = GUEST_MB;
 	b->rig.vm_opts.cancel = &b->interrupted;
 	if (rig_start(&b->rig, RIG_VM) < 0)

@@ -21,6 +21,7 @@ static const struct counts full = { .boots = 9,
 				    .created = 1000,
 				    .containers = 50,
 				    .execs_each = 4,
+				    .plugs = 9,
 				    .pods = 20,
 				    .copies = 1000,
 				    .bulk_bytes = 32ull << 20 };
@@ -32,6 +33,7 @@ static const struct counts smoke = { .boots = 1,
 				     .created = 4,
 				     .containers = 2,
 				     .execs_each = 1,
+				     .plugs = 1,
 				     .pods = 1,
 				     .copies = 4,
 				     .bulk_bytes = 1ull << 20 };
@@ -45,7 +47,8 @@ static const struct {
 	{ "memory", bench_memory, false }, { "health", bench_health, false },
 	{ "life", bench_life, false },	   { "exec", bench_exec, false },
 	{ "bulk", bench_bulk, false },	   { "lives", bench_lives, true },
-	{ "pod", bench_pod, false },	   { "many", bench_many, false },	   { "phases", bench_phases, false },
+	{ "pod", bench_pod, false },	   { "plug", bench_plug, false },
+	{ "many", bench_many, false },	   { "phases", bench_phases, false },
 };
 
 struct options {
@@ -63,7 +66,7 @@ static const struct opt table[] = {
 	{ "smoke", 0, NULL, "a few samples of each: only that everything can be measured", OPT_FLAG,
 	  offsetof(struct options, smoke), NULL },
 	{ "only", 0, "GROUP",
-	  "sizes, boot, memory, health, life, exec, bulk, pod, many, phases, or lives, which no run\nwithout its name has; may be repeated",
+	  "sizes, boot, memory, health, life, exec, bulk, pod, plug, many, phases, or lives, which no run\nwithout its name has; may be repeated",
 	  OPT_LIST, offsetof(struct options, only), NULL },
 	{ "lives", 0, "N", "how many of the group lives (10000)", OPT_TEXT,
 	  offsetof(struct options, lives), NULL },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a pod asks for in bulk: storages, files, routes. The floors do the same to the kernel of the same
+ * What a pod asks for in bulk: storages, files, routes, network cards. The floors do the same to the kernel of the same
  * guest by hand (tool.c); that of a file is the way of its bytes there and back.
  */
 #include "bench/bench.h"
@@ -12,6 +12,7 @@
 #define WARM	   3 /* of each, not counted */
 #define STORAGES   64
 #define ROUTES	   1000
+#define CARDS	   32
 #define FILE_BYTES 4096
 #define TEXT	   (256u << 10)
 #define NUMBER(n)  #n
@@ -172,10 +173,60 @@ static int bench_routes(struct bench *b, struct err *e)
 	return 0;
 }
 
+/* --- network cards: the second of each pair is the tool's --------------------------------------------- */
+
+static int set_all(struct bench *b, const struct shot *shots, double *us, struct err *e)
+{
+	double began = wire_now();
+
+	for (size_t i = 0; i < CARDS; i++)
+		if (wire_fire(&b->agent, &shots[i], NULL, e) < 0)
+			return -1;
+	*us = wire_now() - began;
+	return 0;
+}
+
+/* Another name, address and MTU each time, as of a card that has just come. */
+static int shots_of_round(struct bench *b, struct shot *shots, size_t round, struct err *e)
+{
+	for (size_t i = 0; i < CARDS; i++)
+		if (shot_make(&shots[i], &b->arena, e, "UpdateInterface",
+			      "{\"interface\":{\"hwAddr\":\"02:00:00:00:ca:%02zx\",\"name\":\"%s%zu\",\"mtu\":%zu,"
+			      "\"IPAddresses\":[{\"address\":\"10.%zu.%zu.1\",\"mask\":\"24\"}]}}",
+			      i, round % 2 ? "cd" : "ca", i, 1400 + round % 2, 202 + round % 2, i) < 0)
+			return -1;
+	return 0;
+}
+
+static int bench_cards(struct bench *b, struct err *e)
+{
+	static struct samples calls, floors;
+	struct shot shots[CARDS];
+	char said[256];
+
+	if (bench_tool(b, "cards " WORD(CARDS), said, sizeof(said), e) < 0)
+		return -1;
+	for (size_t i = 1; i <= b->counts->pods + WARM; i++) {
+		double us, began;
+
+		if (shots_of_round(b, shots, i, e) < 0 || set_all(b, shots, &us, e) < 0)
+			return -1;
+		began = wire_now();
+		if (bench_tool(b, "set " WORD(CARDS), said, sizeof(said), e) < 0 || bench_turn(b, e) < 0)
+			return -1;
+		if (i <= WARM)
+			continue;
+		samples_add(&calls, us);
+		samples_add(&floors, wire_now() - began);
+	}
+	rows_set_samples(&b->rows, ROW_CARDS, 0.5, &calls, &floors);
+	return 0;
+}
+
 int bench_pod(struct bench *b, struct err *e)
 {
 	if (bench_guest(b, e) < 0)
 		return -1;
-	bench_say("storages, files, routes");
-	return bench_storages(b, e) < 0 || bench_copies(b, e) < 0 ? -1 : bench_routes(b, e);
+	bench_say("storages, files, routes, network cards");
+	return bench_storages(b, e) < 0 || bench_copies(b, e) < 0 || bench_routes(b, e) < 0 ? -1 : bench_cards(b, e);
 }

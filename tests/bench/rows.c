@@ -37,6 +37,8 @@ static const struct {
 	[ROW_COPY] = { "copy", "CopyFile of 4 KiB", "vsock echo", MICROSECONDS, NO_BUDGET, 0 },
 	[ROW_ROUTES] = { "routes", "1,000 routes in one request", "by netlink", MICROSECONDS, NO_BUDGET,
 			 0 },
+	[ROW_CARDS] = { "cards", "32 interfaces set", "by netlink", MICROSECONDS, NO_BUDGET, 0 },
+	[ROW_PLUG] = { "plug", "disk plugged to mounted", "kernel's event", MICROSECONDS, NO_BUDGET, 0 },
 	[ROW_MANY] = { "many", "create, the last of many", "the first", MICROSECONDS, RATIO_AT_MOST,
 		       1.2 },
 };

@@ -24,6 +24,8 @@ enum row_id {
 	ROW_STORAGES,
 	ROW_COPY,
 	ROW_ROUTES,
+	ROW_CARDS,
+	ROW_PLUG,
 	ROW_MANY,
 	ROWS,
 };

@@ -11,15 +11,22 @@
  *                        count PATH    how many entries the directory has, or lines the file
  *                        mounts N      N file systems of memory, each in a new directory, and away again
  *                        routes N      N routes by netlink, one after the other, and away again
+ *                        cards N       makes N pairs of network cards, and leaves them there
+ *                        set N         new address, MTU and name for the second of each pair, by netlink
+ *                        listen        to the kernel's events from now on
+ *                        event A       until one of action A comes for a disk
  *                      the answers of all but the first two: "STATUS LENGTH\n" and LENGTH bytes
  *   tool write N       N bytes to standard output
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +36,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/veth.h>
 #include <linux/vm_sockets.h>
 
 #define PIECE    32768 /* the agent's own limit of one send */
@@ -200,6 +209,154 @@ static int routes(unsigned int n)
 	return failed;
 }
 
+/* --- network cards ------------------------------------------------------------------------------ */
+
+struct message {
+	struct nlmsghdr head;
+	union {
+		struct ifinfomsg link;
+		struct ifaddrmsg address;
+	};
+	char attributes[256];
+};
+
+static struct rtattr *attribute(struct message *m, unsigned short type, const void *data, size_t n)
+{
+	struct rtattr *a = (struct rtattr *)(void *)((char *)m + NLMSG_ALIGN(m->head.nlmsg_len));
+
+	*a = (struct rtattr){ (unsigned short)RTA_LENGTH(n), type };
+	if (n)
+		memcpy(RTA_DATA(a), data, n);
+	m->head.nlmsg_len = (uint32_t)(NLMSG_ALIGN(m->head.nlmsg_len) + RTA_ALIGN(a->rta_len));
+	return a;
+}
+
+static void nest_end(struct message *m, struct rtattr *nest)
+{
+	nest->rta_len = (unsigned short)((char *)m + m->head.nlmsg_len - (char *)nest);
+}
+
+static int ask(int fd, struct message *m)
+{
+	struct {
+		struct nlmsghdr head;
+		struct nlmsgerr error;
+		char rest[512];
+	} answer;
+
+	if (send(fd, m, m->head.nlmsg_len, 0) < 0 || recv(fd, &answer, sizeof(answer), 0) < (ssize_t)sizeof(answer.head))
+		return 1;
+	return answer.head.nlmsg_type != NLMSG_ERROR || answer.error.error != 0;
+}
+
+static void text_attribute(struct message *m, unsigned short type, const char *prefix, unsigned int i)
+{
+	char text[IFNAMSIZ];
+	int n = snprintf(text, sizeof(text), "%s%u", prefix, i);
+
+	attribute(m, type, text, (size_t)n + 1);
+}
+
+static struct message link_message(unsigned short type, unsigned short flags)
+{
+	return (struct message){
+		.head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = type,
+			  .nlmsg_flags = (unsigned short)(NLM_F_REQUEST | NLM_F_ACK | flags) },
+		.link = { .ifi_family = AF_UNSPEC },
+	};
+}
+
+/* ca0 with the hardware address 02:00:00:00:ca:00 and its other end cb0, … */
+static int card(int fd, unsigned int i)
+{
+	const unsigned char mac[] = { 2, 0, 0, 0, 0xca, (unsigned char)i };
+	struct message m = link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	const struct ifinfomsg none = { 0 };
+	struct rtattr *info, *data, *peer;
+
+	text_attribute(&m, IFLA_IFNAME, "ca", i);
+	attribute(&m, IFLA_ADDRESS, mac, sizeof(mac));
+	info = attribute(&m, IFLA_LINKINFO, NULL, 0);
+	attribute(&m, IFLA_INFO_KIND, "veth", 5);
+	data = attribute(&m, IFLA_INFO_DATA, NULL, 0);
+	peer = attribute(&m, VETH_INFO_PEER, &none, sizeof(none));
+	text_attribute(&m, IFLA_IFNAME, "cb", i);
+	nest_end(&m, peer);
+	nest_end(&m, data);
+	nest_end(&m, info);
+	return ask(fd, &m);
+}
+
+/* As an agent has to: down, an address, the rest and up in one. */
+static int set_card(int fd, unsigned int i, unsigned int round)
+{
+	const unsigned char address[] = { 10, (unsigned char)(200 + round % 2), (unsigned char)i, 2 };
+	const unsigned int mtu = 1400 + round % 2;
+	struct message down = link_message(RTM_NEWLINK, 0), up = down, add = {
+		.head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifaddrmsg)), .nlmsg_type = RTM_NEWADDR,
+			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE },
+		.address = { .ifa_family = AF_INET, .ifa_prefixlen = 24 },
+	};
+	char name[IFNAMSIZ];
+	int index;
+
+	snprintf(name, sizeof(name), "%s%u", round % 2 ? "cb" : "cc", i);
+	index = (int)if_nametoindex(name);
+	down.link.ifi_index = up.link.ifi_index = index;
+	down.link.ifi_change = up.link.ifi_change = up.link.ifi_flags = IFF_UP;
+	add.address.ifa_index = (unsigned int)index;
+	attribute(&add, IFA_LOCAL, address, sizeof(address));
+	attribute(&up, IFLA_MTU, &mtu, sizeof(mtu));
+	text_attribute(&up, IFLA_IFNAME, round % 2 ? "cc" : "cb", i);
+	return !index || ask(fd, &down) || ask(fd, &add) || ask(fd, &up);
+}
+
+static int cards(unsigned int n, bool make)
+{
+	static unsigned int round;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), failed = fd < 0;
+
+	round += !make;
+	for (unsigned int i = 0; i < n && !failed; i++)
+		failed = make ? card(fd, i) : set_card(fd, i, round);
+	close(fd);
+	return failed;
+}
+
+/* --- the kernel's events ------------------------------------------------------------------------ */
+
+static int events = -1;
+
+static int listen_to_kernel(void)
+{
+	struct sockaddr_nl at = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+
+	if (events >= 0)
+		close(events);
+	events = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+	return events < 0 || bind(events, (struct sockaddr *)&at, sizeof(at)) < 0;
+}
+
+/* "ACTION@PATH" and more. */
+static int await_disk(const char *action)
+{
+	size_t n = strlen(action);
+
+	for (;;) {
+		ssize_t got = recv(events, buffer, sizeof(buffer) - 1, 0);
+
+		if (got < 0 && errno != EINTR)
+			return 1;
+		if (got <= 0)
+			continue;
+		buffer[got] = '\0';
+		if (!strncmp(buffer, action, n) && buffer[n] == '@' && strstr(buffer, "/block/"))
+			return 0;
+	}
+}
+
+/* --- */
+
 static int command(int fd, char *line)
 {
 	char *argv[ARGS_MAX + 1] = { 0 }, *rest;
@@ -222,6 +379,12 @@ static int command(int fd, char *line)
 		return answer(fd, mounts((unsigned int)strtoul(argv[1], NULL, 10)), "/dev/null");
 	else if (n == 2 && !strcmp(argv[0], "routes"))
 		return answer(fd, routes((unsigned int)strtoul(argv[1], NULL, 10)), "/dev/null");
+	else if (n == 2 && (!strcmp(argv[0], "cards") || !strcmp(argv[0], "set")))
+		return answer(fd, cards((unsigned int)strtoul(argv[1], NULL, 10), *argv[0] == 'c'), "/dev/null");
+	else if (n == 1 && !strcmp(argv[0], "listen"))
+		return answer(fd, listen_to_kernel(), "/dev/null");
+	else if (n == 2 && !strcmp(argv[0], "event"))
+		return answer(fd, await_disk(argv[1]), "/dev/null");
 	return -1;
 }
 
