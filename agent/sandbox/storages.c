@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "event/job.h"
+#include "kernel/mountinfo.h"
 #include "sandbox/storages_impl.h"
 #include "storage/layers.h"
 
@@ -139,7 +140,16 @@ static int unmount_one(const struct entry *en, struct err *e)
 		return -1;
 	if (en->layers && layers_close(en->layers, e) < 0)
 		return -1;
-	return en->flags & ENTRY_COPY ? storage_remove_copy(en->mount_point, e) : 0;
+	return en->flags & ENTRY_COPY ? storage_remove_copy(en->mount_point, en->follower, e) : 0;
+}
+
+/* A copy is no mount, and would keep the one that it is in. */
+static void hold_mount(const char *path)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0 && mountinfo_is_mount(fd) != 1)
+		close(fd);
 }
 
 /* Each file system is held until the job's own end, where letting go of one may wait for its host's
@@ -150,10 +160,9 @@ static int unmount_job(void *arg, void *out, size_t out_cap, size_t *out_len, st
 
 	(void)out, (void)out_cap, (void)out_len;
 	for (size_t i = 0; i < r->n; i++) {
-		const char *path = r->entries[i]->mount_point;
-		int held UNUSED = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		struct err one = { 0 };
 
+		hold_mount(r->entries[i]->mount_point);
 		if (unmount_one(r->entries[i], &one) < 0 && !err_is_set(e))
 			*e = one;
 	}
@@ -228,7 +237,8 @@ static void release_start(struct release *r, uint64_t deadline_ms)
 	list_init(&r->nothing.node);
 	for (size_t i = 0; i < r->n; i++) {
 		r->entries[i]->state = ENTRY_LEAVING;
-		watcher_stop(TAKE_PTR(r->entries[i]->watcher));
+		if (r->entries[i]->watcher) /* else an earlier try has stopped it */
+			r->entries[i]->follower = watcher_stop(TAKE_PTR(r->entries[i]->watcher));
 	}
 	if (r->n)
 		str_addf(&what, "unmount %.120s%s", r->entries[0]->mount_point,

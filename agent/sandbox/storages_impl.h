@@ -18,6 +18,7 @@ struct entry {
 	struct storages *table;
 	char *layers; /* where the layers of this one are mounted (layers.h), or NULL */
 	struct watcher *watcher; /* of a copy that follows its source; NULL: none */
+	pid_t follower;		 /* which was told to end; 0: none */
 	struct list waiters; /* struct entry_waiter: who wants it READY or gone */
 	char mount_point[];
 };

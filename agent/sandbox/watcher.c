@@ -63,14 +63,15 @@ struct watcher *watcher_start(const char *source, const char *target, struct err
 	return w;
 }
 
-void watcher_stop(struct watcher *w)
+pid_t watcher_stop(struct watcher *w)
 {
 	if (!w)
-		return;
+		return 0;
 	if (w->child.pid <= 0) {
 		free(w);
-		return;
+		return 0;
 	}
 	w->stopped = true;
 	kill(w->child.pid, SIGKILL);
+	return w->child.pid;
 }

@@ -6,6 +6,8 @@
 #ifndef MOTE_SANDBOX_WATCHER_H
 #define MOTE_SANDBOX_WATCHER_H
 
+#include <sys/types.h>
+
 #include "base/err.h"
 
 struct watcher;
@@ -13,7 +15,7 @@ struct watcher;
 /* Both texts are borrowed for the length of the call. NULL with e. */
 struct watcher *watcher_start(const char *source, const char *target, struct err *e);
 
-/* Kills it; it is reaped by itself. NULL is fine. */
-void watcher_stop(struct watcher *w);
+/* Kills it; it is reaped by itself. The pid that ends just now; 0: none does. NULL is fine. */
+pid_t watcher_stop(struct watcher *w);
 
 #endif

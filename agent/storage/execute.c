@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -18,12 +19,14 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "kernel/blkid.h"
+#include "kernel/clone.h"
 #include "kernel/mountinfo.h"
 #include "storage/driver.h"
 #include "storage/layers.h"
 #include "storage/watch.h"
 
 #define DIR_MODE	0755	/* of the directories above a target */
+#define FOLLOWER_MS	1000	/* for one that was killed to be gone */
 
 /* A pool that is large enough already is left alone: it never shrinks under somebody
  * who uses it. */
@@ -242,17 +245,16 @@ static int run_mounts(const struct storage_plan *sp, size_t *done, struct err *e
 	return r;
 }
 
-static bool is_empty(int dirfd)
+/* 1, 0, -errno. */
+static int is_empty(int dirfd)
 {
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	size_t n = 0;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return false;
-	}
+	if (!dir)
+		return -errno;
+	(void)TAKE_FD(fd); /* the stream's */
 	while (n < 3 && readdir(dir))
 		n++;
 	closedir(dir);
@@ -261,23 +263,39 @@ static bool is_empty(int dirfd)
 
 /* The tmpfs that the last copy was in. Whoever makes another one in it holds it by a descriptor; who
  * comes later makes it anew. */
-static void remove_parent(const char *target, const char *name, int *dirfd)
+static int remove_parent(const char *target, const char *name, int *dirfd, struct err *e)
 {
 	char parent[PATH_MAX];
 	const char *last;
 	struct str s = STR_OVER(parent);
-	struct err ignored = { 0 };
 	AUTO_FD above = -1;
-	bool used = mountinfo_is_mount(*dirfd) != 1 || !is_empty(*dirfd);
+	int r = mountinfo_is_mount(*dirfd);
 
+	if (r == 1)
+		r = is_empty(*dirfd);
 	str_add_n(&s, target, (size_t)(name - target) - 1);
-	above = used || !str_ok(&s) ? -1 : storage_open_parent(parent, 0, &last, &ignored);
+	if (r <= 0 || !str_ok(&s))
+		return r < 0 ? err_sys(e, -r, "look for other copies beside %s", target) : 0;
+	above = storage_open_parent(parent, 0, &last, e);
+	if (above < 0)
+		return -1;
 	auto_close(dirfd);
-	if (above >= 0 && fchdir(above) == 0)
-		(void)!umount2(last, UMOUNT_NOFOLLOW);
+	if (fchdir(above) < 0 || (umount2(last, UMOUNT_NOFOLLOW) < 0 && errno != EBUSY))
+		return err_sys(e, errno, "unmount %s", parent);
+	return 0;
 }
 
-int storage_remove_copy(const char *target, struct err *e)
+/* What it has open keeps the copies' file system; longer than this only a server that is stuck does. */
+static void await_end(pid_t pid)
+{
+	AUTO_FD fd = pid > 0 ? clone_pidfd_open(pid) : -1;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (fd >= 0)
+		(void)!poll(&p, 1, FOLLOWER_MS);
+}
+
+int storage_remove_copy(const char *target, pid_t follower, struct err *e)
 {
 	const char *name;
 	AUTO_FD dirfd = storage_open_parent(target, 0, &name, e);
@@ -289,11 +307,13 @@ int storage_remove_copy(const char *target, struct err *e)
 	}
 	if (dirfd < 0)
 		return -1;
-	/* Who followed was killed just now: its last call may still make something. */
+	await_end(follower);
+	/* One that is stuck may still make something by its last call. */
 	for (int i = 0; (r = path_remove_tree(dirfd, name)) == -ENOTEMPTY && i < 3; i++)
 		;
-	remove_parent(target, name, &dirfd);
-	return r < 0 ? err_sys(e, -r, "remove %s", target) : 0;
+	if (r < 0)
+		return err_sys(e, -r, "remove %s", target);
+	return remove_parent(target, name, &dirfd, e);
 }
 
 static bool in_mount(const char *target)
@@ -309,15 +329,16 @@ static int copy(const struct storage_plan *sp, struct err *e)
 {
 	int r;
 
-	if (!in_mount(sp->watch_target)) /* its tmpfs went with another's last copy just now */
-		return err_set(e, RC_UNAVAILABLE, "%s: try again", sp->watch_target);
-	r = watch_copy(sp->watch_source, sp->watch_target, e);
+	if (in_mount(sp->watch_target))
+		r = watch_copy(sp->watch_source, sp->watch_target, e);
+	else /* its tmpfs went with another's last copy just now */
+		r = err_set(e, RC_UNAVAILABLE, "%s: try again", sp->watch_target);
 	if (r == WATCH_TOO_LARGE)
 		r = watch_bind(sp->watch_source, sp->watch_target, e);
 	if (r < 0) {
 		struct err ignored = { 0 };
 
-		storage_remove_copy(sp->watch_target, &ignored);
+		storage_remove_copy(sp->watch_target, 0, &ignored);
 	}
 	return r < 0 ? -1 : 0;
 }

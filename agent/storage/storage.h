@@ -125,8 +125,9 @@ int storage_unmount(const char *mount_point, struct err *e);
  * mount. WAITS: a child of its own only. */
 int storage_follow(const char *source, const char *target, struct err *e);
 
-/* Removes a copy that nobody follows any more; one that is not there is fine. WAITS: jobs only. */
-int storage_remove_copy(const char *target, struct err *e);
+/* Removes a copy that nobody follows any more; one that is not there is fine. follower: who was told to
+ * end just now, or 0. WAITS: jobs only. */
+int storage_remove_copy(const char *target, pid_t follower, struct err *e);
 
 /* Changes group and modes below path (reference 5.1 "FSGroup"). WAITS: jobs only. */
 int storage_apply_fs_group(const char *path, const struct storage_req *r, struct err *e);

@@ -190,19 +190,25 @@ static int sync_entry(struct round *r, int from, int to, const char *name, enum 
 	return sync_one(r, &at, depth);
 }
 
+/* Its entries from the first one on; NULL with errno. */
+static DIR *open_entries(int dirfd)
+{
+	AUTO_FD fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir)
+		(void)TAKE_FD(fd); /* the stream's now */
+	return dir;
+}
+
 static int each(struct round *r, int from, int to, enum pass pass, unsigned int depth)
 {
-	int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = open_entries(from);
 	struct dirent *d;
 	int result = 0;
 
-	if (!dir) {
-		result = -errno;
-		if (fd >= 0)
-			close(fd);
-		return result;
-	}
+	if (!dir)
+		return -errno;
 	while (result == 0 && !r->too_large && (d = readdir(dir)))
 		if (!str_eq(d->d_name, ".") && !str_eq(d->d_name, ".."))
 			result = sync_entry(r, from, to, d->d_name, pass, depth);
@@ -214,8 +220,7 @@ static int each(struct round *r, int from, int to, enum pass pass, unsigned int 
 static int remove_gone(struct round *r, int from, int to)
 {
 	for (int links = 1; links >= 0; links--) {
-		int fd = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+		DIR *dir = open_entries(to);
 		struct dirent *d;
 
 		if (!dir)

@@ -1,67 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every scenario of the create path again, with each of its system calls and allocations failing in
- * turn. MOTE_FAULT=whole: each time that a call is made, and in each scenario, scenarios side by
- * side (MOTE_ONLY=plain: that one alone); otherwise each place in the code from where one is made,
- * once. MOTE_FAULT_SHOW=1 tells of each fault what became of it, MOTE_FAULT_SITE=capget walks
- * those alone that are made by way of such a function or call.
+ * turn: see fault_main.h.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-
-#include <cmocka.h>
-
-#include "lib/fault_walk.h"
-
-#define ID	 "fault"
-#define OTHER_ID "fault-other"
-
-static const char *const one_id[] = { ID, NULL }, *const two_ids[] = { ID, OTHER_ID, NULL };
-static struct rig rig;
-static struct fault fault;
-static struct fault_walk walk = { .f = &fault };
-
-/* --- what scenarios are made of -------------------------------------------------------------- */
-
-/* Reads both outputs to their end, waits. */
-static int end_of(struct rig *r, const char *exec_id, const char *output, int status)
-{
-	ssize_t n = rig_read(r, "ReadStdout", ID, exec_id);
-	int got;
-
-	if (n < 0)
-		return (int)-n;
-	if (strcmp(r->reply, output) != 0)
-		return fault_wrong(r, "the output is \"%s\"", r->reply);
-	n = rig_read(r, "ReadStderr", ID, exec_id);
-	if (n < 0)
-		return (int)-n;
-	got = rig_wait(r, ID, exec_id);
-	if (got < 0)
-		return -got;
-	return got == status ? 0 : fault_wrong(r, "the status is %d", got);
-}
-
-static int life(struct rig *r, const struct rig_container *what, const char *output, int status)
-{
-	int rc = rig_run(r, ID, what);
-
-	if (!rc)
-		rc = end_of(r, ID, output, status);
-	return rc ? rc : rig_remove(r, ID);
-}
-
-/* --- scenarios ------------------------------------------------------------------------------- */
-
-#define SH(script) "[\"sh\",\"-c\",\"" script "\"]"
-#define TEXT(...)  #__VA_ARGS__
+#include "lib/fault_main.h"
 
 static int plain(struct rig *r)
 {
-	return life(r,
+	return fault_life(r,
 		    &(struct rig_container){ .args = SH("echo hello $HOME; exit 7"),
 					     .root = r->rootfs },
 		    "hello /root\n", 7);
@@ -82,7 +28,7 @@ static int storages(struct rig *r)
 		,{"destination":"/l/deep","type":"bind",
 		  "source":"/run/kata-containers/shared/containers/l","options":["rbind","ro"]});
 
-	return life(r,
+	return fault_life(r,
 		    &(struct rig_container){
 			    .args = SH("touch /e/f /x; stat -c '%g %a' /e /l/deep; touch /l/deep/f 2>/dev/null"),
 			    .storages = more,
@@ -94,7 +40,7 @@ static int storages(struct rig *r)
 /* A disk of this machine, which the container knows by the guest's number. */
 static int devices(struct rig *r)
 {
-	return life(r,
+	return fault_life(r,
 		    &(struct rig_container){
 			    .args = SH("stat -c %t:%T /dev/disk"),
 			    .root = r->rootfs,
@@ -127,7 +73,7 @@ static int devices(struct rig *r)
 /* The filter before the rights are dropped, … */
 static int rights(struct rig *r)
 {
-	return life(r,
+	return fault_life(r,
 		    &(struct rig_container){
 			    .args = SH(LOOK),
 			    .process = USER,
@@ -141,7 +87,7 @@ static int rights(struct rig *r)
 /* … and after. */
 static int no_new_rights(struct rig *r)
 {
-	return life(r,
+	return fault_life(r,
 		    &(struct rig_container){
 			    .args = SH("grep -E 'NoNew|Seccomp:' /proc/self/status | cut -f 2"),
 			    .process = USER ",\"NoNewPrivileges\":true",
@@ -160,62 +106,62 @@ static int hooks(struct rig *r)
 		"StartContainer":[{"Path":"/bin/true","Env":["A=b"],"Timeout":5}],
 		"Poststart":[{"Path":"/bin/true"}],"Poststop":[{"Path":"/bin/true"},{"Path":"/bin/false"}]});
 
-	return life(r, &(struct rig_container){ .args = SH("echo done"), .spec = all }, "done\n", 0);
+	return fault_life(r, &(struct rig_container){ .args = SH("echo done"), .spec = all }, "done\n", 0);
 }
 
 /* A program that reads, one that is executed beside it, signals; removed while it runs. */
 static int execs(struct rig *r)
 {
-	int rc = rig_run(r, ID, &(struct rig_container){ .args = "[\"cat\"]" });
+	int rc = rig_run(r, FAULT_ID, &(struct rig_container){ .args = "[\"cat\"]" });
 
 	if (!rc)
-		rc = rig_exec(r, ID, "e1", "echo there; exit 3");
+		rc = rig_exec(r, FAULT_ID, "e1", "echo there; exit 3");
 	if (!rc)
-		rc = end_of(r, "e1", "there\n", 3);
+		rc = fault_end_of(r, "e1", "there\n", 3);
 	if (!rc)
 		rc = rig_call(r, "WriteStdin",
-			      "{\"container_id\":\"" ID "\",\"exec_id\":\"" ID "\",\"data\":\"aGk=\"}");
+			      "{\"container_id\":\"" FAULT_ID "\",\"exec_id\":\"" FAULT_ID "\",\"data\":\"aGk=\"}");
 	if (!rc)
-		rc = rig_exec(r, ID, "e2", "sleep 1000");
+		rc = rig_exec(r, FAULT_ID, "e2", "sleep 1000");
 	if (!rc)
 		rc = rig_call(r, "SignalProcess",
-			      "{\"container_id\":\"" ID "\",\"exec_id\":\"e2\",\"signal\":15}");
+			      "{\"container_id\":\"" FAULT_ID "\",\"exec_id\":\"e2\",\"signal\":15}");
 	if (!rc)
-		rc = end_of(r, "e2", "", 143);
-	return rc ? rc : rig_remove(r, ID);
+		rc = fault_end_of(r, "e2", "", 143);
+	return rc ? rc : rig_remove(r, FAULT_ID);
 }
 
 static int stdin_ends(struct rig *r)
 {
-	int rc = rig_run(r, ID, &(struct rig_container){ .args = "[\"cat\"]" });
+	int rc = rig_run(r, FAULT_ID, &(struct rig_container){ .args = "[\"cat\"]" });
 
 	if (!rc)
 		rc = rig_call(r, "WriteStdin",
-			      "{\"container_id\":\"" ID "\",\"exec_id\":\"" ID "\",\"data\":\"aGkK\"}");
+			      "{\"container_id\":\"" FAULT_ID "\",\"exec_id\":\"" FAULT_ID "\",\"data\":\"aGkK\"}");
 	if (!rc)
-		rc = rig_call(r, "CloseStdin", "{\"container_id\":\"" ID "\",\"exec_id\":\"" ID "\"}");
+		rc = rig_call(r, "CloseStdin", "{\"container_id\":\"" FAULT_ID "\",\"exec_id\":\"" FAULT_ID "\"}");
 	if (!rc)
-		rc = end_of(r, ID, "hi\n", 0);
-	return rc ? rc : rig_remove(r, ID);
+		rc = fault_end_of(r, FAULT_ID, "hi\n", 0);
+	return rc ? rc : rig_remove(r, FAULT_ID);
 }
 
 #define SIZE ",\"ConsoleSize\":{\"Height\":30,\"Width\":100}"
 
 static int terminal(struct rig *r)
 {
-	int rc = rig_run(r, ID,
+	int rc = rig_run(r, FAULT_ID,
 			 &(struct rig_container){ .args = SH("read x; stty size"),
 						  .process = ",\"Terminal\":true" SIZE });
 
 	if (!rc)
 		rc = rig_call(r, "TtyWinResize",
-			      "{\"container_id\":\"" ID "\",\"exec_id\":\"" ID "\",\"row\":40,\"column\":120}");
+			      "{\"container_id\":\"" FAULT_ID "\",\"exec_id\":\"" FAULT_ID "\",\"row\":40,\"column\":120}");
 	if (!rc)
 		rc = rig_call(r, "WriteStdin",
-			      "{\"container_id\":\"" ID "\",\"exec_id\":\"" ID "\",\"data\":\"Cg==\"}");
+			      "{\"container_id\":\"" FAULT_ID "\",\"exec_id\":\"" FAULT_ID "\",\"data\":\"Cg==\"}");
 	if (!rc)
-		rc = end_of(r, ID, "\r\n40 120\r\n", 0);
-	return rc ? rc : rig_remove(r, ID);
+		rc = fault_end_of(r, FAULT_ID, "\r\n40 120\r\n", 0);
+	return rc ? rc : rig_remove(r, FAULT_ID);
 }
 
 static int user_namespace(struct rig *r)
@@ -226,7 +172,7 @@ static int user_namespace(struct rig *r)
 		"UIDMappings":[{"ContainerID":0,"HostID":0,"Size":65536}],
 		"GIDMappings":[{"ContainerID":0,"HostID":0,"Size":65536}]);
 
-	return life(r,
+	return fault_life(r,
 		    &(struct rig_container){ .args = SH("cut -c -40 /proc/self/uid_map | tr -s ' '"),
 					     .linux = ns },
 		    " 0 0 65536\n", 0);
@@ -241,20 +187,20 @@ static int shared_pids(struct rig *r)
 				       .request = ",\"sandbox_pidns\":true",
 				       .linux = TEXT(
 					       ,"Namespaces":[{"Type":"ipc"},{"Type":"uts"},{"Type":"mount"}]) };
-	int rc = rig_run(r, OTHER_ID, &sleeps);
+	int rc = rig_run(r, FAULT_OTHER_ID, &sleeps);
 
 	if (!rc)
-		rc = life(r, &looks, "sleep\n", 0);
+		rc = fault_life(r, &looks, "sleep\n", 0);
 	if (!rc)
 		rc = rig_call(r, "SignalProcess",
-			      "{\"container_id\":\"" OTHER_ID "\",\"exec_id\":\"\",\"signal\":9}");
-	return rc ? rc : rig_remove(r, OTHER_ID);
+			      "{\"container_id\":\"" FAULT_OTHER_ID "\",\"exec_id\":\"\",\"signal\":9}");
+	return rc ? rc : rig_remove(r, FAULT_OTHER_ID);
 }
 
 /* The process that holds the namespace is begun by the first one. */
 static int pods_pids(struct rig *r)
 {
-	return life(r,
+	return fault_life(r,
 		    &(struct rig_container){
 			    .args = SH("cat /proc/1/comm"),
 			    .request = ",\"sandbox_pidns\":true",
@@ -279,11 +225,11 @@ static int shared_mounts(struct rig *r)
 			,"shared_mounts":[{"name":"vol","src_ctr":"first","src_path":"/vol",
 					   "dst_ctr":"second","dst_path":"/deep/er"}]),
 	};
-	int rc = rig_run(r, OTHER_ID, &from);
+	int rc = rig_run(r, FAULT_OTHER_ID, &from);
 
 	if (!rc)
-		rc = life(r, &to, "1\n", 0);
-	return rc ? rc : rig_remove(r, OTHER_ID);
+		rc = fault_life(r, &to, "1\n", 0);
+	return rc ? rc : rig_remove(r, FAULT_OTHER_ID);
 }
 
 static int sandbox(struct rig *r)
@@ -299,7 +245,7 @@ static int sandbox_with_container(struct rig *r)
 {
 	int rc = sandbox(r);
 
-	return rc ? rc : rig_run(r, ID, &(struct rig_container){ .args = "[\"sleep\",\"1000\"]" });
+	return rc ? rc : rig_run(r, FAULT_ID, &(struct rig_container){ .args = "[\"sleep\",\"1000\"]" });
 }
 
 /* Only the agent's own end is the end. */
@@ -315,126 +261,25 @@ static int destroy(struct rig *r)
 }
 
 static const struct fault_scenario scenarios[] = {
-	{ "plain", plain, NULL, one_id, 0, NULL },
-	{ "storages", storages, NULL, one_id, 0, NULL },
-	{ "devices", devices, NULL, one_id, 0, NULL },
-	{ "rights", rights, NULL, one_id, 0, NULL },
-	{ "no_new_rights", no_new_rights, NULL, one_id, 0, NULL },
-	{ "hooks", hooks, NULL, one_id, 0, NULL },
-	{ "execs", execs, NULL, one_id, 0, NULL },
-	{ "stdin_ends", stdin_ends, NULL, one_id, 0, NULL },
-	{ "terminal", terminal, NULL, one_id, 0, NULL },
-	{ "user_namespace", user_namespace, NULL, one_id, 0, NULL },
-	{ "shared_pids", shared_pids, NULL, two_ids, 0, NULL },
-	{ "pods_pids", pods_pids, NULL, one_id, 0, NULL },
-	{ "shared_mounts", shared_mounts, NULL, two_ids, 0, NULL },
+	{ "plain", plain, NULL, fault_one_id, 0, NULL },
+	{ "storages", storages, NULL, fault_one_id, 0, NULL },
+	{ "devices", devices, NULL, fault_one_id, 0, NULL },
+	{ "rights", rights, NULL, fault_one_id, 0, NULL },
+	{ "no_new_rights", no_new_rights, NULL, fault_one_id, 0, NULL },
+	{ "hooks", hooks, NULL, fault_one_id, 0, NULL },
+	{ "execs", execs, NULL, fault_one_id, 0, NULL },
+	{ "stdin_ends", stdin_ends, NULL, fault_one_id, 0, NULL },
+	{ "terminal", terminal, NULL, fault_one_id, 0, NULL },
+	{ "user_namespace", user_namespace, NULL, fault_one_id, 0, NULL },
+	{ "shared_pids", shared_pids, NULL, fault_two_ids, 0, NULL },
+	{ "pods_pids", pods_pids, NULL, fault_one_id, 0, NULL },
+	{ "shared_mounts", shared_mounts, NULL, fault_two_ids, 0, NULL },
 	{ "sandbox", sandbox, NULL, NULL, FAULT_FRESH | FAULT_ONCE,
 	  "/run/kata-containers/sandbox/shm" },
-	{ "destroy", destroy, sandbox_with_container, one_id, FAULT_FRESH | FAULT_ENDS | FAULT_ONCE, NULL },
+	{ "destroy", destroy, sandbox_with_container, fault_one_id, FAULT_FRESH | FAULT_ENDS | FAULT_ONCE, NULL },
 };
-
-static void walks(void **state)
-{
-	const struct fault_scenario *s = *state;
-
-	if (fault_walk(&walk, s))
-		fail_msg("%s: see above", s->name);
-}
-
-/* --- all at once ----------------------------------------------------------------------------- */
-
-struct walker {
-	pid_t pid;
-	FILE *output;
-};
-
-/* This program again, for one scenario. */
-static int start_walker(struct walker *w, const char *scenario)
-{
-	w->output = tmpfile();
-	w->pid = w->output ? fork() : -1;
-	if (w->pid == 0) {
-		dup2(fileno(w->output), STDOUT_FILENO);
-		dup2(fileno(w->output), STDERR_FILENO);
-		setenv("MOTE_ONLY", scenario, 1);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execl("/proc/self/exe", "test_create", (char *)NULL);
-		_exit(127);
-	}
-	return w->pid < 0 ? -1 : 0;
-}
-
-static void print_output(FILE *from)
-{
-	char text[4096];
-	size_t n;
-
-	rewind(from);
-	while ((n = fread(text, 1, sizeof(text), from)) > 0)
-		fwrite(text, 1, n, stdout);
-	fflush(stdout);
-	fclose(from);
-}
-
-/* As many at a time as there are processors. */
-static int walk_side_by_side(void)
-{
-	struct walker walkers[COUNT_OF(scenarios)] = { 0 };
-	long at_once = MAX(sysconf(_SC_NPROCESSORS_ONLN), 1), running = 0;
-	size_t next = 0;
-	int failed = 0, status;
-
-	while (running || next < COUNT_OF(scenarios)) {
-		pid_t pid;
-
-		for (; running < at_once && next < COUNT_OF(scenarios); running++, next++)
-			if (start_walker(&walkers[next], scenarios[next].name) < 0)
-				return 1;
-		pid = wait(&status);
-		for (size_t i = 0; i < next; i++)
-			if (walkers[i].pid == pid)
-				print_output(walkers[i].output);
-		failed += status != 0;
-		running--;
-	}
-	return failed ? 1 : 0;
-}
 
 int main(void)
 {
-	struct CMUnitTest tests[COUNT_OF(scenarios)];
-	const char *missing = rig_missing(RIG_NAMESPACES), *which = getenv("MOTE_FAULT");
-	sigset_t none;
-	int failed;
-
-	if (missing) {
-		printf("%s\n", missing);
-		return 77;
-	}
-	for (size_t i = 0; i < COUNT_OF(scenarios); i++)
-		tests[i] = (struct CMUnitTest){ scenarios[i].name, walks, NULL, NULL,
-						(void *)(uintptr_t)&scenarios[i] };
-	walk.whole = which && !strcmp(which, "whole");
-	if (walk.whole && !getenv("MOTE_ONLY"))
-		return walk_side_by_side();
-	sigemptyset(&none);
-	reaper_block_signals(&none);
-	rig.loop = loop_new();
-	if (!rig.loop || reaper_start(rig.loop, &none, NULL) < 0 ||
-	    fault_init(&fault, &rig, "mote-agent-fault") < 0)
-		return 1;
-	if (getenv("MOTE_ONLY"))
-		cmocka_set_test_filter(getenv("MOTE_ONLY"));
-	failed = _cmocka_run_group_tests("faults on the create path", tests, COUNT_OF(tests), NULL,
-					 NULL);
-	/* the last scenario's agent ends in it; after another one the sanitizer is asked */
-	if (rig.client && rig_end_agent(&rig) != 0) {
-		printf("not ok - the agent ended with status %d\n", rig.agent_status);
-		failed++;
-	}
-	rig_stop(&rig);
-	fault_fini(&fault);
-	reaper_stop();
-	loop_free(rig.loop);
-	return failed ? 1 : 0;
+	return fault_main("test_create", scenarios, COUNT_OF(scenarios));
 }

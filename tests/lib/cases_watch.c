@@ -64,6 +64,7 @@ static void changed_by_the_host(void **state)
 	assert_done(r, rig_remove(r, "watch-1"));
 	assert_int_equal(rig_guest(r, "grep -l mote-watch /guest/[0-9]*/comm"), 1);
 	assert_int_equal(rig_guest(r, "ls /guest/1/root" COPY), 1);
+	assert_int_equal(rig_guest(r, "grep watchable /guest/1/mountinfo"), 1);
 }
 
 /* The copy lies in a tmpfs on the share. While the share's server is stopped, others are made all the

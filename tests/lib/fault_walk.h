@@ -26,6 +26,7 @@ enum fault_flags {
 	FAULT_FRESH = 0x1, /* each run needs an agent of its own */
 	FAULT_ENDS = 0x2,  /* and a good one is the end of it */
 	FAULT_ONCE = 0x4,  /* it cannot be undone: an answer that is lost does not mean that it failed */
+	FAULT_RESUMES = 0x8, /* what is left of a failure is what the next try begins with */
 };
 
 /* Sets r->err to what is wrong; FAULT_WRONG. */

@@ -247,7 +247,7 @@ static void carried_out_and_removed(void **state)
 	assert_true(is_mount(PARENT));
 	assert_false(is_mount(TARGET));
 	assert_true(holds(TARGET "/key", "first"));
-	assert_int_equal(storage_remove_copy(TARGET, &e), 0);
+	assert_int_equal(storage_remove_copy(TARGET, 0, &e), 0);
 	assert_false(exists(TARGET));
 	assert_false(is_mount(PARENT)); /* it was the last one in it */
 	/* again; one that is too large is bound */
@@ -264,7 +264,7 @@ static void carried_out_and_removed(void **state)
 	assert_int_equal(storage_unmount(TARGET, &e), 0);
 	assert_false(exists(TARGET));
 	assert_true(holds(SOURCE "/z", "z"));
-	assert_int_equal(storage_remove_copy(TARGET, &e), 0);
+	assert_int_equal(storage_remove_copy(TARGET, 0, &e), 0);
 	assert_int_equal(chdir("/"), 0);
 	assert_false(is_mount(PARENT));
 }
