@@ -169,9 +169,10 @@ static void about(const struct options *o)
 	struct err e = { 0 };
 	time_t now = time(NULL);
 	struct tm tm;
-	const char *accel = vm_find(VM_FIND_QEMU, qemu, &e) < 0
+	const char *accel = vm_find(VM_FIND_QEMU, NULL, qemu, &e) < 0
 				    ? "none"
-				    : vm_accel_choose(bench.rig.loop, qemu, &bench.interrupted);
+				    : vm_accel_choose(bench.rig.loop, vm_arch_host(), qemu,
+						      &bench.interrupted);
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	strftime(date, sizeof(date), "%Y-%m-%d", gmtime_r(&now, &tm));

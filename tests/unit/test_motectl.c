@@ -82,7 +82,8 @@ static void qemu_with_everything(void **state UNUSED)
 		.extra = extra,
 	};
 	struct vm_plan p = {
-		.opts = &o, .qemu = "/usr/bin/qemu", .kernel = "/k", .initrd = "/i", .accel = "tcg",
+		.opts = &o, .arch = vm_arch_find("x86_64"), .qemu = "/usr/bin/qemu", .kernel = "/k",
+		.initrd = "/i", .accel = "tcg",
 		.tsc_khz = 2596146,
 		.qmpfd = 10, .consolefd = 11, .vsockfd = 12, .share_fds = { 13, 14 },
 	};
@@ -94,11 +95,79 @@ static void qemu_with_kvm_and_vhost(void **state UNUSED)
 {
 	struct vm_opts o = { 0 };
 	struct vm_plan p = {
-		.opts = &o, .qemu = "/usr/bin/qemu", .kernel = "/k", .accel = "kvm",
+		.opts = &o, .arch = vm_arch_find("x86_64"), .qemu = "/usr/bin/qemu", .kernel = "/k",
+		.accel = "kvm",
 		.qmpfd = 3, .consolefd = 4, .vsockfd = 5, .kernel_cid = 42,
 	};
 
 	check_args("qemu-kvm.txt", &p);
+}
+
+/* What another architecture changes, and no more: program, machine, processor, the kernel's words. */
+static void qemu_of_other_architectures(void **state UNUSED)
+{
+	static const char *const names[] = { "aarch64", "riscv64" };
+	struct vm_opts o = { 0 };
+
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		const struct vm_arch *arch = vm_arch_find(names[i]);
+		struct vm_plan p = {
+			.opts = &o, .arch = arch, .kernel = "/k", .accel = "tcg",
+			.qmpfd = 3, .consolefd = 4, .vsockfd = 5,
+		};
+		char file[32];
+
+		assert_non_null(arch);
+		assert_string_equal(arch->name, names[i]);
+		p.qemu = arch->qemu;
+		snprintf(file, sizeof(file), "qemu-%s.txt", names[i]);
+		check_args(file, &p);
+	}
+	assert_null(vm_arch_find("pdp11"));
+}
+
+/* A kernel's image tells its architecture; what is none is taken for the host's. */
+static void a_kernel_tells_its_architecture(void **state UNUSED)
+{
+	static const struct {
+		size_t at;
+		const char *bytes;
+		size_t n;
+		const char *arch; /* NULL: the host's */
+	} rows[] = {
+		{ 0x202, "HdrS", 4, "x86_64" },
+		{ 56, "ARM\x64", 4, "aarch64" },
+		{ 56, "RSC\x05", 4, "riscv64" },
+		{ 56, "RSC\x06", 4, NULL },
+		{ 0, "\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\267\0", 20, "aarch64" },
+		{ 0, "\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\363\0", 20, "riscv64" },
+		{ 0, "\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\376\376", 20, NULL },
+	};
+	const char *other = str_eq(vm_arch_host()->name, "aarch64") ? "RSC\x05" : "ARM\x64";
+	char path[] = "/tmp/mote-kernel-XXXXXX", image[1024];
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct vm_arch *want = rows[i].arch ? vm_arch_find(rows[i].arch) :
+							    vm_arch_host();
+
+		memset(image, 0, sizeof(image));
+		memcpy(image + rows[i].at, rows[i].bytes, rows[i].n);
+		assert_int_equal(pwrite(fd, image, sizeof(image), 0), sizeof(image));
+		assert_string_equal(vm_arch_of_kernel(path)->name, want->name);
+	}
+	memcpy(image + 56, other, 4);
+	assert_int_equal(pwrite(fd, image, sizeof(image), 0), sizeof(image));
+	assert_string_not_equal(vm_arch_of_kernel(path)->name, vm_arch_host()->name);
+	assert_int_equal(ftruncate(fd, 59), 0); /* the mark is cut off */
+	assert_ptr_equal(vm_arch_of_kernel(path), vm_arch_host());
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_ptr_equal(vm_arch_of_kernel(path), vm_arch_host());
+	close(fd);
+	unlink(path);
+	assert_ptr_equal(vm_arch_of_kernel("/nowhere"), vm_arch_host());
+	assert_ptr_equal(vm_arch_of_kernel("/"), vm_arch_host());
 }
 
 static void pci_paths_name_the_slots_of_the_command_line(void **state UNUSED)
@@ -135,7 +204,8 @@ static void too_much_is_refused(void **state UNUSED)
 {
 	static const char *extra[201];
 	struct vm_opts o = { .extra = extra };
-	struct vm_plan p = { .opts = &o, .qemu = "q", .kernel = "k", .accel = "tcg" };
+	struct vm_plan p = { .opts = &o, .arch = vm_arch_find("x86_64"), .qemu = "q",
+			      .kernel = "k", .accel = "tcg" };
 	struct err e = { 0 };
 	struct arena a;
 
@@ -307,6 +377,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(qemu_with_everything),
 		cmocka_unit_test(qemu_with_kvm_and_vhost),
+		cmocka_unit_test(qemu_of_other_architectures),
+		cmocka_unit_test(a_kernel_tells_its_architecture),
 		cmocka_unit_test(pci_paths_name_the_slots_of_the_command_line),
 		cmocka_unit_test(the_counters_rate_is_measured),
 		cmocka_unit_test(too_much_is_refused),

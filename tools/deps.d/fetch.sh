@@ -44,16 +44,18 @@ matches() {
 	[ -s "$1" ] && echo "$2  $1" | sha256sum --status -c -
 }
 
-# archive_rows NAME ARCH: the table's lines for NAME
+# archive_rows NAME ARCH: the lines for NAME, of the table and of the architecture's own beside it
 archive_rows() {
-	awk -v n="$1" -v a="$2" '$1 == n && ($3 == "any" || $3 == a) { print $2, $4, $5 }' "$sources"
+	local own=$sources.$2
+	[ -f "$own" ] || own=
+	awk -v n="$1" -v a="$2" '$1 == n && ($3 == "any" || $3 == a) { print $2, $4, $5 }' "$sources" ${own:+"$own"}
 }
 
 # fetch NAME ARCH: brings the first alternative that can be had; sets $fetched (its file) and $version
 fetch() {
 	local name=$1 arch=$2 rows v path sum file site='' tried=''
 	rows=$(archive_rows "$name" "$arch")
-	[ -n "$rows" ] || die "$name: no archive for $arch in $sources: add a line there"
+	[ -n "$rows" ] || die "$name: no archive for $arch in $sources or $sources.$arch: add a line there"
 	mkdir -p "$downloads"
 	# what is here already wins over what would have to be fetched
 	while read -r v path sum; do

@@ -69,7 +69,7 @@ static int start_virtiofsd(struct vm *vm, struct vm_proc *p, const char *dir, in
 	if (strchr(real, ','))
 		return err_set(e, RC_INVALID_ARGUMENT,
 			       "virtiofsd takes no directory with a comma in its name");
-	if (vm_find(VM_FIND_VIRTIOFSD, program, e) < 0)
+	if (vm_find(VM_FIND_VIRTIOFSD, NULL, program, e) < 0)
 		return -1;
 	qemus = strstr(program, "/qemu/");
 	opts.argv = qemus ? of_qemu : of_rust;
@@ -173,7 +173,7 @@ struct found {
 	char qemu[PATH_MAX], kernel[PATH_MAX], initrd[PATH_MAX];
 };
 
-static int find_one(const char *given, enum vm_find_what what, char found[PATH_MAX],
+static int find_one(const char *given, enum vm_find_what what, const struct vm_arch *arch, char found[PATH_MAX],
 		    const char **out, struct err *e)
 {
 	if (given) {
@@ -183,22 +183,24 @@ static int find_one(const char *given, enum vm_find_what what, char found[PATH_M
 		return 0;
 	}
 	*out = found;
-	return vm_find(what, found, e);
+	return vm_find(what, arch, found, e);
 }
 
 static int find_all(struct loop *l, struct vm_plan *p, struct found *f, struct err *e)
 {
 	const struct vm_opts *o = p->opts;
 
-	if (find_one(o->qemu, VM_FIND_QEMU, f->qemu, &p->qemu, e) < 0 ||
-	    find_one(o->kernel, VM_FIND_KERNEL, f->kernel, &p->kernel, e) < 0)
+	if (find_one(o->kernel, VM_FIND_KERNEL, NULL, f->kernel, &p->kernel, e) < 0)
+		return -1;
+	p->arch = vm_arch_of_kernel(p->kernel);
+	if (find_one(o->qemu, VM_FIND_QEMU, p->arch, f->qemu, &p->qemu, e) < 0)
 		return -1;
 	if (o->initrd && !*o->initrd)
 		p->initrd = NULL;
-	else if (find_one(o->initrd, VM_FIND_INITRD, f->initrd, &p->initrd, e) < 0)
+	else if (find_one(o->initrd, VM_FIND_INITRD, NULL, f->initrd, &p->initrd, e) < 0)
 		return -1;
-	p->accel = o->accel ? o->accel : vm_accel_choose(l, p->qemu, o->cancel);
-	p->tsc_khz = str_eq(p->accel, "tcg") ? vm_accel_tsc_khz() : 0;
+	p->accel = o->accel ? o->accel : vm_accel_choose(l, p->arch, p->qemu, o->cancel);
+	p->tsc_khz = str_eq(p->accel, "tcg") && str_eq(p->arch->name, "x86_64") ? vm_accel_tsc_khz() : 0;
 	return 0;
 }
 

@@ -121,12 +121,15 @@ static bool kvm_is_proven(struct loop *l, const char *qemu, const bool *cancel)
 	return works;
 }
 
-const char *vm_accel_choose(struct loop *l, const char *qemu, const bool *cancel)
+const char *vm_accel_choose(struct loop *l, const struct vm_arch *arch, const char *qemu,
+			    const bool *cancel)
 {
 	const char *named = getenv("MOTE_ACCEL");
 
 	if (named && *named)
 		return str_eq(named, "kvm") ? "kvm" : "tcg";
+	if (arch != vm_arch_host())
+		return "tcg";
 	return processor_can() && node_works() && kvm_is_proven(l, qemu, cancel) ? "kvm" : "tcg";
 }
 

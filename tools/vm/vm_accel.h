@@ -10,10 +10,13 @@
 
 #include "base/err.h"
 #include "event/loop.h"
+#include "vm/vm_arch.h"
 
-/* "kvm" or "tcg". $MOTE_ACCEL decides when it is set. Turns the loop, for up to 5 s when there is a
+/* "kvm" or "tcg", and always the latter for a guest of another architecture than this machine's.
+ * $MOTE_ACCEL decides when it is set. Turns the loop, for up to 5 s when there is a
  * proof to make. */
-const char *vm_accel_choose(struct loop *l, const char *qemu, const bool *cancel);
+const char *vm_accel_choose(struct loop *l, const struct vm_arch *arch, const char *qemu,
+			    const bool *cancel);
 
 /* How fast the processor's time stamp counter runs, in kHz; 0: it has none that we know. An emulated
  * guest sees the same counter and takes it for its clock, but measures it against emulated timers:

@@ -17,12 +17,6 @@
 #define SLOT_SHARES	0x08
 #define SLOT_DRIVES	0x10
 
-/* Quiet and quick to boot; a panic ends the VM (-no-reboot). */
-#define CMDLINE \
-	"console=ttyS0 quiet panic=1 reboot=t no_timer_check tsc=reliable noreplace-smp " \
-	"rcupdate.rcu_expedited=1 " \
-	"i8042.noaux cryptomgr.notests net.ifnames=0 selinux=0 pci=lastbus=0 8250.nr_uarts=1"
-
 /* Cgroup v2 whichever agent is inside, unless the caller says what he wants. */
 #define HIERARCHY	"systemd.unified_cgroup_hierarchy"
 #define CMDLINE_V2	" cgroup_no_v1=all " HIERARCHY "=1"
@@ -79,10 +73,11 @@ static void add_machine(struct args *a, const struct vm_plan *p)
 	bool shared = p->kernel_cid == 0 || p->opts->n_shares > 0;	/* vhost-user needs it */
 
 	add(a, p->qemu);
-	addf(a, "-machine", "q35,accel=%s%s", p->accel, shared ? ",memory-backend=mem" : "");
+	addf(a, "-machine", "%s,accel=%s%s", p->arch->machine, p->accel,
+	     shared ? ",memory-backend=mem" : "");
 	if (shared)
 		addf(a, "-object", "memory-backend-memfd,id=mem,size=%uM,share=on", mb);
-	addf(a, "-cpu", "%s", tcg ? "max" : "host");
+	addf(a, "-cpu", "%s", tcg ? p->arch->cpu : "host");
 	addf(a, "-smp", "%u", p->opts->cpus ? p->opts->cpus : 1);
 	addf(a, "-m", "%uM", mb);
 	add(a, "-nodefaults");
@@ -102,7 +97,7 @@ static void add_boot(struct args *a, const struct vm_plan *p)
 		addf(a, "-initrd", "%s", p->initrd);
 	if (!clock)
 		a->failed = true;
-	addf(a, "-append", "%s%s%s%s%s", CMDLINE, strstr(more, HIERARCHY "=") ? "" : CMDLINE_V2,
+	addf(a, "-append", "%s%s%s%s%s", p->arch->cmdline, strstr(more, HIERARCHY "=") ? "" : CMDLINE_V2,
 	     clock ? clock : "", *more ? " " : "", more);
 }
 

@@ -4,7 +4,8 @@
 #include "base/str.h"
 
 struct row {
-	const char *what, *variable, *name;
+	const char *what, *variable;
+	const char *name; /* NULL: as the architecture says */
 	const char *installed;		/* directory beside the program's own, of an installation */
 	const char *const *places;	/* whole paths; NULL-terminated */
 	bool program;
@@ -15,7 +16,7 @@ static const char *const virtiofsd_places[] = { "/usr/lib/qemu/virtiofsd", "/usr
 						NULL };
 
 static const struct row rows[] = {
-	[VM_FIND_QEMU] = { "QEMU", "MOTE_QEMU", "qemu-system-x86_64", NULL, no_places, true },
+	[VM_FIND_QEMU] = { "QEMU", "MOTE_QEMU", NULL, NULL, no_places, true },
 	[VM_FIND_VSOCK_DEVICE] = { "the vsock device", "MOTE_VSOCK_DEVICE", "vhost-device-vsock",
 				   "../libexec/mote", no_places, true },
 	[VM_FIND_VIRTIOFSD] = { "virtiofsd", "MOTE_VIRTIOFSD", "virtiofsd", NULL, virtiofsd_places,
@@ -78,12 +79,15 @@ static bool find_beside(const struct row *r, char out[PATH_MAX])
 	       try_path(out, r->program, self, (size_t)(slash - self), r->installed, r->name);
 }
 
-int vm_find(enum vm_find_what what, char out[PATH_MAX], struct err *e)
+int vm_find(enum vm_find_what what, const struct vm_arch *arch, char out[PATH_MAX], struct err *e)
 {
-	const struct row *r = &rows[what];
+	struct row row = rows[what];
+	const struct row *r = &row;
 	const char *named = getenv(r->variable);
 	struct str s;
 
+	if (!row.name)
+		row.name = (arch ? arch : vm_arch_host())->qemu;
 	if (named && *named) {
 		str_init(&s, out, PATH_MAX);
 		str_add(&s, named);

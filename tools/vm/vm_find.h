@@ -11,6 +11,7 @@
 #include <limits.h>
 
 #include "base/err.h"
+#include "vm/vm_arch.h"
 
 enum vm_find_what {
 	VM_FIND_QEMU,
@@ -20,8 +21,8 @@ enum vm_find_what {
 	VM_FIND_INITRD
 };
 
-/* The file's path. -1 with e: NOT_FOUND, telling the variable that would name it. */
-int vm_find(enum vm_find_what what, char out[PATH_MAX], struct err *e);
+/* The file's path; arch: of the guest that QEMU is for, the host's when NULL. -1 with e: NOT_FOUND, telling the variable that would name it. */
+int vm_find(enum vm_find_what what, const struct vm_arch *arch, char out[PATH_MAX], struct err *e);
 
 /* A program of PATH (or a path with a slash). 0 or -ENOENT. */
 int vm_find_in_path(const char *name, char out[PATH_MAX]);

@@ -100,7 +100,7 @@ static int start_device(struct loop *l, struct vm_vsock *v, unsigned int n, stru
 	const char *argv[2 * (1 + VM_SIBLINGS) + 2] = { program };
 	struct vm_proc_opts opts = { .name = "vhost-device-vsock", .argv = argv };
 
-	if (vm_find(VM_FIND_VSOCK_DEVICE, program, e) < 0)
+	if (vm_find(VM_FIND_VSOCK_DEVICE, NULL, program, e) < 0)
 		return err_ctx(e, "no usable /dev/vhost-vsock");
 	if (strchr(v->dir, ','))
 		return err_set(e, RC_INVALID_ARGUMENT, "%s takes no directory with a comma: '%.100s'",
