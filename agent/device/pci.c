@@ -169,18 +169,20 @@ static int bus_behind(int bridge, const char *where, char bus[BUS_NAME], struct 
 
 struct platform {
 	char root[16];		/* "pci0000:00" */
+	const char *parent;	/* of the platform devices: "platform" */
 	struct str *where;
 	int fd;
 };
 
-/* Hosts without ACPI hang the root complex below a platform device, "4010000000.pcie". */
+/* Machines without ACPI hang the root complex below a platform device, which is called as in the
+ * device tree: "4010000000.pcie" on arm64, "30000000.pci" of the bus "soc" on riscv. */
 static int see_platform(void *arg, int dirfd, const char *name)
 {
 	struct platform *p = arg;
-	size_t n = strlen(name);
+	const char *dot = strrchr(name, '.');
 	AUTO_FD fd = -1;
 
-	if (n < 5 || !str_eq(name + n - 5, ".pcie"))
+	if (!dot || !(str_eq(dot, ".pcie") || str_eq(dot, ".pci")))
 		return 0;
 	fd = device_open_dir(dirfd, name);
 	if (fd < 0)
@@ -188,12 +190,13 @@ static int see_platform(void *arg, int dirfd, const char *name)
 	p->fd = device_open_dir(fd, p->root);
 	if (p->fd < 0)
 		return 0;
-	str_addf(p->where, "/platform/%s/%s", name, p->root);
+	str_addf(p->where, "/%s/%s/%s", p->parent, name, p->root);
 	return 1;
 }
 
 static int root_open(int sysfd, unsigned int number, struct str *where, struct err *e)
 {
+	static const char *const parents[] = { "platform", "platform/soc" };
 	struct platform p = { .where = where, .fd = -1 };
 	struct str root = STR_OVER(p.root);
 	char path[32];
@@ -207,8 +210,13 @@ static int root_open(int sysfd, unsigned int number, struct str *where, struct e
 		str_addf(where, "/%s", p.root);
 		return p.fd;
 	}
-	if (device_each(sysfd, "devices/platform", see_platform, &p) == 1)
-		return p.fd;
+	for (size_t i = 0; i < COUNT_OF(parents); i++) {
+		str_reset(&s);
+		str_addf(&s, "devices/%s", parents[i]);
+		p.parent = parents[i];
+		if (device_each(sysfd, path, see_platform, &p) == 1)
+			return p.fd;
+	}
 	return err_set(e, RC_NOT_FOUND, "no root complex %s", p.root);
 }
 

@@ -2,8 +2,10 @@
 #include "kernel/vsock.h"
 
 #include <fcntl.h>
-#include <linux/vm_sockets.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>	/* before the next: older kernels' headers lack it */
+
+#include <linux/vm_sockets.h>
 
 #include "kernel/sys.h"
 

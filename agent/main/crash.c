@@ -45,6 +45,8 @@ static uint64_t crash_pc(const ucontext_t *u)
 	return (uint64_t)u->uc_mcontext.gregs[REG_RIP];
 #elif defined(__aarch64__)
 	return u->uc_mcontext.pc;
+#elif defined(__riscv)
+	return u->uc_mcontext.__gregs[REG_PC];
 #else
 	(void)u;
 	return 0;

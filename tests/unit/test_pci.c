@@ -156,6 +156,20 @@ static void walk_platform(void **state)
 	resolves("02", "/sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:02.0");
 }
 
+/* As riscv's virt machine has it; its bus holds other devices too, and a root of another number is none. */
+static void walk_platform_bus(void **state)
+{
+	(void)state;
+	fake_dir(&tree, "sys/devices/platform/10000000.serial/pci0000:00/0000:00:02.0");
+	fake_dir(&tree, "sys/devices/platform/soc/10000000.serial/pci0000:00/0000:00:02.0");
+	fails("02", RC_NOT_FOUND, "no root complex pci0000:00");
+	fake_dir(&tree, "sys/devices/platform/soc/30000000.pci/pci0000:01/0000:01:02.0");
+	fails("02", RC_NOT_FOUND, "no root complex pci0000:00");
+	fake_dir(&tree, "sys/devices/platform/soc/30000000.pci/pci0000:00/0000:00:02.0/pci_bus/0000:01");
+	fake_dir(&tree, "sys/devices/platform/soc/30000000.pci/pci0000:00/0000:00:02.0/0000:01:03.0");
+	resolves("02/03", "/sys/devices/platform/soc/30000000.pci/pci0000:00/0000:00:02.0/0000:01:03.0");
+}
+
 static void walk_bus_by_children(void **state)
 {
 	(void)state;
@@ -214,6 +228,8 @@ static void back_to_path(void **state)
 		  "02/1f.7" },
 		{ "../../devices/pci0000:20/0000:20:00.0/0000:21:02.0/virtio0", "20/00/02" },
 		{ "/sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:0a.0", "0a" },
+		{ "/sys/devices/platform/soc/30000000.pci/pci0000:00/0000:00:10.0/virtio3/block/vda",
+		  "10" },
 		{ "/sys/devices/virtual/block/loop0", "" },
 		{ "/sys/devices/pci0000:00", "" },
 	};
@@ -237,6 +253,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(walk_nested, setup, teardown),
 		cmocka_unit_test_setup_teardown(walk_other_root, setup, teardown),
 		cmocka_unit_test_setup_teardown(walk_platform, setup, teardown),
+		cmocka_unit_test_setup_teardown(walk_platform_bus, setup, teardown),
 		cmocka_unit_test_setup_teardown(walk_bus_by_children, setup, teardown),
 		cmocka_unit_test_setup_teardown(walk_bus_none_or_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(walk_bad_names, setup, teardown),
