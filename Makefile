@@ -4,8 +4,12 @@
 # Everything that is built lies in build/; libraries, kernel and downloads are
 # cached outside the checkout by a hash of their inputs (tools/deps, kernel-config/build).
 
+# ARCH is what the guest is: agent, initrd, kernel. What runs here is of this machine's own kind: the tools, and the tests.
 ARCH	?= x86_64
+OWN	:= $(shell uname -m)
+CROSS	:= $(if $(filter $(OWN),$(ARCH)),,$(ARCH)-linux-gnu-)
 B	:= build/$(ARCH)
+N	:= build/$(OWN)
 H	:= build/host
 F	:= build/fuzz
 GEN	:= build/gen
@@ -38,7 +42,7 @@ STD	:= -std=gnu11 -Ulinux -D_GNU_SOURCE -DMOTE_VERSION='"$(VERSION)"'
 INC	:= -Iagent -I$(GEN) -Itools
 
 # The release build: musl, static, small. No build path and no time stamp goes in.
-RCC	= $(B)/deps/bin/cc
+RCC	= build/$(1)/deps/bin/cc
 RCFLAGS	:= $(STD) $(WARN) -Os -g1 -fno-plt -fno-ident -ffunction-sections -fdata-sections -fstack-protector-strong \
 	   -fno-asynchronous-unwind-tables -fno-unwind-tables -ffile-prefix-map=$(CURDIR)=. $(INC)
 RLDFLAGS := -static -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=sha1
@@ -46,10 +50,10 @@ RLIBS	= -lcgroup -lblkid -lseccomp -lmnl -lyyjson -lprotobuf-c
 
 # The test build: the distribution's libc with address and undefined-behaviour sanitizers.
 HCFLAGS	:= $(STD) $(WARN) -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
-	   -DMOTE_TEST $(INC) -I$(B)/deps/src -Itests
+	   -DMOTE_TEST $(INC) -I$(N)/deps/src -Itests
 HLIBS	= -lcgroup -lblkid -lseccomp -lmnl -lm
 
-FCFLAGS	:= $(STD) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DMOTE_TEST -DMOTE_FUZZ $(INC) -I$(B)/deps/src -Itests
+FCFLAGS	:= $(STD) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DMOTE_TEST -DMOTE_FUZZ $(INC) -I$(N)/deps/src -Itests
 
 # --- targets -------------------------------------------------------------------
 
@@ -58,19 +62,22 @@ help: ## this text
 
 all: agent tools initrd kernel ## everything that a VM needs
 
-setup: build/.setup ## install the distribution's packages that build, run and test need (root), or say which
-build/.setup: tools/setup
+# A machine of another kind needs more for a build for ARCH: its own stamp.
+SETUP	:= build/.setup$(CROSS:%-linux-gnu-=-%)
+
+setup: $(SETUP) ## install the distribution's packages that build, run and test need (root), or say which
+$(SETUP): tools/setup
 	@mkdir -p build
-	@tools/setup
+	@tools/setup $(if $(CROSS),$(ARCH))
 	@touch $@
 
 deps: $(B)/deps ## the third-party libraries, static for musl
-$(B)/deps: tools/deps $(wildcard tools/deps.d/*) | build/.setup
-	@mkdir -p $(B)
-	@prefix=$$(tools/deps $(ARCH) | tail -n 1) && ln -sfn "$$prefix" $@ && touch -h $@
+build/%/deps: tools/deps $(wildcard tools/deps.d/*) | $(SETUP)
+	@mkdir -p $(@D)
+	@prefix=$$(tools/deps $* | tail -n 1) && ln -sfn "$$prefix" $@ && touch -h $@
 
 agent: $(B)/mote-agent ## the agent: build/ARCH/mote-agent
-tools: $(B)/motectl $(B)/mkinitrd $(B)/vhost-device-vsock ## motectl, mkinitrd, and what VMs need here for their vsock
+tools: $(B)/motectl $(B)/mkinitrd $(B)/vhost-device-vsock $(if $(CROSS),$(B)/busybox) ## motectl, mkinitrd, and what VMs need here for their vsock
 
 initrd: $(B)/initrd.img ## the initrd with the agent as init
 kernel: $(B)/vmlinuz ## the guest kernel (KERNEL=/path takes another)
@@ -80,11 +87,11 @@ rootfs: agent ## rootfs images (so far: the initrd is the image; more flavours c
 
 # --- generated code --------------------------------------------------------------
 
-$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: agent/proto/%.proto | build/.setup
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: agent/proto/%.proto | $(SETUP)
 	@mkdir -p $(GEN)
 	@protoc-c -Iagent/proto --c_out=$(GEN) $<
 
-$(GEN)/google/protobuf/%.pb-c.c $(GEN)/google/protobuf/%.pb-c.h &: | build/.setup
+$(GEN)/google/protobuf/%.pb-c.c $(GEN)/google/protobuf/%.pb-c.h &: | $(SETUP)
 	@mkdir -p $(GEN)
 	@protoc-c -I/usr/include --c_out=$(GEN) google/protobuf/$*.proto
 
@@ -92,9 +99,8 @@ PB_H	:= $(PB:.c=.h)
 
 # --- objects: release, test, fuzz ---------------------------------------------------
 
-R_LIB_O	:= $(LIB_SRC:%.c=$(B)/obj/%.o) $(PB:$(GEN)/%.c=$(B)/obj/gen/%.o)
 R_MAIN_O := $(MAIN_SRC:%.c=$(B)/obj/%.o)
-R_TOOL_O := $(TOOL_SRC:%.c=$(B)/obj/%.o) $(VMLIB_SRC:%.c=$(B)/obj/%.o)
+R_TOOL_O := $(TOOL_SRC:%.c=$(N)/obj/%.o) $(VMLIB_SRC:%.c=$(N)/obj/%.o)
 H_LIB_O	:= $(LIB_SRC:%.c=$(H)/obj/%.o) $(PB:$(GEN)/%.c=$(H)/obj/gen/%.o) $(VMLIB_SRC:%.c=$(H)/obj/%.o) $(TESTLIB_SRC:%.c=$(H)/obj/%.o) \
 	   $(H)/obj/third/protobuf-c.o $(H)/obj/third/yyjson.o
 F_LIB_O	:= $(LIB_SRC:%.c=$(F)/obj/%.o) $(PB:$(GEN)/%.c=$(F)/obj/gen/%.o) \
@@ -105,63 +111,85 @@ F_LIB_O	:= $(LIB_SRC:%.c=$(F)/obj/%.o) $(PB:$(GEN)/%.c=$(F)/obj/gen/%.o) \
 # protobuf-c shifts signed numbers and adds 0 to NULL; its memory accesses are what matters here.
 GENFLAGS = $(filter-out -W%,$(1)) -w -fno-sanitize=shift,alignment,pointer-overflow
 
-$(B)/obj/gen/%.o: $(GEN)/%.c | $(B)/deps $(PB_H)
-	@mkdir -p $(@D)
-	@$(RCC) $(filter-out -W%,$(RCFLAGS)) -w -c $< -o $@
-$(B)/obj/%.o: %.c Makefile | $(B)/deps $(PB_H)
-	@mkdir -p $(@D)
-	@echo "  CC  $<"
-	@$(RCC) $(RCFLAGS) -MMD -MP -c $< -o $@
+# For ARCH, and for this machine's own architecture, which the tools are of.
+define release_rules
+build/$(1)/obj/gen/%.o: $(GEN)/%.c | build/$(1)/deps $(PB_H)
+	@mkdir -p $$(@D)
+	@$(RCC) $(filter-out -W%,$(RCFLAGS)) -w -c $$< -o $$@
+build/$(1)/obj/tests/%.o: tests/%.c Makefile | build/$(1)/deps $(PB_H)
+	@mkdir -p $$(@D)
+	@echo "  CC  $$<"
+	@$(RCC) $(filter-out -Wwrite-strings -Wmissing-prototypes,$(RCFLAGS)) -Itests/bench/plain -Itests -MMD -MP -c $$< -o $$@
+build/$(1)/obj/%.o: %.c Makefile | build/$(1)/deps $(PB_H)
+	@mkdir -p $$(@D)
+	@echo "  CC  $$<"
+	@$(RCC) $(RCFLAGS) -MMD -MP -c $$< -o $$@
+build/$(1)/libmote.a: $(LIB_SRC:%.c=build/$(1)/obj/%.o) $(PB:$(GEN)/%.c=build/$(1)/obj/gen/%.o)
+endef
+$(foreach a,$(sort $(ARCH) $(OWN)),$(eval $(call release_rules,$(a))))
 
-$(H)/obj/gen/%.o: $(GEN)/%.c | $(B)/deps $(PB_H)
+$(H)/obj/gen/%.o: $(GEN)/%.c | $(N)/deps $(PB_H)
 	@mkdir -p $(@D)
 	@gcc $(call GENFLAGS,$(HCFLAGS)) -c $< -o $@
-$(H)/obj/third/%.o: | $(B)/deps
+$(H)/obj/third/%.o: | $(N)/deps
 	@mkdir -p $(@D)
-	@gcc $(call GENFLAGS,$(HCFLAGS)) -c $$(ls $(B)/deps/src/$*.c $(B)/deps/src/*/$*.c 2>/dev/null | head -n 1) -o $@
-$(H)/obj/tests/%.o: tests/%.c Makefile | $(B)/deps $(PB_H)
+	@gcc $(call GENFLAGS,$(HCFLAGS)) -c $$(ls $(N)/deps/src/$*.c $(N)/deps/src/*/$*.c 2>/dev/null | head -n 1) -o $@
+$(H)/obj/tests/%.o: tests/%.c Makefile | $(N)/deps $(PB_H)
 	@mkdir -p $(@D)
 	@echo "  CC  $< (test)"
 	@gcc $(filter-out -Wwrite-strings -Wmissing-prototypes,$(HCFLAGS)) -MMD -MP -c $< -o $@
-$(H)/obj/%.o: %.c Makefile | $(B)/deps $(PB_H)
+$(H)/obj/%.o: %.c Makefile | $(N)/deps $(PB_H)
 	@mkdir -p $(@D)
 	@echo "  CC  $< (test)"
 	@gcc $(HCFLAGS) -MMD -MP -c $< -o $@
 
-$(F)/obj/gen/%.o: $(GEN)/%.c | $(B)/deps $(PB_H)
+$(F)/obj/gen/%.o: $(GEN)/%.c | $(N)/deps $(PB_H)
 	@mkdir -p $(@D)
 	@clang $(call GENFLAGS,$(FCFLAGS)) -c $< -o $@
-$(F)/obj/third/%.o: | $(B)/deps
+$(F)/obj/third/%.o: | $(N)/deps
 	@mkdir -p $(@D)
-	@clang $(call GENFLAGS,$(FCFLAGS)) -c $$(ls $(B)/deps/src/$*.c $(B)/deps/src/*/$*.c 2>/dev/null | head -n 1) -o $@
-$(F)/obj/%.o: %.c Makefile | $(B)/deps $(PB_H)
+	@clang $(call GENFLAGS,$(FCFLAGS)) -c $$(ls $(N)/deps/src/$*.c $(N)/deps/src/*/$*.c 2>/dev/null | head -n 1) -o $@
+$(F)/obj/%.o: %.c Makefile | $(N)/deps $(PB_H)
 	@mkdir -p $(@D)
 	@clang $(FCFLAGS) -MMD -MP -c $< -o $@
 
 # Made anew, so that no object of a deleted source stays in it; appended (q), since some objects share a base name.
 %/libmote.a:
 	@rm -f $@ && ar qcsD $@ $^
-$(B)/libmote.a: $(R_LIB_O)
 $(H)/libmote.a: $(H_LIB_O)
 $(F)/libmote.a: $(F_LIB_O)
 
--include $(shell find $(B)/obj $(H)/obj $(F)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(sort $(B) $(N))/obj $(H)/obj $(F)/obj -name '*.d' 2>/dev/null)
 
 # --- programs ----------------------------------------------------------------------
 
 $(B)/mote-agent: $(R_MAIN_O) $(B)/libmote.a | $(B)/deps
-	@$(RCC) $(RLDFLAGS) $^ $(RLIBS) -o $@.debug
-	@strip -s -R .comment -R .note.gnu.property $@.debug -o $@
+	@$(B)/deps/bin/cc $(RLDFLAGS) $^ $(RLIBS) -o $@.debug
+	@$(CROSS)strip -s -R .comment -R .note.gnu.property $@.debug -o $@
 	@tools/check-static $@ 1048576
-$(B)/motectl: $(R_TOOL_O) $(B)/libmote.a | $(B)/deps
-	@$(RCC) $(RLDFLAGS) $^ $(RLIBS) -o $@
+$(N)/motectl: $(R_TOOL_O) $(N)/libmote.a | $(N)/deps
+	@$(N)/deps/bin/cc $(RLDFLAGS) $^ $(RLIBS) -o $@
 # A link into the cache; a host with /dev/vhost-vsock does without, so that a failure is told and no more.
-$(B)/vhost-device-vsock: tools/vsock-device tools/deps.d/sources | build/.setup
+$(N)/vhost-device-vsock: tools/vsock-device tools/deps.d/sources | $(SETUP)
 	@mkdir -p $(@D)
 	@if p=$$(tools/vsock-device | tail -n 1) && [ -n "$$p" ]; then ln -sfn "$$p" $@ && touch -h $@; fi
-$(B)/mkinitrd: initrd/mkinitrd.c | build/.setup
+$(N)/mkinitrd: initrd/mkinitrd.c | $(SETUP)
 	@mkdir -p $(@D)
 	@gcc $(STD) $(WARN) -O2 $< -o $@
+ifneq ($(CROSS),)
+# The tools look beside themselves for a kernel and an initrd: each build has its own, all of this machine's kind.
+$(B)/motectl $(B)/mkinitrd: $(B)/%: $(N)/%
+	@mkdir -p $(@D)
+	@cp $< $@
+# A link into the cache: its target may be missing where this one is.
+$(B)/vhost-device-vsock: $(N)/vhost-device-vsock
+	@mkdir -p $(@D)
+	@[ ! -e $< ] || { ln -sfn "$$(readlink $<)" $@ && touch -h $@; }
+# What containers run in the guest.
+$(B)/busybox: tools/guest-busybox $(wildcard tools/deps.d/sources.$(ARCH)) | $(SETUP)
+	@mkdir -p $(@D)
+	@program=$$(tools/guest-busybox $(ARCH) | tail -n 1) && ln -sfn "$$program" $@ && touch -h $@
+endif
 
 $(B)/initrd.cpio: $(B)/mkinitrd $(B)/mote-agent initrd/manifest
 	@$(B)/mkinitrd -D AGENT=$(B)/mote-agent initrd/manifest $@
@@ -169,7 +197,7 @@ $(B)/initrd.img: $(B)/initrd.cpio
 	@zstd -q -f -19 -T1 $< -o $@
 	@echo "  initrd  $$(stat -c %s $@) bytes"
 
-$(B)/vmlinuz: kernel-config/build $(wildcard kernel-config/*.config kernel-config/*/* kernel-config/*/*/*) | build/.setup
+$(B)/vmlinuz: kernel-config/build $(wildcard kernel-config/*.config kernel-config/*/* kernel-config/*/*/*) | $(SETUP)
 	@mkdir -p $(@D)
 	@built=$$(kernel-config/build --arch $(ARCH) | tail -n 1) && rm -rf $(@D)/modules && \
 		{ [ ! -d "$${built%/*}/modules" ] || cp -r "$${built%/*}/modules" $(@D)/modules; } && cp "$$built" $@.tmp && mv $@.tmp $@
@@ -181,15 +209,11 @@ BENCH_O	:= $(BENCH_SRC:%.c=$(B)/obj/%.o)
 
 bench-programs: $(B)/mote-bench $(B)/bench/tools.erofs $(B)/bench/initrd.img
 
-$(B)/obj/tests/%.o: tests/%.c Makefile | $(B)/deps $(PB_H)
-	@mkdir -p $(@D)
-	@echo "  CC  $<"
-	@$(RCC) $(filter-out -Wwrite-strings -Wmissing-prototypes,$(RCFLAGS)) -Itests/bench/plain -Itests -MMD -MP -c $< -o $@
 $(B)/mote-bench: $(BENCH_O) $(VMLIB_SRC:%.c=$(B)/obj/%.o) $(B)/libmote.a | $(B)/deps
-	@$(RCC) $(RLDFLAGS) $^ $(RLIBS) -o $@
+	@$(B)/deps/bin/cc $(RLDFLAGS) $^ $(RLIBS) -o $@
 $(B)/bench/%: tests/bench/guest/%.c Makefile | $(B)/deps
 	@mkdir -p $(@D)
-	@$(RCC) $(RCFLAGS) $(RLDFLAGS) -s $< -o $@
+	@$(B)/deps/bin/cc $(RCFLAGS) $(RLDFLAGS) -s $< -o $@
 $(B)/bench/tools.erofs: tests/bench/make-tools tests/bench/config.json $(B)/bench/tool
 	@rm -rf $(B)/bench/root && tests/bench/make-tools $(B)/bench/root $@ $(B)/bench/tool
 $(B)/bench/initrd.img: tests/bench/manifest $(B)/bench/start $(B)/bench/bare $(B)/mkinitrd $(B)/initrd.img
@@ -225,8 +249,17 @@ run: agent tools initrd kernel ## boot a VM and show a real container's output
 check: $(UNIT) $(B)/mote-agent ## static checks and unit tests: under a minute once built
 	@tests/run --only static,unit --build $(B) --host $(H)
 
-test: $(UNIT) $(FAULT) $(H)/mote-agent-fault $(NS) $(VM) $(FUZZ) $(H)/mote-agent agent tools initrd kernel bench-programs ## every layer but the long runs
+ifeq ($(CROSS),)
+test: $(UNIT) $(FAULT) $(H)/mote-agent-fault $(NS) $(VM) $(FUZZ) $(H)/mote-agent agent tools initrd kernel bench-programs ## every layer but the long runs; with another ARCH: vm-test
 	@tests/run --build $(B) --host $(H) --fuzz $(F)
+else
+test: vm-test
+endif
+
+# The tests are programs of this machine whatever the guest is. What measures and what runs this machine's own programs in the
+# guest says itself that it does not apply.
+vm-test: $(VM) $(H)/mote-agent $(NS) agent tools initrd kernel $(if $(CROSS),,bench-programs) ## the tests in VMs alone, of ARCH
+	@tests/run --only vm --build $(B) --host $(H)
 
 fuzz: $(FUZZ) ## long fuzzing: RUNS executions of each target (10 million by default)
 	@tests/run --only fuzz --runs $${RUNS:-10000000} --limit 14400 --fuzz $(F)
@@ -242,6 +275,10 @@ zoo: $(ZOO) agent tools initrd kernel ## real software of the distribution in VM
 	@kernel=$$(MOTE_KERNEL_FRAGMENTS="$(MORE)" kernel-config/build --arch $(ARCH) | tail -n 1) && \
 		MOTE_MORE_KERNEL=$$kernel tests/run --only zoo -v --build $(B) --host $(H)
 
+# Only this machine's own architecture is worth measuring.
+bench lives: $(if $(CROSS),cannot-measure)
+cannot-measure:
+	@echo "ARCH=$(ARCH): only this machine's own architecture ($(OWN)) is measured" >&2; exit 1
 bench: bench-programs all ## measure the agent beside its floors (BENCH="--verbose", "--json", "--help")
 	@MOTE_BUILD=$(CURDIR)/$(B) $(B)/mote-bench $(BENCH)
 
@@ -261,4 +298,4 @@ install: agent tools initrd kernel ## install agent, tools and guest artefacts (
 clean: ## remove build/ (the cache outside stays)
 	rm -rf build
 
-.PHONY: help all setup deps agent tools initrd kernel rootfs run check test fuzz fault zoo bench lives bench-programs install clean
+.PHONY: help all setup deps agent tools initrd kernel rootfs run check test vm-test fuzz fault zoo bench lives bench-programs cannot-measure install clean

@@ -389,7 +389,7 @@ static void handed_through(void **state)
 		"{\"type\":\"vfio-pci-gk\",\"id\":\"b\",\"container_path\":\"/dev/vfio/2\","
 		"\"options\":[\"0000:3c:00.0=\",\"0000:3b:00.1=" PORT_PATH "\"]}]";
 	static const char script[] =
-		"d=$(echo /sys/devices/pci0000:00/0000:00:05.0/0000:*:00.0); d=${d##*/}; "
+		"d=$(echo /sys/bus/pci/devices/0000:00:05.0/0000:*:00.0); d=${d##*/}; "
 		"echo ${PCIDEVICE_ACME%,$d} ${PCIDEVICE_ACME_INFO#*$d} $PCIDEVICE_GONE $(stat -c %t:%T /dev/infiniband/verbs)";
 	struct rig *r = cases_rig;
 	static struct rig_pending p;
@@ -420,7 +420,7 @@ static void handed_through(void **state)
 	assert_int_equal(rig_guest(r, "rm -r /guest/1/root/dev/infiniband"), 0);
 	qmp(r, "device_del", "{\"id\":\"hot\"}");
 	for (int i = 0; i < 200; i++)
-		if (rig_guest(r, "! ls -d /sys/devices/pci0000:00/0000:00:05.0/0000:*:00.0") == 0)
+		if (rig_guest(r, "! ls -d /sys/bus/pci/devices/0000:00:05.0/0000:*:00.0") == 0)
 			return;
 	fail_msg("it stays");
 }

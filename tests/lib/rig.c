@@ -19,6 +19,14 @@
 
 extern char **environ;
 
+bool rig_is_foreign(void)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/busybox", rig_env("MOTE_BUILD", "build/x86_64"));
+	return access(path, X_OK) == 0;
+}
+
 const char *rig_missing(enum rig_kind kind)
 {
 	if (access("/bin/busybox", X_OK) < 0)
@@ -78,7 +86,7 @@ static int make_rootfs(struct rig *r)
 
 	snprintf(r->rootfs, sizeof(r->rootfs), "%s/rootfs", r->dir);
 	snprintf(r->image, sizeof(r->image), "%s/rootfs.erofs", r->dir);
-	for (size_t i = 0; r->programs && r->programs[i] && i < PROGRAMS; i++) {
+	for (size_t i = 0; r->programs && !rig_is_foreign() && r->programs[i] && i < PROGRAMS; i++) {
 		snprintf(paths[i], sizeof(paths[i]), "%s/tests/ns/%s",
 			 rig_env("MOTE_HOST", "build/host"), r->programs[i]);
 		argv[3 + i] = paths[i];

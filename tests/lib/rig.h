@@ -77,6 +77,10 @@ int rig_end_agent(struct rig *r);
 /* A program of this machine to its end; its exit status. The loop turns meanwhile. */
 int rig_program(struct rig *r, char *const argv[]);
 
+/* Whether $MOTE_BUILD's guest is of another architecture than this machine: its programs do not run
+ * in it. Such a build has a busybox of its own. */
+bool rig_is_foreign(void);
+
 /* Can this machine do it? NULL, or the reason why not. */
 const char *rig_missing(enum rig_kind kind);
 
