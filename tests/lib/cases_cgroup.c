@@ -202,7 +202,8 @@ static void counters(void **state)
 	assert_true(NUMBER(r, "cgroup_stats", "memory_stats", "usage", "max_usage") >= usage);
 	assert_true(NUMBER(r, "cgroup_stats", "memory_stats", "cache") >= shmem);
 	assert_int_equal(NUMBER(r, "cgroup_stats", "pids_stats", "limit"), 50);
-	assert_output(r, "\"hugetlb_stats\":{\"2MB\":{");
+	assert_output(r, "\"hugetlb_stats\":{");
+	assert_output(r, "\"2MB\":{"); /* of several sizes, as the architecture has them */
 	in_container(
 		r, id, "b",
 		"cd /sys/fs/cgroup; grep -w shmem memory.stat | cut -d' ' -f2; cat memory.max pids.max");
