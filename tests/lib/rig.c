@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "lib/rig_keeper.h"
 #include "ttrpc/address.h"
+#include "vm/vm_arch.h"
 
 #define CONSOLE_MS 60000 /* against hangs only */
 
@@ -25,6 +26,14 @@ bool rig_is_foreign(void)
 
 	snprintf(path, sizeof(path), "%s/busybox", rig_env("MOTE_BUILD", "build/x86_64"));
 	return access(path, X_OK) == 0;
+}
+
+bool rig_has_acpi(void)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/vmlinuz", rig_env("MOTE_BUILD", "build/x86_64"));
+	return strcmp(vm_arch_of_kernel(path)->name, "x86_64") == 0;
 }
 
 const char *rig_missing(enum rig_kind kind)

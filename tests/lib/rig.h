@@ -81,6 +81,10 @@ int rig_program(struct rig *r, char *const argv[]);
  * in it. Such a build has a busybox of its own. */
 bool rig_is_foreign(void);
 
+/* Whether the guest's machine has firmware with ACPI: without it there are no memory slots to plug
+ * into (pc-dimm, nvdimm), and nobody makes room behind bridges for what comes. */
+bool rig_has_acpi(void);
+
 /* Can this machine do it? NULL, or the reason why not. */
 const char *rig_missing(enum rig_kind kind);
 
