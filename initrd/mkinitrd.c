@@ -27,8 +27,9 @@ struct entry {
 	const char *path;   /* without the leading slash */
 	const char *source; /* file: where its contents are, or NULL; symlink: its target */
 	uint32_t mode, uid, gid, major, minor;
-	size_t ino, links;
-	size_t data; /* file: index of the entry that carries the contents */
+	size_t ino;
+	size_t head; /* index of the first entry of this inode: its own, or for a link the file's */
+	size_t links, data; /* the head's only: how many names, and which entry carries the contents */
 };
 
 struct manifest {
@@ -36,6 +37,8 @@ struct manifest {
 	unsigned int line;
 	struct entry *entries;
 	size_t count, room, inodes;
+	size_t *slots; /* paths' hash table: index of the entry + 1, or 0; a power of two of them */
+	size_t slots_count;
 	char **texts; /* every expanded field, freed at the end */
 	size_t texts_count, texts_room;
 	struct {
@@ -63,7 +66,8 @@ static const char usage[] =
 	"  slink PATH TARGET\n"
 	"  nod   PATH MODE UID GID c|b MAJ MIN\n"
 	"\n"
-	"Paths are absolute, and their directories stand above them. $NAME and ${NAME} stand for what -D gives.\n"
+	"Paths are absolute, and their directories stand above them. $NAME and ${NAME} stand for what -D gives,\n"
+	"\\OOO (three octal digits) for one byte: \\040 is a blank, \\134 the backslash, \\044 the dollar.\n"
 	"A line that begins with # is a comment. Times are SOURCE_DATE_EPOCH, else 0.\n";
 
 static void __attribute__((format(printf, 2, 3), noreturn)) die(const struct manifest *m,
@@ -121,7 +125,21 @@ static size_t name_length(const char *s)
 	return n;
 }
 
-/* The field with its variables replaced; the manifest owns it. */
+static char octal(const struct manifest *m, const char *digits)
+{
+	unsigned int v = 0;
+
+	for (int i = 0; i < 3; i++) {
+		if (digits[i] < '0' || digits[i] > '7')
+			die(m, "a \\ without three octal digits behind it");
+		v = v * 8 + (unsigned int)(digits[i] - '0');
+	}
+	if (!v || v > 0xff)
+		die(m, "\\%.3s is no byte of a name", digits);
+	return (char)v;
+}
+
+/* The field with its variables and escapes replaced; the manifest owns it. */
 static char *expand(struct manifest *m, const char *field)
 {
 	char *text = NULL;
@@ -129,6 +147,11 @@ static char *expand(struct manifest *m, const char *field)
 	FILE *out = checked(open_memstream(&text, &size));
 
 	while (*field) {
+		if (*field == '\\') {
+			fputc(octal(m, field + 1), out);
+			field += 4;
+			continue;
+		}
 		if (*field != '$') {
 			fputc(*field++, out);
 			continue;
@@ -155,15 +178,53 @@ static void manifest_free(struct manifest *m)
 	for (size_t i = 0; i < m->texts_count; i++)
 		free(m->texts[i]);
 	free(m->texts);
+	free(m->slots);
 	free(m->entries);
+}
+
+/* FNV-1a: manifests of whole distributions have tens of thousands of paths. */
+static size_t hash(const char *path, size_t len)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)path[i]) * 0x100000001b3;
+	return (size_t)(h ^ (h >> 32));
+}
+
+/* Where the path stands in the table, or the free slot where it would. There is always a free one. */
+static size_t *slot(const struct manifest *m, const char *path, size_t len)
+{
+	size_t at = hash(path, len) & (m->slots_count - 1);
+
+	for (; m->slots[at]; at = (at + 1) & (m->slots_count - 1)) {
+		const char *have = m->entries[m->slots[at] - 1].path;
+
+		if (strlen(have) == len && !memcmp(have, path, len))
+			break;
+	}
+	return &m->slots[at];
 }
 
 static struct entry *find(const struct manifest *m, const char *path, size_t len)
 {
+	size_t index = m->slots ? *slot(m, path, len) : 0;
+
+	return index ? &m->entries[index - 1] : NULL;
+}
+
+/* Room for one more entry; the table stays at most half full. */
+static void grow(struct manifest *m)
+{
+	if (m->count < m->room)
+		return;
+	m->room = m->room ? 2 * m->room : 32;
+	m->entries = checked(realloc(m->entries, m->room * sizeof(*m->entries)));
+	free(m->slots);
+	m->slots_count = 2 * m->room;
+	m->slots = checked(calloc(m->slots_count, sizeof(*m->slots)));
 	for (size_t i = 0; i < m->count; i++)
-		if (strlen(m->entries[i].path) == len && !memcmp(m->entries[i].path, path, len))
-			return &m->entries[i];
-	return NULL;
+		*slot(m, m->entries[i].path, strlen(m->entries[i].path)) = i + 1;
 }
 
 /* Refuses every spelling of a path but the plain absolute one. */
@@ -198,14 +259,13 @@ static struct entry *add(struct manifest *m, const char *path)
 		if (!dir || !S_ISDIR(dir->mode))
 			die(m, "no 'dir %.*s' above %s", (int)(slash - path), path, path);
 	}
-	if (m->count == m->room) {
-		m->room = m->room ? 2 * m->room : 32;
-		m->entries = checked(realloc(m->entries, m->room * sizeof(*m->entries)));
-	}
-	e = &m->entries[m->count++];
+	grow(m);
+	e = &m->entries[m->count];
 	memset(e, 0, sizeof(*e));
 	e->path = path + 1;
+	e->head = m->count++;
 	e->links = 1;
+	*slot(m, e->path, strlen(e->path)) = m->count;
 	return e;
 }
 
@@ -238,7 +298,6 @@ static void add_link(struct manifest *m, char **field)
 {
 	struct entry *e = add(m, field[0]), *file;
 	const char *path = e->path;
-	size_t links;
 
 	check_path(m, field[1]);
 	file = find(m, field[1] + 1, strlen(field[1] + 1));
@@ -246,12 +305,8 @@ static void add_link(struct manifest *m, char **field)
 		die(m, "no 'file %s' above this link", field[1]);
 	*e = *file;
 	e->path = path;
-	links = file->links + 1;
-	for (size_t i = 0; i < m->count; i++)
-		if (m->entries[i].ino == e->ino) {
-			m->entries[i].links = links;
-			m->entries[i].data = m->count - 1;
-		}
+	m->entries[e->head].links++;
+	m->entries[e->head].data = m->count - 1;
 }
 
 static void add_slink(struct manifest *m, char **field)
@@ -354,19 +409,20 @@ static void pad(struct output *o, unsigned int to)
 	put(o, zeros, (to - o->size % to) % to);
 }
 
-static void put_header(struct output *o, const struct entry *e, const char *name, uint32_t size)
+static void put_header(struct output *o, const struct entry *e, size_t links, const char *name,
+		       uint32_t size)
 {
 	char header[6 + 13 * 8 + 1];
 
 	snprintf(header, sizeof(header), "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
-		 (uint32_t)e->ino, e->mode, e->uid, e->gid, (uint32_t)e->links, e->ino ? o->mtime : 0,
+		 (uint32_t)e->ino, e->mode, e->uid, e->gid, (uint32_t)links, e->ino ? o->mtime : 0,
 		 size, 0, 0, e->major, e->minor, (uint32_t)strlen(name) + 1, 0);
 	put(o, header, sizeof(header) - 1);
 	put(o, name, strlen(name) + 1);
 	pad(o, 4);
 }
 
-static void put_file(struct output *o, const struct entry *e)
+static void put_file(struct output *o, const struct entry *e, size_t links)
 {
 	int fd = open(e->source, O_RDONLY | O_CLOEXEC);
 	char buf[65536];
@@ -379,7 +435,7 @@ static void put_file(struct output *o, const struct entry *e)
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > UINT32_MAX)
 		die(NULL, "%s (for /%s): no regular file below 4 GiB", e->source, e->path);
 	left = (uint64_t)st.st_size;
-	put_header(o, e, e->path, (uint32_t)left);
+	put_header(o, e, links, e->path, (uint32_t)left);
 	while (left) {
 		n = read(fd, buf, left < sizeof(buf) ? (size_t)left : sizeof(buf));
 		if (n <= 0)
@@ -394,22 +450,22 @@ static void put_file(struct output *o, const struct entry *e)
 
 static void put_archive(struct output *o, const struct manifest *m)
 {
-	static const struct entry trailer = { .links = 1 };
+	static const struct entry trailer = { .ino = 0 };
 
 	for (size_t i = 0; i < m->count; i++) {
-		const struct entry *e = &m->entries[i];
+		const struct entry *e = &m->entries[i], *head = &m->entries[e->head];
 
 		if (S_ISLNK(e->mode)) {
-			put_header(o, e, e->path, (uint32_t)strlen(e->source));
+			put_header(o, e, 1, e->path, (uint32_t)strlen(e->source));
 			put(o, e->source, strlen(e->source));
 			pad(o, 4);
-		} else if (S_ISREG(e->mode) && e->source && e->data == i) {
-			put_file(o, e);
+		} else if (S_ISREG(e->mode) && e->source && head->data == i) {
+			put_file(o, e, head->links);
 		} else {
-			put_header(o, e, e->path, 0);
+			put_header(o, e, head->links, e->path, 0);
 		}
 	}
-	put_header(o, &trailer, "TRAILER!!!", 0);
+	put_header(o, &trailer, 1, "TRAILER!!!", 0);
 	pad(o, 512);
 }
 

@@ -174,17 +174,15 @@ static void every_field_comes_back(void **state)
 	free(out);
 }
 
-/* cpio(1) lists what the manifest says, in its order. */
-static void cpio_agrees(void **state)
+/* What cpio(1) lists of the archive of a manifest; the caller frees. */
+static char *listed(const char *manifest)
 {
 	const struct run r = { 0 };
 	size_t len;
-	char *list;
 	int status;
 	pid_t pid;
 
-	(void)state;
-	write_file("manifest", whole);
+	write_file("manifest", manifest);
 	write_file("agent", "the agent");
 	assert_int_equal(run(&r, "out"), 0);
 	pid = fork();
@@ -197,9 +195,48 @@ static void cpio_agrees(void **state)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	list = read_file("list", &len);
+	return read_file("list", &len);
+}
+
+/* In the manifest's order. */
+static void cpio_agrees(void **state)
+{
+	char *list = listed(whole);
+
+	(void)state;
 	assert_string_equal(list, "dev\nsbin\ndev/console\ndev/vda\nempty\nagent\nsbin/init\nbin\ninit\nother\n");
 	free(list);
+}
+
+static void escapes_are_bytes(void **state)
+{
+	char *list = listed("dir /a\\040b 0755 0 0\nfile /a\\040b/\\044x\\134 ag\\145nt 0644 0 0\n"
+			    "slink /s\\303\\251 $AGENT\\040x\nlink /l /a\\040b/\\044x\\134\n");
+
+	(void)state;
+	assert_string_equal(list, "a b\na b/$x\\\ns\303\251\nl\n");
+	free(list);
+}
+
+/* A whole distribution: what takes a walk for each entry would take minutes here. */
+static void many_entries(void **state)
+{
+	char *text = NULL, *list, *p;
+	size_t size, lines = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	assert_non_null(out);
+	fputs("file /first agent 0644 0 0\n", out);
+	for (int i = 0; i < 30000; i++)
+		fprintf(out, i % 2 ? "link /d%d /first\n" : "dir /d%d 0755 0 0\n", i);
+	assert_int_equal(fclose(out), 0);
+	list = listed(text);
+	for (p = list; (p = strchr(p, '\n')); p++)
+		lines++;
+	assert_int_equal(lines, 30001);
+	free(list);
+	free(text);
 }
 
 static void errors_name_file_and_line(void **state)
@@ -230,6 +267,12 @@ static void errors_name_file_and_line(void **state)
 		{ "file /a $NONE 0644 0 0\n", "manifest:1: $NONE is not defined: give -D NONE=VALUE" },
 		{ "file /a ${AGENT 0644 0 0\n", "manifest:1: a $ without a name" },
 		{ "file /a $ 0644 0 0\n", "manifest:1: a $ without a name" },
+		{ "dir /a\\04 0755 0 0\n", "manifest:1: a \\ without three octal digits" },
+		{ "dir /a\\ 0755 0 0\n", "manifest:1: a \\ without three octal digits" },
+		{ "dir /a\\048 0755 0 0\n", "manifest:1: a \\ without three octal digits" },
+		{ "dir /a\\000 0755 0 0\n", "manifest:1: \\000 is no byte of a name" },
+		{ "dir /a\\400 0755 0 0\n", "manifest:1: \\400 is no byte of a name" },
+		{ "dir /a/\\056\\056 0755 0 0\n", "manifest:1: path '/a/..' has an empty" },
 		{ "dir /a 1 2 3 4 5 6 7 8\n", "manifest:1: more than 8 words" },
 		{ "file /a missing 0644 0 0\n", "missing (for /a): No such file or directory" },
 		{ "file /a . 0644 0 0\n", ". (for /a): no regular file" },
@@ -291,6 +334,8 @@ int main(void)
 		cmocka_unit_test(same_inputs_same_bits),
 		cmocka_unit_test(every_field_comes_back),
 		cmocka_unit_test(cpio_agrees),
+		cmocka_unit_test(escapes_are_bytes),
+		cmocka_unit_test(many_entries),
 		cmocka_unit_test(errors_name_file_and_line),
 		cmocka_unit_test(bad_options_are_refused),
 	};
