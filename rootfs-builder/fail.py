@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong is one sentence for the user; programs are run in one way, with nothing of this machine in it."""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+# program: the distribution's package that has it
+PACKAGES = {
+    "apt-get": "apt", "apt-cache": "apt", "debugfs": "e2fsprogs", "dpkg-deb": "dpkg", "fakeroot": "fakeroot", "fsck.erofs": "erofs-utils",
+    "gzip": "gzip", "mke2fs": "e2fsprogs", "mkfs.erofs": "erofs-utils", "mmdebstrap": "mmdebstrap", "sfdisk": "fdisk",
+    "sqfstar": "squashfs-tools", "unsquashfs": "squashfs-tools", "veritysetup": "cryptsetup-bin", "zstd": "zstd",
+}
+# What would change the bits that the programs write.
+UNSET = ("SOURCE_DATE_EPOCH", "LANG", "LANGUAGE", "MKE2FS_CONFIG", "MKE2FS_SYNC", "E2FSPROGS_FAKE_TIME", "TAR_OPTIONS", "GZIP",
+         "ZSTD_CLEVEL", "ZSTD_NBTHREADS", "POSIXLY_CORRECT")
+began = time.monotonic()
+
+
+class Failure(Exception):
+    """The whole message for the user: what, why, and what to do."""
+
+
+def say(text):
+    """One line a stage."""
+    print("rootfs: %s" % text, file=sys.stderr, flush=True)
+
+
+def done(text):
+    say("%s (%.1f s)" % (text, time.monotonic() - began))
+
+
+def program(name):
+    """The path of a program of the distribution."""
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin")
+    if not path:
+        raise Failure("%s is not here: install the package %s (tools/setup installs all that is needed)"
+                      % (name, PACKAGES.get(name, "that has it")))
+    return path
+
+
+def environment(**more):
+    env = {k: v for k, v in os.environ.items() if k not in UNSET and not k.startswith("LC_")}
+    env["PATH"] = env.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin"
+    env.update(LC_ALL="C.UTF-8", TZ="UTC", **more)
+    return env
+
+
+def run(argv, what, env=None, stdin=None, stdout=subprocess.PIPE, cwd=None, text=True, status=(0,)):
+    """Runs a program to its end: (its output, its messages). Another exit status is a Failure with its last words."""
+    argv = [program(argv[0]) if "/" not in argv[0] else argv[0], *argv[1:]]
+    p = subprocess.run(argv, stdin=stdin if stdin is not None else subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, cwd=cwd,
+                       env=environment(**(env or {})), check=False)
+    err = p.stderr.decode(errors="replace")
+    out = (p.stdout or b"").decode(errors="replace") if text else p.stdout
+    if p.returncode not in status:
+        words = (err + (out if text else "")).strip().splitlines()[-12:]
+        how = "exit status %d" % p.returncode if p.returncode > 0 else "signal %d" % -p.returncode
+        raise Failure(full_disk(err) or "%s: %s failed (%s)%s" % (what, os.path.basename(argv[0]), how,
+                                                                 "".join("\n  " + w for w in words)))
+    return out, err
+
+
+def full_disk(words):
+    """The Failure's text when these are the words of a full disk."""
+    if "No space left on device" in words or "Disk quota exceeded" in words:
+        return "the disk is full: free some space, or let the output (-o) and the cache (MOTE_CACHE) lie elsewhere"
+    return None
+
+
+def end_on_signals():
+    """A signal to end is an exception, so that everything is cleared away on the way out."""
+    def end(signo, _frame):
+        signal.signal(signo, signal.SIG_IGN)
+        raise SystemExit(128 + signo)
+    for signo in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(signo, end)
+
+
+def main(fn):
+    """Runs fn(); its Failure is told, and the exit status is 1."""
+    os.umask(0o022)
+    end_on_signals()
+    try:
+        return fn() or 0
+    except Failure as e:
+        say(e)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as e:
+        say(full_disk(str(e)) or "%s%s" % (e.filename + ": " if isinstance(e.filename, str) else "", e.strerror or e))
+    return 1

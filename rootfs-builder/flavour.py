@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flavours: what an image holds beside the agent. A TOML file each, in flavours/."""
+import os
+import re
+import tomllib
+
+from fail import Failure
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "flavours")
+# key: (type, what it is when it is not there)
+KEYS = {
+    "summary": (str, ""),
+    "base": (str, ""),  # another flavour: its lists come first
+    "root": (str, "packages"),  # "packages": chosen files of packages; "mmdebstrap": a whole distribution
+    "packages": (list, []),
+    "keep": (list, []),  # patterns of paths of the packages, with * for anything but a slash and ** for anything
+    "drop": (list, []),  # of what was kept, or of the whole distribution
+    "links": (dict, {}),  # symbolic links: path = target
+    "files": (dict, {}),  # small files: path = text
+    "programs": (dict, {}),  # other names of a program, as symbolic links: "/bin/busybox" = [paths]
+}
+
+
+def names():
+    return sorted(f[:-5] for f in os.listdir(HERE) if f.endswith(".toml"))
+
+
+def path_of(name):
+    return os.path.join(HERE, name + ".toml")
+
+
+def load(name):
+    """The flavour with its bases merged into it: a dict with every key of KEYS, and the files that it came from."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or name not in names():
+        raise Failure("there is no flavour '%s'; there are: %s" % (name, ", ".join(names())))
+    path = path_of(name)
+    try:
+        with open(path, "rb") as f:
+            own = tomllib.load(f)
+    except tomllib.TOMLDecodeError as e:
+        raise Failure("%s: %s" % (path, e)) from e
+    for key, value in own.items():
+        if key not in KEYS:
+            raise Failure("%s: unknown key '%s'; there are: %s" % (path, key, ", ".join(KEYS)))
+        if not isinstance(value, KEYS[key][0]):
+            raise Failure("%s: '%s' is no %s" % (path, key, KEYS[key][0].__name__))
+    whole = {key: own.get(key, default) for key, (_, default) in KEYS.items()}
+    whole["name"], whole["sources"] = name, [path]
+    if whole["base"]:
+        base = load(whole["base"])
+        whole["sources"] = base["sources"] + whole["sources"]
+        for key, (kind, _) in KEYS.items():
+            if kind is list:
+                whole[key] = base[key] + whole[key]
+            elif kind is dict:
+                whole[key] = {**base[key], **whole[key]}
+    return whole
+
+
+def pattern(text):
+    """A pattern of paths as a regular expression."""
+    out = re.sub(r"\\\*\\\*|\\\*", lambda m: ".*" if m.group() == r"\*\*" else "[^/]*", re.escape(text))
+    return re.compile(out)
