@@ -31,12 +31,12 @@ def write_tar(tree, epoch, out):
 
 
 def make(job, out, how):
-    """how: zstd."""
+    """how: zstd. sqfstar 4.5 takes no level of it."""
     tar = out + ".tar"
     write_tar(job.tree, job.epoch, tar)
     epoch = str(job.epoch)
     with open(tar, "rb") as f:
-        run(["sqfstar", "-quiet", "-no-progress", "-comp", how, "-Xcompression-level", "19", "-mkfs-time", epoch, "-all-time", epoch,
+        run(["sqfstar", "-quiet", "-no-progress", "-comp", how, "-mkfs-time", epoch, "-all-time", epoch,
              "-root-mode", "755", "-root-uid", "0", "-root-gid", "0", "-root-time", epoch, "-no-xattrs", "-reproducible", out],
             "squashfs", stdin=f)
     os.unlink(tar)

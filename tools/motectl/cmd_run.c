@@ -20,6 +20,7 @@
 #include "motectl/session.h"
 #include "motectl/signals.h"
 #include "motectl/tty.h"
+#include "vm/vm_image.h"
 #include "vm/vm_scratch.h"
 
 #define OPTIONS_MAX	(1u << 20)
@@ -34,7 +35,7 @@ static const char usage[] = "motectl run [OPTION...] ROOTFS_DIR [-- COMMAND [ARG
 struct run_opts {
 	bool help, interactive, terminal, share, verbose;
 	struct opt_list env, append;
-	const char *cwd, *user, *hostname, *kernel, *initrd, *accel;
+	const char *cwd, *user, *hostname, *kernel, *initrd, *image, *accel;
 	uint64_t memory, cpu, vm_memory, vm_cpus, boot_ms;
 };
 
@@ -50,6 +51,7 @@ struct run {
 	char image[128];
 	const char *fstype;
 	struct vm_drive drive;
+	size_t drive_index;	/* its place among the machine's */
 	struct vm_share share;
 	struct vm_opts vm_opts;
 	struct vm *vm;
@@ -105,6 +107,9 @@ static const struct opt table[] = {
 	  OPT_TEXT, AT(kernel), NULL },
 	{ "initrd", 0, "FILE", "with the agent (default: initrd.img, likewise)", OPT_TEXT,
 	  AT(initrd), NULL },
+	{ "image", 0, "FILE[,nvdimm]",
+	  "boot an image of 'make rootfs': an initrd, a disk, or a disk as persistent memory", OPT_TEXT,
+	  AT(image), NULL },
 	{ "append", 0, "TEXT", "more for the kernel's command line, such as agent.log=debug",
 	  OPT_LIST, AT(append), NULL },
 	{ "accel", 0, "kvm|tcg", "default: kvm where it works", OPT_TEXT, AT(accel), NULL },
@@ -217,6 +222,7 @@ static int boot(struct run *r, struct err *e)
 		r->o.vm_cpus ? r->o.vm_cpus : MAX((r->o.cpu + 999999) / 1000000, (uint64_t)1);
 	struct vm_opts *v = &r->vm_opts;
 	char *cmdline = arena_strdup(r->arena, "");
+	int before;
 
 	for (size_t i = 0; cmdline && i < r->o.append.n; i++)
 		cmdline = arena_printf(r->arena, "%s%s%s", cmdline, i ? " " : "",
@@ -239,6 +245,12 @@ static int boot(struct run *r, struct err *e)
 	v->n_drives = !r->o.share;
 	v->shares = &r->share;
 	v->n_shares = r->o.share;
+	if (r->o.image) {
+		before = vm_image_add(r->arena, r->o.image, v, e);
+		if (before < 0)
+			return -1;
+		r->drive_index = (size_t)before;
+	}
 	r->vm = r->signals.vm = vm_start(r->loop, v, e);
 	return r->vm ? vm_wait_ready(r->vm, r->o.boot_ms ? r->o.boot_ms : BOOT_MS, e) : -1;
 }
@@ -265,7 +277,7 @@ static int create(struct run *r, struct err *e)
 	if (r->o.terminal)
 		tty_size(STDIN_FILENO, &spec.rows, &spec.columns);
 	if (!r->o.share)
-		spec.image_pci_path = vm_drive_pci_path(&r->vm_opts, 0, path);
+		spec.image_pci_path = vm_drive_pci_path(&r->vm_opts, r->drive_index, path);
 	if (session_new_id(r->id, e) < 0)
 		return -1;
 	return session_create(vm_client(r->vm), &spec, e);
@@ -298,6 +310,8 @@ static int run(struct run *r, struct err *e)
 {
 	int status;
 
+	if (r->o.image && r->o.initrd)
+		return err_set(e, RC_INVALID_ARGUMENT, "--image and --initrd name two roots");
 	if (check_rootfs(r, e) < 0 || fill_env(r, e) < 0)
 		return -1;
 	if (!r->o.share && make_image(r, e) < 0)

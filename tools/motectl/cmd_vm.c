@@ -7,6 +7,7 @@
 #include "lib/parse.h"
 #include "motectl/motectl.h"
 #include "motectl/signals.h"
+#include "vm/vm_image.h"
 
 #define BOOT_MS		60000
 #define MEGABYTE	(1u << 20)
@@ -17,7 +18,7 @@ static const char usage[] = "motectl vm [OPTION...]";
 struct vm_cmd_opts {
 	bool help, verbose, no_wait;
 	struct opt_list append, drives, shares, qemu;
-	const char *kernel, *initrd, *accel;
+	const char *kernel, *initrd, *image, *accel;
 	uint64_t memory, cpus, cid, boot_ms;
 };
 
@@ -52,6 +53,9 @@ static const struct opt table[] = {
 	  OPT_TEXT, AT(kernel), NULL },
 	{ "initrd", 0, "FILE", "with the agent (default: initrd.img, likewise)", OPT_TEXT,
 	  AT(initrd), NULL },
+	{ "image", 0, "FILE[,nvdimm]",
+	  "boot an image of 'make rootfs': an initrd, a disk, or a disk as persistent memory", OPT_TEXT,
+	  AT(image), NULL },
 	{ "append", 0, "TEXT", "more for the kernel's command line", OPT_LIST, AT(append), NULL },
 	{ "qemu", 0, "WORD", "one more word of QEMU's command line, as it stands", OPT_LIST, AT(qemu),
 	  NULL },
@@ -117,9 +121,21 @@ static int add_shares(struct arena *a, const struct vm_cmd_opts *o, struct devic
 	return 0;
 }
 
+/* Everything that the options name besides words and numbers. How many disks the image has put
+ * before the user's own, or -1 with e. */
+static int add_devices(struct arena *a, const struct vm_cmd_opts *o, struct devices *d,
+		       struct vm_opts *v, struct err *e)
+{
+	if (o->image && o->initrd)
+		return err_set(e, RC_INVALID_ARGUMENT, "--image and --initrd name two roots");
+	if (add_drives(a, o, d, e) < 0 || add_shares(a, o, d, e) < 0)
+		return -1;
+	return o->image ? vm_image_add(a, o->image, v, e) : 0;
+}
+
 /* Boots, prints, and waits for the end of the VM or for a signal. */
 static int keep(struct loop *l, struct signals *s, const struct vm_opts *v,
-		const struct vm_cmd_opts *o, struct err *e)
+		const struct vm_cmd_opts *o, size_t first, struct err *e)
 {
 	char path[VM_PCI_PATH];
 	int rc = 0;
@@ -131,7 +147,7 @@ static int keep(struct loop *l, struct signals *s, const struct vm_opts *v,
 		rc = vm_wait_ready(s->vm, o->boot_ms ? o->boot_ms : BOOT_MS, e);
 	if (rc == 0) {
 		puts(vm_address(s->vm));
-		for (size_t i = 0; i < v->n_drives; i++)
+		for (size_t i = first; i < v->n_drives; i++)
 			printf("drive %s: PCI path %s\n", v->drives[i].file,
 			       vm_drive_pci_path(v, i, path));
 		fflush(stdout);
@@ -175,8 +191,9 @@ static int run(struct arena *a, const struct vm_cmd_opts *o, struct err *e)
 		loop_free(l);
 		return STATUS_FAILED;
 	}
-	rc = add_drives(a, o, &d, e) < 0 || add_shares(a, o, &d, e) < 0 ? -1
-									: keep(l, &s, &v, o, e);
+	rc = add_devices(a, o, &d, &v, e);
+	if (rc >= 0)
+		rc = keep(l, &s, &v, o, (size_t)rc, e);
 	vm = s.vm;
 	s.vm = NULL;
 	vm_stop(vm, s.cancel ? VM_STOP_KILL : VM_STOP_QUIT);
