@@ -58,7 +58,7 @@ FCFLAGS	:= $(STD) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-saniti
 # --- targets -------------------------------------------------------------------
 
 help: ## this text
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 all: agent tools initrd kernel ## everything that a VM needs
 
@@ -82,8 +82,19 @@ tools: $(B)/motectl $(B)/mkinitrd $(B)/vhost-device-vsock $(if $(CROSS),$(B)/bus
 initrd: $(B)/initrd.img ## the initrd with the agent as init
 kernel: $(B)/vmlinuz ## the guest kernel (KERNEL=/path takes another)
 
-rootfs: agent ## rootfs images (so far: the initrd is the image; more flavours come with the image builder)
-	@echo "rootfs: the image builder is not there yet; 'make initrd' builds the bootable image build/$(ARCH)/initrd.img" >&2; exit 1
+# What make rootfs takes; "rootfs-builder/build --help" tells of each.
+FLAVOUR	?= minimal
+FORMAT	?= erofs
+LAYOUT	?= plain
+ROOTFS	= --arch $(ARCH) --flavour '$(FLAVOUR)' --format '$(FORMAT)' --layout '$(LAYOUT)' $(if $(VERITY),--verity) $(if $(FREE),--free '$(FREE)') \
+	  $(if $(EXTRA_PKGS),--extra-pkgs '$(EXTRA_PKGS)') $(if $(EXTRA_FILES),--extra-files '$(EXTRA_FILES)') \
+	  $(if $(MODULES),--modules '$(MODULES)') $(if $(HOOKS),--hooks '$(HOOKS)') $(if $(LOCK),--lock '$(LOCK)') \
+	  $(if $(UPDATE),--update) $(if $(IMAGE),--output '$(IMAGE)')
+
+rootfs: agent $(B)/mkinitrd ## a rootfs image: FLAVOUR, FORMAT, LAYOUT=kata, VERITY=1, FREE, EXTRA_PKGS… (docs/images.md)
+	@rootfs-builder/build $(ROOTFS)
+check-image: ## what a host expects of a rootfs image: IMAGE=FILE
+	@rootfs-builder/check '$(or $(IMAGE),$(error IMAGE=FILE names the image))'
 
 # --- generated code --------------------------------------------------------------
 
@@ -298,4 +309,4 @@ install: agent tools initrd kernel ## install agent, tools and guest artefacts (
 clean: ## remove build/ (the cache outside stays)
 	rm -rf build
 
-.PHONY: help all setup deps agent tools initrd kernel rootfs run check test vm-test fuzz fault zoo bench lives bench-programs cannot-measure install clean
+.PHONY: help all setup deps agent tools initrd kernel rootfs run check test vm-test fuzz fault zoo bench lives bench-programs cannot-measure install clean check-image image-zoo
