@@ -36,8 +36,8 @@ class Store:
         return path, h.hexdigest(), size
 
     def text(self, content):
-        """The same of a string."""
-        data = content.encode()
+        """The path of a string, or of bytes."""
+        data = content.encode() if isinstance(content, str) else content
         path = os.path.join(self.dir, hashlib.sha256(data).hexdigest())
         with open(path, "wb") as f:
             f.write(data)
