@@ -300,6 +300,8 @@ lives: bench-programs all ## LIVES containers (10,000), one after the other in o
 PREFIX	?= /usr/local
 install: agent tools initrd kernel ## install agent, tools and guest artefacts (DESTDIR, PREFIX)
 	install -D -m 755 $(B)/motectl $(DESTDIR)$(PREFIX)/bin/motectl
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/libexec/mote/rootfs-builder rootfs-builder/check rootfs-builder/inspect
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/libexec/mote/rootfs-builder rootfs-builder/*.py
 	[ ! -x $(B)/vhost-device-vsock ] || install -D -m 755 $(B)/vhost-device-vsock $(DESTDIR)$(PREFIX)/libexec/mote/vhost-device-vsock
 	install -D -m 755 $(B)/mote-agent $(DESTDIR)$(PREFIX)/share/mote/mote-agent
 	install -D -m 644 $(B)/initrd.img $(DESTDIR)$(PREFIX)/share/mote/initrd.img

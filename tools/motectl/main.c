@@ -13,6 +13,7 @@ struct command {
 static const struct command commands[] = {
 	{ "run", cmd_run, "boot a VM and run one container of a directory in it" },
 	{ "vm", cmd_vm, "boot a VM, print its address and keep it until Ctrl-C" },
+	{ "image", cmd_image, "tell of an image of a rootfs, or check it" },
 	{ "call", cmd_call, "make one call to an agent, JSON in and out" },
 	{ "list", cmd_list, "list the methods that can be called" },
 	{ "describe", cmd_describe, "show a service, method, message or enum" },

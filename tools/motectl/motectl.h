@@ -18,6 +18,7 @@ enum {
 /* Each gets the arguments from its own name on, NULL-terminated, and returns the exit status. */
 int cmd_run(char **argv);
 int cmd_vm(char **argv);
+int cmd_image(char **argv);
 int cmd_call(char **argv);
 int cmd_list(char **argv);
 int cmd_describe(char **argv);
