@@ -257,7 +257,7 @@ $(H)/mote-agent-fault: $(MAIN_SRC:%.c=$(H)/obj/%.o) $(H)/obj/tests/fault/alloc.o
 run: agent tools initrd kernel ## boot a VM and show a real container's output
 	@tools/demo $(B)
 
-check: $(UNIT) $(B)/mote-agent ## static checks and unit tests: under a minute once built
+check: $(UNIT) $(B)/mote-agent $(B)/mkinitrd ## static checks and unit tests: under a minute once built
 	@tests/run --only static,unit --build $(B) --host $(H)
 
 ifeq ($(CROSS),)

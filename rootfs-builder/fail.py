@@ -34,7 +34,7 @@ def done(text):
 
 def program(name):
     """The path of a program of the distribution."""
-    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin")
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not path:
         raise Failure("%s is not here: install the package %s (tools/setup installs all that is needed)"
                       % (name, PACKAGES.get(name, "that has it")))
@@ -43,7 +43,7 @@ def program(name):
 
 def environment(**more):
     env = {k: v for k, v in os.environ.items() if k not in UNSET and not k.startswith("LC_")}
-    env["PATH"] = env.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin"
+    env["PATH"] = env.get("PATH", "") + ":/usr/sbin:/sbin"
     env.update(LC_ALL="C.UTF-8", TZ="UTC", **more)
     return env
 
