@@ -3,7 +3,7 @@
 import os
 import tarfile
 
-from fail import run
+from fail import program, run
 
 KINDS = {"dir": tarfile.DIRTYPE, "file": tarfile.REGTYPE, "link": tarfile.LNKTYPE, "slink": tarfile.SYMTYPE}
 
@@ -36,7 +36,8 @@ def make(job, out, how):
     write_tar(job.tree, job.epoch, tar)
     epoch = str(job.epoch)
     with open(tar, "rb") as f:
-        run(["sqfstar", "-quiet", "-no-progress", "-comp", how, "-mkfs-time", epoch, "-all-time", epoch,
-             "-root-mode", "755", "-root-uid", "0", "-root-gid", "0", "-root-time", epoch, "-no-xattrs", "-reproducible", out],
+        # sqfstar 4.5 forgets -root-uid: whoever runs it owns the root directory
+        run(["fakeroot", "--", program("sqfstar"), "-quiet", "-no-progress", "-comp", how, "-mkfs-time", epoch,
+             "-all-time", epoch, "-root-mode", "755", "-root-uid", "0", "-root-gid", "0", "-root-time", epoch, "-no-xattrs", "-reproducible", out],
             "squashfs", stdin=f)
     os.unlink(tar)
