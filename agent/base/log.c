@@ -34,18 +34,20 @@ static const struct {
 	const char *name;	/* of agent.log */
 	const char *tag;	/* in the JSON line, as slog writes it */
 	const char *plain;	/* on the console */
+	char syslog;		/* its number there, as the journal reads it (sd-daemon) */
 } levels[] = {
-	[LOG_CRITICAL] = { "critical", "CRIT", "CRIT" },
-	[LOG_ERROR] = { "error", "ERRO", "ERROR" },
-	[LOG_WARN] = { "warn", "WARN", "WARN" },
-	[LOG_INFO] = { "info", "INFO", "INFO" },
-	[LOG_DEBUG] = { "debug", "DEBG", "DEBUG" },
-	[LOG_TRACE] = { "trace", "TRCE", "TRACE" },
+	[LOG_CRITICAL] = { "critical", "CRIT", "CRIT", '2' },
+	[LOG_ERROR] = { "error", "ERRO", "ERROR", '3' },
+	[LOG_WARN] = { "warn", "WARN", "WARN", '4' },
+	[LOG_INFO] = { "info", "INFO", "INFO", '6' },
+	[LOG_DEBUG] = { "debug", "DEBG", "DEBUG", '7' },
+	[LOG_TRACE] = { "trace", "TRCE", "TRACE", '7' },
 };
 
 static struct {
 	enum log_level level;
 	int consolefd;
+	bool journal;			/* consolefd is one of the journal's streams */
 	bool torn;			/* the last console line is not whole */
 	uint64_t dropped;		/* console lines since one got through */
 	const char *version;
@@ -79,7 +81,7 @@ void log_init(enum log_level level, int consolefd, const char *version)
 		lg.owner = owner_page();
 	log_set_level(level);
 	lg.consolefd = consolefd;
-	lg.torn = false;
+	lg.journal = lg.torn = false;
 	lg.dropped = 0;
 	lg.version = version;
 	lg.sink = NULL;
@@ -89,6 +91,11 @@ void log_init(enum log_level level, int consolefd, const char *version)
 void log_set_level(enum log_level level)
 {
 	lg.level = level;
+}
+
+void log_set_journal(bool on)
+{
+	lg.journal = on;
 }
 
 enum log_level log_get_level(void)
@@ -184,8 +191,11 @@ static void console_write(enum log_level level, const char *subsystem, const cha
 	if (lg.torn)
 		str_add_char(&s, '\n');
 	if (lg.dropped)
-		str_addf(&s, "WARN log: %llu lines dropped\n", (unsigned long long)lg.dropped);
+		str_addf(&s, "%sWARN log: %llu lines dropped\n", lg.journal ? "<4>" : "",
+			 (unsigned long long)lg.dropped);
 	told = s.len;
+	if (lg.journal)
+		str_addf(&s, "<%c>", levels[level].syslog);
 	str_addf(&s, "%s %.64s: ", levels[level].plain, subsystem);
 	str_add(&s, text);
 	str_add_char(&s, '\n');

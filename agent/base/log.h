@@ -21,6 +21,10 @@ void log_init(enum log_level level, int consolefd, const char *version);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
+/* The console's lines begin with systemd's mark of their level from now on, which the journal takes
+ * off again. */
+void log_set_journal(bool on);
+
 /* "warn", "warning", …: the names of agent.log. -EINVAL when unknown. */
 int log_level_parse(const char *name, enum log_level *out);
 const char *log_level_name(enum log_level level);

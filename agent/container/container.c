@@ -166,7 +166,8 @@ static enum step_result create_cgroup(struct steps *s, struct err *e)
 	opts.keep_fds = &c->host->cgroups->fd;
 	c->has_cpuset = c->spec->linux.resources &&
 			!str_empty(c->spec->linux.resources->limits.cpus);
-	c->cgroup_path = cgroup_path_of_spec(&c->kept, c->spec->linux.cgroups_path, c->id, e);
+	c->cgroup_path = cgroup_path_of_spec(c->host->cgroups, &c->kept,
+					     c->spec->linux.cgroups_path, c->id, e);
 	if (!c->cgroup_path)
 		return STEP_FAIL;
 	c->job = job_start(c->host->loop, &opts, cgroup_job, c, cgroup_done, c, e);

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "kernel/clone.h"
+#include "kernel/oom_score.h"
 #include "kernel/rlimit.h"
 
 #define STATE_ARENA_MAX	(1u << 20)
@@ -89,6 +90,7 @@ static void NORETURN execute(const struct spec_hook *h, int statefd)
 	if (fd_install(statefd, 0) < 0)
 		_exit(126);
 	rlimit_restore_files();
+	oom_score_restore();
 	execve(h->path, h->args.n ? h->args.v : only_path, h->env.n ? h->env.v : no_env);
 	_exit(errno == ENOENT ? 127 : 126);
 }

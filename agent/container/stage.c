@@ -25,6 +25,7 @@
 #include "container/stage_parts.h"
 #include "event/child.h"
 #include "kernel/clone.h"
+#include "kernel/oom_score.h"
 #include "kernel/tty.h"
 
 #define EXIT_SET_UP	1	/* before the start: nobody sees it but in an error's text */
@@ -194,8 +195,10 @@ static int set_oom_score(const struct stage *st, struct err *e)
 
 	if (!score->set && st->spec->process)
 		score = &st->spec->process->oom_score_adj;
-	if (!score->set)
-		return 0;
+	if (!score->set) {
+		r = oom_score_restore();
+		return r < 0 ? err_sys(e, -r, "restore oom_score_adj") : 0;
+	}
 	str_addf(&s, "%d", (int)score->v);
 	r = io_write_file(AT_FDCWD, "/proc/self/oom_score_adj", text);
 	return r < 0 ? err_sys(e, -r, "set oom_score_adj to %s", text) : 0;

@@ -81,14 +81,17 @@ bool cgroup_has_word(const char *words, const char *word)
 	return false;
 }
 
-static int detect_v2(struct cgroup_root *root)
+int cgroup_read_controllers(struct cgroup_root *root, const char *at)
 {
-	char words[512];
-	ssize_t n = io_read_file(root->fd, "cgroup.controllers", words, sizeof(words));
+	char words[512], file[sizeof(root->base) + 32];
+	struct str s = STR_OVER(file);
+	ssize_t n;
 
+	str_addf(&s, "%scgroup.controllers", at);
+	n = io_read_file(root->fd, file, words, sizeof(words));
 	if (n < 0)
 		return (int)n;
-	root->version = CGROUP_VERSION_2;
+	root->controllers = 0;
 	for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
 		const struct cgroup_controller_name *c = &cgroup_controller_names[i];
 
@@ -96,6 +99,15 @@ static int detect_v2(struct cgroup_root *root)
 			root->controllers |= c->bit;
 	}
 	return 0;
+}
+
+static int detect_v2(struct cgroup_root *root)
+{
+	int r = cgroup_read_controllers(root, "");
+
+	if (r == 0)
+		root->version = CGROUP_VERSION_2;
+	return r;
 }
 
 static void detect_v1(struct cgroup_root *root)
@@ -143,24 +155,6 @@ void cgroup_root_fini(struct cgroup_root *root)
 	auto_close(&root->fd);
 	root->version = CGROUP_VERSION_NONE;
 	root->controllers = 0;
-}
-
-/* Each on its own: one that the kernel refuses (cpu with realtime processes about) must not take
- * the others along. */
-void cgroup_hand_down(const struct cgroup_root *root)
-{
-	if (root->version != CGROUP_VERSION_2)
-		return;
-	for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
-		const char *name = cgroup_controller_of(root, i);
-		char text[32];
-		struct str s = STR_OVER(text);
-
-		if (!name)
-			continue;
-		str_addf(&s, "+%s", name);
-		(void)io_write_file(root->fd, "cgroup.subtree_control", text);
-	}
 }
 
 static int make_dir(const char *path)
@@ -293,36 +287,4 @@ int cgroup_open(const struct cgroup_root *root, const char *path, unsigned int c
 	}
 	fd = openat(tree >= 0 ? tree : root->fd, at, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
-}
-
-/* "slice:prefix:name", as a host with systemd writes it: not absolute, and exactly two colons. */
-static bool is_systemd_form(const char *path)
-{
-	const char *first = strchr(path, ':');
-	const char *second = first ? strchr(first + 1, ':') : NULL;
-
-	return *path != '/' && second && !strchr(second + 1, ':');
-}
-
-char *cgroup_path_of_spec(struct arena *a, const char *cgroups_path, const char *id, struct err *e)
-{
-	char *path = arena_printf(a, "/%s", str_empty(cgroups_path) ? id : cgroups_path);
-	bool plain;
-
-	if (path && !str_empty(cgroups_path) && is_systemd_form(cgroups_path))
-		for (char *at = path; *at; at++)
-			if (*at == ':')
-				*at = '/';
-	plain = path && path_is_plain(path);
-	if (plain)
-		path = path_clean(a, path);
-	if (!path) {
-		err_set(e, RC_RESOURCE_EXHAUSTED, "cgroup path: out of memory");
-		return NULL;
-	}
-	if (!plain || !cgroup_relative(path)) {
-		err_set(e, RC_INVALID_ARGUMENT, "the cgroup path is not usable");
-		return NULL;
-	}
-	return path;
 }

@@ -41,6 +41,7 @@ struct cgroup_root {
 	unsigned int controllers; /* enum cgroup_controller_bit; version 1: the mounted ones */
 	int fd;				/* the root directory; -1: none */
 	char path[64];
+	char base[192];	/* the group that the containers' groups lie in: "" is the root. See cgroup_take_own */
 };
 
 /* What is mounted at `path` (CGROUP_ROOT, or a test's directory). 0, or -errno; nothing mounted
@@ -53,13 +54,22 @@ void cgroup_root_fini(struct cgroup_root *root);
 int cgroup_setup_root(const char *path, enum cgroup_version want, struct cgroup_root *out,
 		      struct err *e);
 
-/* Version 2, before the first group is made: enables all known controllers for the root's children.
- */
+/* Where another init runs the machine: when it has delegated this process's group (systemd's Delegate=,
+ * told by an extended attribute), the containers' groups lie below that from now on, in `base`.
+ * Controllers are then those of the group. Version 2: moves this process into a group of its own
+ * below it. What an earlier life left in base is killed and taken away. At the start only, before
+ * the first child. 1: so it is; 0: the group is the root, or not ours to use; -1 with e. */
+int cgroup_take_own(struct cgroup_root *root, struct err *e);
+
+/* Version 2, before the first group is made: enables all known controllers for the children of the root,
+ * or of what leads to base and is ours. */
 void cgroup_hand_down(const struct cgroup_root *root);
 
-/* The path of a group of an OCI spec's cgroupsPath: "" gives "/ID", "a:b:c" (systemd's form)
- * gives "/a/b/c". INVALID_ARGUMENT for "..". */
-char *cgroup_path_of_spec(struct arena *a, const char *cgroups_path, const char *id, struct err *e);
+/* The path of a group of an OCI spec's cgroupsPath: "" gives "/ID", "slice:prefix:name" (systemd's
+ * form) gives "/slice/prefix/name", and with a base what systemd would make of it: a slice below those
+ * that its name names, and "prefix-name.scope" in it. INVALID_ARGUMENT: "..", no name of a slice. */
+char *cgroup_path_of_spec(const struct cgroup_root *root, struct arena *a, const char *cgroups_path,
+			  const char *id, struct err *e);
 
 /* Job only. Makes the group and its parents with every controller enabled; fine when it exists. */
 int cgroup_create(const struct cgroup_root *root, const char *path, struct err *e);

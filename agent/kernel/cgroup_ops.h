@@ -26,6 +26,10 @@ static inline const char *cgroup_controller_of(const struct cgroup_root *root, s
 /* The path without leading slashes; NULL when it is empty or not plain. */
 const char *cgroup_relative(const char *path);
 
+/* Version 2: takes the controllers of the group at `at` (relative, "" or ending in a slash) as those of
+ * the root. 0 or -errno. */
+int cgroup_read_controllers(struct cgroup_root *root, const char *at);
+
 /* Is `word` one of the words, parted by blanks or newlines? */
 bool cgroup_has_word(const char *words, const char *word);
 

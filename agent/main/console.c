@@ -16,6 +16,7 @@
 #include "event/child.h"
 #include "event/job.h"
 #include "kernel/clone.h"
+#include "kernel/oom_score.h"
 #include "kernel/proc.h"
 #include "kernel/tty.h"
 #include "main/port.h"
@@ -40,6 +41,7 @@ static NORETURN void become_shell(int tty, enum tty_ctty how)
 	static const char none[] = "no shell in this image\r\n";
 
 	reaper_reset_in_child();
+	oom_score_restore();
 	setsid();
 	(void)tty_set_controlling(tty, how);
 	if (fd_install(tty, STDIN_FILENO) < 0 || fd_install(STDIN_FILENO, STDOUT_FILENO) < 0 ||

@@ -13,7 +13,6 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -31,6 +30,7 @@
 #include "main/crash.h"
 #include "main/logport.h"
 #include "main/port.h"
+#include "main/service.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/pause.h"
 #include "service/kata/kata.h"
@@ -333,6 +333,7 @@ static void start_rest(struct deferred *d UNUSED)
 	cgroup_hand_down(&agent.sandbox->cgroups);
 	if (!(agent.flags & AGENT_INIT)) {
 		start_console();
+		service_ready(agent.config.server_addr);
 		return;
 	}
 	boot_session();
@@ -386,11 +387,13 @@ static int start(const sigset_t *signals, struct err *e)
 		return err_sys(e, -r, "signalfd");
 	if (agent.flags & AGENT_INIT)
 		mount_cgroups();
-	else if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-		return err_sys(e, errno, "become a subreaper");
+	else if (service_begin(e) < 0)
+		return -1;
 	start_log_port();
 	if (start_sandbox(e) < 0)
 		return -1;
+	if (!(agent.flags & AGENT_INIT))
+		service_cgroups(&agent.sandbox->cgroups);
 	start_passed();
 	if (start_server(e) < 0)
 		return -1;

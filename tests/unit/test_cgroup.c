@@ -287,42 +287,91 @@ static void test_no_memory(void **state)
 	arena_fini(&none);
 }
 
+/* base "": this is PID 1; else another init's way of naming holds. */
+static const struct path_row {
+	const char *base, *in, *out; /* out NULL: refused */
+} path_rows[] = {
+	{ "", "", "/id1" },
+	{ "", NULL, "/id1" },
+	{ "", "/kubepods/pod1/c1", "/kubepods/pod1/c1" },
+	{ "", "kubepods//c1/", "/kubepods/c1" },
+	{ "", "system.slice:cri-containerd:abc", "/system.slice/cri-containerd/abc" },
+	{ "", "/a:b:c", "/a:b:c" },
+	{ "", "a:b", "/a:b" },
+	{ "", ":cri:abc", "/cri/abc" },
+	{ "", "pod1/c1", "/pod1/c1" },
+	{ "", "a:b:c:d", "/a:b:c:d" },
+	{ "", "../x", NULL },
+	{ "", "/a/../../x", NULL },
+	{ "", "/", NULL },
+	{ "", "a:..:c", NULL },
+	{ "/u/containers", "", "/u/containers/id1" },
+	{ "/u/containers", "/kubepods/c1", "/u/containers/kubepods/c1" },
+	{ "/u/containers", "/a:b:c", "/u/containers/a:b:c" },
+	{ "/u/containers", "/", NULL },
+	{ "/u/containers", "../agent", NULL },
+	{ "/u/containers", "system.slice:cri:abc", "/u/containers/system.slice/cri-abc.scope" },
+	{ "/u/containers", "a-b-c.slice:cri:x-y",
+	  "/u/containers/a.slice/a-b.slice/a-b-c.slice/cri-x-y.scope" },
+	{ "/u/containers", ":cri:abc", "/u/containers/system.slice/cri-abc.scope" },
+	{ "/u/containers", "-.slice:cri:abc", "/u/containers/cri-abc.scope" },
+	{ "/u/containers", "a.slice::abc", "/u/containers/a.slice/abc.scope" },
+	{ "/u/containers", "a.slice::a-b.slice", "/u/containers/a.slice/a-b.slice" },
+	{ "/u/containers", "a:cri:abc", NULL },
+	{ "/u/containers", ".slice:cri:abc", NULL },
+	{ "/u/containers", "a--b.slice:cri:abc", NULL },
+	{ "/u/containers", "-a.slice:cri:abc", NULL },
+	{ "/u/containers", "a-.slice:cri:abc", NULL },
+	{ "/u/containers", "--.slice:cri:abc", NULL },
+	{ "/u/containers", "a/b.slice:cri:abc", NULL },
+	{ "/u/containers", "a.slice:cri/x:abc", NULL },
+	{ "/u/containers", "a.slice:..:", NULL },
+	{ "/u/containers", "a.slice::/../../../x", NULL },
+	{ "/u/containers", "a.slice:cri:", NULL },
+};
+
 static void test_paths(void **state)
 {
-	static const struct {
-		const char *in, *out;	/* out NULL: refused */
-	} paths[] = {
-		{ "", "/id1" },
-		{ NULL, "/id1" },
-		{ "/kubepods/pod1/c1", "/kubepods/pod1/c1" },
-		{ "kubepods//c1/", "/kubepods/c1" },
-		{ "system.slice:cri-containerd:abc", "/system.slice/cri-containerd/abc" },
-		{ "/a:b:c", "/a:b:c" },
-		{ "a:b", "/a:b" },
-		{ ":cri:abc", "/cri/abc" },
-		{ "pod1/c1", "/pod1/c1" },
-		{ "a:b:c:d", "/a:b:c:d" },
-		{ "../x", NULL },
-		{ "/a/../../x", NULL },
-		{ "/", NULL },
-		{ "a:..:c", NULL },
-	};
 	struct arena a;
 
 	(void)state;
 	arena_init(&a, 65536);
-	for (size_t i = 0; i < COUNT_OF(paths); i++) {
+	for (size_t i = 0; i < COUNT_OF(path_rows); i++) {
+		const struct path_row *row = &path_rows[i];
+		struct cgroup_root root = { .fd = -1 };
 		struct err e = { 0 };
-		const char *got = cgroup_path_of_spec(&a, paths[i].in, "id1", &e);
+		char *got;
 
-		if (paths[i].out) {
+		snprintf(root.base, sizeof(root.base), "%s", row->base);
+		got = cgroup_path_of_spec(&root, &a, row->in, "id1", &e);
+		if (row->out) {
 			assert_non_null(got);
-			assert_string_equal(got, paths[i].out);
-		} else {
-			assert_null(got);
-			assert_int_equal(e.rc, RC_INVALID_ARGUMENT);
+			assert_string_equal(got, row->out);
+			continue;
 		}
+		assert_null(got);
+		assert_int_equal(e.rc, RC_INVALID_ARGUMENT);
 	}
+	arena_fini(&a);
+}
+
+/* Levels grow with the square of a name: what does not fit in a path is refused. */
+static void test_path_of_many_slices(void **state)
+{
+	struct cgroup_root root = { .fd = -1, .base = "/u/containers" };
+	struct err e = { 0 };
+	struct arena a;
+	char text[1024];
+	struct str s = STR_OVER(text);
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		str_add(&s, "a-");
+	str_add(&s, "a.slice:cri:abc");
+	arena_init(&a, 65536);
+	assert_null(cgroup_path_of_spec(&root, &a, text, "id1", &e));
+	assert_int_equal(e.rc, RC_INVALID_ARGUMENT);
+	assert_non_null(strstr(e.msg, "cgroupsPath"));
 	arena_fini(&a);
 }
 
@@ -360,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_controllers),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_path_of_many_slices),
 		cmocka_unit_test(test_relative),
 		cmocka_unit_test(test_nothing_mounted),
 	};
