@@ -306,9 +306,15 @@ install: agent tools initrd kernel ## install agent, tools and guest artefacts (
 	install -D -m 755 $(B)/mote-agent $(DESTDIR)$(PREFIX)/share/mote/mote-agent
 	install -D -m 644 $(B)/initrd.img $(DESTDIR)$(PREFIX)/share/mote/initrd.img
 	install -D -m 644 $(B)/vmlinuz $(DESTDIR)$(PREFIX)/share/mote/vmlinuz
+	for u in agent/systemd/*; do install -D -m 644 $$u $(DESTDIR)$(PREFIX)/share/mote/systemd/$${u##*/}; done
 	for m in docs/man/*.[18]; do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
+
+install-guest: agent ## install agent and units into a guest's root that has systemd (DESTDIR: the root)
+	@[ -d "$(DESTDIR)" ] || { echo "install-guest: wants DESTDIR=ROOT, a directory" >&2; exit 1; }
+	install -D -m 755 $(B)/mote-agent $(DESTDIR)/usr/bin/kata-agent
+	for u in agent/systemd/*; do install -D -m 644 $$u $(DESTDIR)/usr/lib/systemd/system/$${u##*/}; done
 
 clean: ## remove build/ (the cache outside stays)
 	rm -rf build
 
-.PHONY: help all setup deps agent tools initrd kernel rootfs run check test vm-test fuzz fault zoo bench lives bench-programs cannot-measure install clean check-image image-zoo
+.PHONY: help all setup deps agent tools initrd kernel rootfs run check test vm-test fuzz fault zoo bench lives bench-programs cannot-measure install clean check-image image-zoo install-guest

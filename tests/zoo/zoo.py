@@ -101,13 +101,17 @@ def read_until(fd, part, into=b""):
 
 
 class Machine:
-    """A VM; its drives are a root's image, then disks that are written. `with` ends it and looks at its console."""
+    """A VM; its drives are a root's image, then disks that are written. `with` ends it and looks at its console.
 
-    def __init__(self, root, memory="512M", disks=()):
+    more: words for motectl vm, behind the others.
+    """
+
+    def __init__(self, root, memory="512M", disks=(), more=()):
         self.console = open(os.path.join(scratch, "console"), "w+b")
         argv = [MOTECTL, "vm", "-v", "--append", "loglevel=7", "--boot-timeout", "300", "-m", memory, "--drive", image(root) + ",ro"]
         for path in disks:
             argv += ["--drive", path]
+        argv += more
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.console, env=environment())
         try:
             lines = read_until(self.process.stdout.fileno(), b"PCI path %x" % (0x10 + len(disks))).decode().split("\n")
@@ -122,7 +126,8 @@ class Machine:
         return self
 
     def __exit__(self, kind, value, trace):
-        self.process.send_signal(signal.SIGINT)
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
         status = self.process.wait(LIMIT)
         self.process.stdout.close()
         lines = self.said()
@@ -204,10 +209,11 @@ class Container(Process):
     """A started container over the machine's first drive, with a writable layer in memory. stderr goes where stdout goes.
 
     mounts: of the spec, beside the usual ones or instead of those of the same destination; storages: as the protocol has
-    them; caps: beside the usual ones; resources: of the spec; masked: hide and lock what is usual in /proc and /sys.
+    them; caps: beside the usual ones; resources: of the spec; masked: hide and lock what is usual in /proc and /sys;
+    cgroup: the spec's path.
     """
 
-    def __init__(self, vm, args, mounts=(), storages=(), caps=(), resources=None, env=(), masked=True):
+    def __init__(self, vm, args, mounts=(), storages=(), caps=(), resources=None, env=(), masked=True, cgroup=None):
         vm.containers += 1
         self.id = "c%d" % vm.containers
         super().__init__(vm, self.id, self.id)
@@ -219,7 +225,7 @@ class Container(Process):
         lower = KATA + "/sandbox/storage/root"
         spec = {"Version": "1.1.0", "Hostname": self.id, "Root": {"Path": root}, "Process": dict(self.process, Args=MERGED + list(args)),
                 "Mounts": self.mounts(mounts), "Linux": {
-                    "CgroupsPath": "/zoo/" + self.id, "Resources": resources or {},
+                    "CgroupsPath": cgroup or "/zoo/" + self.id, "Resources": resources or {},
                     "Namespaces": [{"Type": t} for t in ("ipc", "uts", "mount", "cgroup")],
                     "MaskedPaths": ["/proc/kcore", "/proc/keys", "/sys/firmware"] if masked else [],
                     "ReadonlyPaths": ["/proc/sys", "/proc/sysrq-trigger"] if masked else []}}
