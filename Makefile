@@ -286,6 +286,9 @@ zoo: $(ZOO) agent tools initrd kernel ## real software of the distribution in VM
 	@kernel=$$(MOTE_KERNEL_FRAGMENTS="$(MORE)" kernel-config/build --arch $(ARCH) | tail -n 1) && \
 		MOTE_MORE_KERNEL=$$kernel tests/run --only zoo -v --build $(B) --host $(H)
 
+image-zoo: agent tools initrd kernel ## every flavour in every format of a rootfs image, booted in every way (root; many minutes)
+	@MOTE_IMAGE_ZOO=1 tests/run --only vm --match vm/test_image --limit 14400 -v --build $(B) --host $(H)
+
 # Only this machine's own architecture is worth measuring.
 bench lives: $(if $(CROSS),cannot-measure)
 cannot-measure:
