@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A whole distribution by mmdebstrap, out of a repository that holds the locked packages and nothing else."""
 import hashlib
+import json
 import os
+import shutil
 import subprocess
 
 from fail import Failure, environment, full_disk, program, run, say
 from pool import NEVER, add_tar, take_licence
-from tree import Entry, Tree
+from tree import Entry, Tree, file_sum
+
+KEPT = 4
 
 
 def write_repository(where, rows, apt):
@@ -37,17 +41,47 @@ def bootstrap(where, work, epoch, tar, packages):
         raise Failure(full_disk(words) or "mmdebstrap failed (exit status %d)%s" % (p.returncode, "".join("\n  " + w for w in words.splitlines()[-12:])))
 
 
-def make(rows, request, apt, work, epoch, store):
-    """(Tree, {package: its copyright file})."""
+def cached(rows, request, apt, work, epoch):
+    """The archive of the installed packages: a minute's work that all formats share, so that it is kept in the cache."""
+    h = hashlib.sha256(json.dumps([rows, request, epoch]).encode())
+    for path in (__file__, program("mmdebstrap")):
+        h.update(file_sum(path).encode())
+    kept = os.path.join(apt.dir, "roots", h.hexdigest()[:32] + ".tar")
+    if os.path.exists(kept) and os.path.exists(kept + ".sum"):
+        with open(kept + ".sum", encoding="ascii") as f:
+            if f.read() == file_sum(kept):
+                os.utime(kept)
+                return kept
+        say("the cache's root of %d packages is damaged: installing them again" % len(rows))
+    os.makedirs(os.path.dirname(kept), exist_ok=True)
     repository, tar = os.path.join(work, "repository"), os.path.join(work, "root.tar")
     write_repository(repository, rows, apt)
     say("installing %d packages by mmdebstrap" % len(rows))
     bootstrap(repository, work, epoch, tar, [w for w in request if w != "?essential"])
+    with open(kept + ".sum", "w", encoding="ascii") as f:
+        f.write(file_sum(tar))
+    shutil.move(tar, kept + ".part")
+    os.rename(kept + ".part", kept)
+    forget(os.path.dirname(kept))
+    return kept
+
+
+def forget(where):
+    """Old roots are large: the ones that were used last stay."""
+    kept = sorted((os.path.join(where, n) for n in os.listdir(where) if n.endswith(".tar")), key=os.path.getmtime, reverse=True)
+    for path in kept[KEPT:]:
+        os.unlink(path)
+        if os.path.exists(path + ".sum"):
+            os.unlink(path + ".sum")
+
+
+def make(rows, request, apt, work, epoch, store):
+    """(Tree, {package: its copyright file})."""
+    tar = cached(rows, request, apt, work, epoch)
     tree, texts = Tree(), {}
     copyrights = {"/usr/share/doc/%s/copyright" % r["package"] for r in rows}
     with open(tar, "rb") as f:
         add_tar(tree, f, store, None, lambda path: path.startswith("/dev/") or (NEVER.fullmatch(path) and path not in copyrights and "/doc/" in path))
-    os.unlink(tar)
     for row in rows:
         texts[row["package"]] = take_licence(tree, "/usr/share/doc/%s/copyright" % row["package"])
     settle(tree, store)
