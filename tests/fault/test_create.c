@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every scenario of the create path again, with each of its system calls and allocations failing in
- * turn: see fault_main.h.
+ * turn, and those of fault_sandbox.c: see fault_main.h. One program, since a place in the code that one
+ * scenario has passed is not walked again in another.
  */
 #include "lib/fault_main.h"
 
@@ -277,9 +278,12 @@ static const struct fault_scenario scenarios[] = {
 	{ "sandbox", sandbox, NULL, NULL, FAULT_FRESH | FAULT_ONCE,
 	  "/run/kata-containers/sandbox/shm" },
 	{ "destroy", destroy, sandbox_with_container, fault_one_id, FAULT_FRESH | FAULT_ENDS | FAULT_ONCE, NULL },
+	{ 0 },
 };
 
 int main(void)
 {
-	return fault_main("test_create", scenarios, COUNT_OF(scenarios));
+	const struct fault_scenario *const lists[] = { scenarios, fault_sandbox, NULL };
+
+	return fault_main("test_create", lists);
 }

@@ -92,7 +92,7 @@ static void print_output(FILE *from)
 }
 
 /* As many at a time as there are processors. */
-static int walk_side_by_side(const char *program, const struct fault_scenario *scenarios, size_t n)
+static int walk_side_by_side(const char *program, const struct CMUnitTest *tests, size_t n)
 {
 	struct walker walkers[FAULT_MAX] = { 0 };
 	long at_once = MAX(sysconf(_SC_NPROCESSORS_ONLN), 1), running = 0;
@@ -103,7 +103,7 @@ static int walk_side_by_side(const char *program, const struct fault_scenario *s
 		pid_t pid;
 
 		for (; running < at_once && next < n; running++, next++)
-			if (start_walker(&walkers[next], program, scenarios[next].name) < 0)
+			if (start_walker(&walkers[next], program, tests[next].name) < 0)
 				return 1;
 		pid = wait(&status);
 		for (size_t i = 0; i < next; i++)
@@ -141,22 +141,26 @@ static int walk_all(const char *program, const struct CMUnitTest *tests, size_t 
 	return failed ? 1 : 0;
 }
 
-int fault_main(const char *program, const struct fault_scenario *scenarios, size_t n)
+int fault_main(const char *program, const struct fault_scenario *const lists[])
 {
 	struct CMUnitTest tests[FAULT_MAX];
 	const char *missing = rig_missing(RIG_NAMESPACES), *which = getenv("MOTE_FAULT");
+	size_t n = 0;
 
 	if (missing) {
 		printf("%s\n", missing);
 		return 77;
 	}
-	if (n > FAULT_MAX)
+	for (size_t i = 0; lists[i]; i++)
+		for (const struct fault_scenario *s = lists[i]; s->name && n < FAULT_MAX; s++)
+			tests[n++] = (struct CMUnitTest){ s->name, walks, NULL, NULL,
+							  (void *)(uintptr_t)s };
+	if (n == FAULT_MAX) {
+		printf("more scenarios than FAULT_MAX\n");
 		return 1;
-	for (size_t i = 0; i < n; i++)
-		tests[i] = (struct CMUnitTest){ scenarios[i].name, walks, NULL, NULL,
-						(void *)(uintptr_t)&scenarios[i] };
+	}
 	walk.whole = which && !strcmp(which, "whole");
 	if (walk.whole && !getenv("MOTE_ONLY"))
-		return walk_side_by_side(program, scenarios, n);
+		return walk_side_by_side(program, tests, n);
 	return walk_all(program, tests, n);
 }

@@ -28,7 +28,10 @@ int fault_end_of(struct rig *r, const char *exec_id, const char *output, int sta
 /* FAULT_ID created, started, to its end, removed. */
 int fault_life(struct rig *r, const struct rig_container *what, const char *output, int status);
 
-/* The exit status. */
-int fault_main(const char *program, const struct fault_scenario *scenarios, size_t n);
+/* Of what a sandbox is asked beside its containers; ends with one without a name, as every list does. */
+extern const struct fault_scenario fault_sandbox[];
+
+/* All scenarios of the lists, which end with NULL. The exit status. */
+int fault_main(const char *program, const struct fault_scenario *const lists[]);
 
 #endif

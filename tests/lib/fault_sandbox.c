@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What hosts ask of a sandbox beside its containers, and storages that have more to them than one mount,
- * with each system call and allocation failing in turn: see fault_main.h.
+ * as scenarios of tests/fault: see fault_main.h.
  */
 #include "lib/fault_main.h"
 
@@ -233,7 +233,7 @@ static int layered(struct rig *r)
 			  "from the first\nnew\n", 0);
 }
 
-static const struct fault_scenario scenarios[] = {
+const struct fault_scenario fault_sandbox[] = {
 	{ "copy_files", copy_files, NULL, NULL, FAULT_RESUMES, NULL },
 	{ "volumes", volumes, a_volume, NULL, 0, NULL },
 	{ "interfaces", interfaces, a_card, NULL, 0, NULL },
@@ -242,9 +242,5 @@ static const struct fault_scenario scenarios[] = {
 	{ "watched", watched, copy_files, fault_one_id, 0, NULL },
 	{ "groups", groups, NULL, fault_one_id, 0, NULL },
 	{ "layered", layered, disks, fault_one_id, 0, NULL },
+	{ 0 },
 };
-
-int main(void)
-{
-	return fault_main("test_sandbox", scenarios, COUNT_OF(scenarios));
-}
