@@ -5,8 +5,6 @@ import ext4
 import initrd
 import squashfs
 
-DAX_FLAGS = "rootflags=dax "
-
 
 class Format:
     """ending: of the file's name; fstype: the kernel's name, or None: no disk; dax: may be mapped by direct access."""

@@ -48,8 +48,7 @@ def add_tar(tree, stream, store, origin=None, skip=lambda path: False):
     """Puts what a tar archive holds into a Tree."""
     with tarfile.open(fileobj=stream, mode="r|", errors="surrogateescape") as tar:
         for m in tar:
-            path = "/" + os.path.normpath(m.name).lstrip("/.") if m.name not in (".", "./") else "/"
-            path = os.path.normpath("/" + m.name)
+            path = os.path.normpath("/" + m.name.lstrip("/"))
             if path == "/" or skip(path):
                 continue
             e = tar_entry(tar, m, store, tree)

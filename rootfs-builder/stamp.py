@@ -3,9 +3,9 @@
 import hashlib
 import json
 import os
+import shutil
 
 from fail import PACKAGES
-import shutil
 
 
 class Inputs:
