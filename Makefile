@@ -281,7 +281,7 @@ fault: $(FAULT) $(H)/mote-agent-fault ## each system call and allocation of ever
 # The second kernel: what is off until it is asked for, and is tested.
 MORE	:= $(patsubst %,$(CURDIR)/kernel-config/optional/%.config,vfio xfs)
 
-zoo: $(ZOO) agent tools initrd kernel ## real software of the distribution in VMs: nginx, PostgreSQL, systemd…; a second kernel (root; minutes)
+zoo: $(ZOO) agent tools initrd kernel deb ## real software of the distribution in VMs: nginx, PostgreSQL, systemd…; a second kernel (root; minutes)
 	@tests/zoo/roots >/dev/null
 	@kernel=$$(MOTE_KERNEL_FRAGMENTS="$(MORE)" kernel-config/build --arch $(ARCH) | tail -n 1) && \
 		MOTE_MORE_KERNEL=$$kernel tests/run --only zoo -v --build $(B) --host $(H)
@@ -312,6 +312,10 @@ install: agent tools initrd kernel ## install agent, tools and guest artefacts (
 	for u in agent/systemd/*; do install -D -m 644 $$u $(DESTDIR)$(PREFIX)/share/mote/systemd/$${u##*/}; done
 	for m in docs/man/*.[18]; do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 
+deb: agent tools initrd kernel ## a Debian package of the host tools and what their guests boot
+	@rm -rf $(B)/deb && $(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/$(B)/deb PREFIX=/usr >/dev/null
+	@tools/make-deb $(B)/deb $(ARCH) $(VERSION) $(B)
+
 install-guest: agent ## install agent and units into a guest's root that has systemd (DESTDIR: the root)
 	@[ -d "$(DESTDIR)" ] || { echo "install-guest: wants DESTDIR=ROOT, a directory" >&2; exit 1; }
 	install -D -m 755 $(B)/mote-agent $(DESTDIR)/usr/bin/kata-agent
@@ -320,4 +324,4 @@ install-guest: agent ## install agent and units into a guest's root that has sys
 clean: ## remove build/ (the cache outside stays)
 	rm -rf build
 
-.PHONY: help all setup deps agent tools initrd kernel rootfs run check test vm-test fuzz fault zoo bench lives bench-programs cannot-measure install clean check-image image-zoo install-guest
+.PHONY: help all setup deps agent tools initrd kernel rootfs run check test vm-test fuzz fault zoo bench lives bench-programs cannot-measure install clean check-image image-zoo install-guest deb
