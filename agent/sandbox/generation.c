@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -13,6 +14,7 @@
 
 #define WORD	       "random: crng reseeded due to virtual machine fork"
 #define RECORDS_A_TURN 64
+#define REST_MS	       1000
 
 static int64_t ms_between(const struct timespec *a, const struct timespec *b)
 {
@@ -48,6 +50,27 @@ bool generation_is_new(const struct kmsg *m)
 	return m->facility == 0 && str_eq(m->text, WORD);
 }
 
+static void on_records(struct watch *w, uint32_t events);
+
+static void rest_over(struct timer *t)
+{
+	struct generation *g = container_of(t, struct generation, rest);
+
+	if (watch_add(g->loop, &g->watch, g->fd, EPOLLIN, on_records) < 0)
+		timer_arm(g->loop, t, clock_after(REST_MS), rest_over);
+}
+
+/* The log is not given up: memory that is gone comes again, and what is written meanwhile stays there. */
+static void take_rest(struct generation *g, int r)
+{
+	if (!g->failing)
+		log_error("sandbox", "/dev/kmsg: %s; a new generation of the machine is noticed late",
+			  err_errno_name(-r));
+	g->failing = true;
+	watch_del(&g->watch);
+	timer_arm(g->loop, &g->rest, clock_after(REST_MS), rest_over);
+}
+
 static void on_records(struct watch *w, uint32_t events UNUSED)
 {
 	struct generation *g = container_of(w, struct generation, watch);
@@ -60,18 +83,17 @@ static void on_records(struct watch *w, uint32_t events UNUSED)
 		if (r == 1 && generation_is_new(&m))
 			changed(g);
 	}
-	if (r >= 0)
-		return;
-	log_error("sandbox", "/dev/kmsg: %s; a new generation of the machine is not noticed any more",
-		  err_errno_name(-r));
-	generation_stop(g);
+	if (r < 0)
+		take_rest(g, r);
+	else
+		g->failing = false;
 }
 
 void generation_start(struct generation *g, struct loop *l)
 {
 	int r;
 
-	*g = (struct generation){ .fd = kmsg_open() };
+	*g = (struct generation){ .fd = kmsg_open(), .loop = l };
 	r = g->fd < 0 ? g->fd : watch_add(l, &g->watch, g->fd, EPOLLIN, on_records);
 	if (r == 0)
 		return;
@@ -82,6 +104,7 @@ void generation_start(struct generation *g, struct loop *l)
 
 void generation_stop(struct generation *g)
 {
+	timer_cancel(&g->rest);
 	if (g->fd >= 0)
 		watch_del(&g->watch);
 	auto_close(&g->fd);

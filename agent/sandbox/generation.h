@@ -9,10 +9,14 @@
 #define MOTE_SANDBOX_GENERATION_H
 
 #include "event/loop.h"
+#include "event/timer.h"
 
 struct generation {
 	int fd; /* the kernel's log; -1 */
+	struct loop *loop;
 	struct watch watch;
+	struct timer rest; /* after a read that failed */
+	bool failing;	   /* which has been told */
 	uint64_t changes; /* since this agent began */
 	uint64_t stepped; /* of those, how many times the clock was set by the hypervisor's */
 };
