@@ -98,7 +98,7 @@ int bench_plug(struct bench *b, struct err *e)
 			return -1;
 		if (!i) /* the first one is not counted */
 			continue;
-		samples_add(&mounted, full - bare);
+		samples_add(&mounted, MAX(full - bare, 1.0)); /* noise may be larger */
 		samples_add(&told, event);
 	}
 	rows_set_samples(&b->rows, ROW_PLUG, 0.5, &mounted, &told);
