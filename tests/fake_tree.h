@@ -71,6 +71,8 @@ static inline void fake_disk(struct fake_tree *t, const char *device, const char
 
 	snprintf(path, sizeof(path), "sys/devices/%s/block/%s/dev", device, name);
 	fake_file(t, path, number);
+	snprintf(path, sizeof(path), "sys/devices/%s/block/%s/stat", device, name);
+	fake_file(t, path, "       3        0       24        1\n");
 	snprintf(path, sizeof(path), "../../devices/%s/block/%s", device, name);
 	{
 		char link[128];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Disks by PCI path (virtio-blk) and by node. A disk counts as there once it has a number in sysfs
- * and a node in /dev: the kernel makes the directory first, the node later, and sends the event
- * last.
+ * and a node in /dev, and opens: the kernel makes the directory and the node first, lets it be opened
+ * later (ENXIO before), looks for partitions, and sends the event last (device_add_disk() of its
+ * block/genhd.c).
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -26,6 +27,14 @@ int device_parse_numbers(char *text, uint32_t *major, uint32_t *minor)
 	return 0;
 }
 
+/* By the search for partitions, at least. The first number of "stat": Documentation/block/stat.rst. */
+static bool was_read(int dirfd)
+{
+	char stat[256];
+
+	return io_read_line(dirfd, "stat", stat, sizeof(stat)) > 0 && strtoull(stat, NULL, 10) > 0;
+}
+
 int device_fill_block(const struct device_tree *t, int dirfd, const char *name, const char *syspath,
 		      struct device_found *out)
 {
@@ -40,7 +49,16 @@ int device_fill_block(const struct device_tree *t, int dirfd, const char *name, 
 	if (io_read_line(dirfd, "dev", numbers, sizeof(numbers)) < 0 ||
 	    device_parse_numbers(numbers, &out->major, &out->minor) < 0)
 		return 0;
+	out->was_read = was_read(dirfd);
 	return faccessat(t->devfd, name, F_OK, 0) == 0;
+}
+
+int device_open_disk(const struct device_tree *t, const struct device_found *found, struct err *e)
+{
+	const char *name = found->node + strlen("/dev/");
+	AUTO_FD fd = openat(t->devfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(e, errno, "open %s", found->node) : 0;
 }
 
 struct search {
@@ -159,8 +177,10 @@ int device_find_node(const struct device_tree *t, const char *id, struct device_
 
 const struct device_row device_row_blk_pci = {
 	.what = "virtio-blk", .subsystem = "block", .check = check_pci, .find = find_pci,
+	.open = device_open_disk,
 };
 
 const struct device_row device_row_blk_node = {
 	.what = "disk", .subsystem = "block", .check = check_node, .find = device_find_node,
+	.open = device_open_disk,
 };

@@ -2,8 +2,8 @@
 /*
  * Devices of the guest: which one a host means, and waiting until it is there. A device may have
  * been there since boot, or come later by hotplug: sysfs is searched first, then uevents are
- * awaited, then sysfs is searched once more at the deadline. Nothing here waits in the sense of
- * blocking.
+ * awaited, then sysfs is searched once more at the deadline. A disk that is in sysfs must also open:
+ * the kernel shows it a moment before. Nothing here waits in the sense of blocking.
  */
 #ifndef MOTE_DEVICE_DEVICE_H
 #define MOTE_DEVICE_DEVICE_H
@@ -35,6 +35,7 @@ struct device_found {
 	char node[64];		/* "/dev/vda"; an interface's name, a PCI device's address */
 	char syspath[DEVICE_PATH_MAX];
 	uint32_t major, minor;	/* 0 for interfaces and PCI devices */
+	bool was_read;		/* a disk that somebody has read from, hence one that opens */
 };
 
 /* Checks the form. INVALID_ARGUMENT naming the fault: `PCI path "2x": element 1 is not SS or SS.F`.

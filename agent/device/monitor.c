@@ -3,7 +3,8 @@
  * Waiting for devices. An event carries nothing that sysfs does not say better, so it is only a
  * hint: whoever waits for a device of that subsystem looks again. Events that were lost (the
  * socket's buffer is finite) are the same hint for everybody. Hence one search decides, whether the
- * device was there at boot, comes now, or came while nobody listened.
+ * device was there at boot, comes now, or came while nobody listened. One that is found but does not open yet
+ * is about to: its event is still to come.
  *
  * A wait's look runs deferred, never inside the event's callback: its owner may start and cancel
  * waits as it likes.
@@ -37,14 +38,18 @@ struct device_wait {
 	uint64_t start_ms;
 	struct timer deadline;
 	struct deferred look;
-	struct job *provoking;
+	struct job *provoking, *opening;
 	unsigned int flags;	/* enum wait_flags */
-	struct err provoke_err;
+	struct device_found found;	/* what was last tried to open */
+	struct err job_err;	/* why it was not found, or does not open */
 	device_wait_fn fn;
 	void *owner;
 };
 
-enum wait_flags { WAIT_PROVOKED = 0x1 };
+enum wait_flags {
+	WAIT_PROVOKED = 0x1,
+	WAIT_LOOK_AGAIN = 0x2,	/* something came while it was being opened */
+};
 
 static void wait_look(struct deferred *d);
 
@@ -178,31 +183,24 @@ void device_wait_cancel(struct device_wait *w)
 	deferred_cancel(&w->look);
 	if (w->provoking)
 		job_cancel(w->provoking);
+	if (w->opening)
+		job_cancel(w->opening);
 	free(w);
 }
 
+/* found may be w's own; NULL: it failed, and e says why. */
 static void finish(struct device_wait *w, const struct err *e, const struct device_found *found)
 {
+	struct device_found copy = found ? *found : (struct device_found){ 0 };
 	device_wait_fn fn = w->fn;
 	void *owner = w->owner;
 
 	device_wait_cancel(w);
-	fn(owner, e, found);
+	fn(owner, e, found ? &copy : NULL);
 }
 
-/* True: the wait is over, w is gone. detail: how far the search came. */
-static bool look_now(struct device_wait *w, struct err *detail)
-{
-	struct device_found found;
-	int r = device_look(w->monitor->sysroot, &w->need, &found, detail);
+/* --- what may take its time: jobs ---------------------------------------------------------- */
 
-	if (r == 0)
-		return false;
-	finish(w, detail, r == 1 ? &found : NULL);
-	return true;
-}
-
-/* In the job: the kernel asks the hardware, which answers when it likes. */
 static int provoke_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
 {
 	struct device_wait *w = arg;
@@ -223,36 +221,110 @@ static void provoke_done(void *owner, const struct err *e, const void *out, size
 
 	(void)out, (void)out_len;
 	w->provoking = NULL;
-	w->provoke_err = *e;	/* no reason to give up: the device may come all the same */
+	w->job_err = *e;	/* no reason to give up: the device may come all the same */
 	look_later(w);
+}
+
+static void provoke(struct device_wait *w)
+{
+	struct job_opts opts = { .what = w->row->what, .deadline_ms = CLOCK_NEVER };
+
+	if (!w->row->provoke || (w->flags & WAIT_PROVOKED))
+		return;
+	w->flags |= WAIT_PROVOKED;
+	w->provoking = job_start(w->monitor->loop, &opts, provoke_job, w, provoke_done, w,
+				 &w->job_err);
+}
+
+static int open_job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err *e)
+{
+	struct device_wait *w = arg;
+	struct device_tree t;
+	int r;
+
+	(void)out, (void)out_cap, (void)out_len;
+	if (device_tree_open(w->monitor->sysroot, &t, e) < 0)
+		return -1;
+	r = w->row->open(&t, &w->found, e);
+	device_tree_close(&t);
+	return r;
+}
+
+static void open_done(void *owner, const struct err *e, const void *out, size_t out_len)
+{
+	struct device_wait *w = owner;
+
+	(void)out, (void)out_len;
+	w->opening = NULL;
+	w->job_err = *e;
+	if (!err_is_set(e))
+		finish(w, e, &w->found);
+	else if (e->sys != ENXIO && e->sys != ENOENT && e->sys != ENODEV)
+		finish(w, e, NULL);
+	else if (w->flags & WAIT_LOOK_AGAIN)
+		look_later(w);
+}
+
+static void try_open(struct device_wait *w, const struct device_found *found)
+{
+	struct job_opts opts = { .what = w->row->what, .deadline_ms = CLOCK_NEVER };
+	struct err e = { 0 };
+
+	if (w->opening) {
+		w->flags |= WAIT_LOOK_AGAIN;
+		return;
+	}
+	w->flags &= ~(unsigned int)WAIT_LOOK_AGAIN;
+	w->found = *found;
+	w->opening = job_start(w->monitor->loop, &opts, open_job, w, open_done, w, &e);
+	if (!w->opening)
+		finish(w, &e, NULL);
+}
+
+/* --- looking, and the end of the time --------------------------------------------------------- */
+
+/* e: how far a search came that found nothing, too. */
+static int look(struct device_wait *w, struct device_found *found, struct err *e)
+{
+	return device_look(w->monitor->sysroot, &w->need, found, e);
 }
 
 static void wait_look(struct deferred *d)
 {
 	struct device_wait *w = container_of(d, struct device_wait, look);
-	struct job_opts opts = { .what = w->row->what, .deadline_ms = CLOCK_NEVER };
-	struct err detail = { 0 };
+	struct device_found found;
+	struct err e = { 0 };
+	int r = look(w, &found, &e);
 
-	if (look_now(w, &detail) || !w->row->provoke || (w->flags & WAIT_PROVOKED))
-		return;
-	w->flags |= WAIT_PROVOKED;
-	w->provoking = job_start(w->monitor->loop, &opts, provoke_job, w, provoke_done, w,
-				 &w->provoke_err);
+	if (r == 0)
+		provoke(w);
+	else if (r < 0)
+		finish(w, &e, NULL);
+	else if (w->row->open && !found.was_read)
+		try_open(w, &found);
+	else
+		finish(w, &e, &found);
 }
 
 static void wait_expired(struct timer *t)
 {
 	struct device_wait *w = container_of(t, struct device_wait, deadline);
-	struct err detail = { 0 }, err = { 0 };
+	struct device_found found;
+	struct err e = { 0 }, err = { 0 };
 	char text[160];
 	struct str saw = STR_OVER(text);
+	int r = look(w, &found, &e);
 
-	if (look_now(w, &detail))
+	if (r < 0 || (r == 1 && !*w->found.node)) {
+		finish(w, &e, r == 1 ? &found : NULL);
 		return;
-	if (err_is_set(&w->provoke_err))
-		str_addf(&saw, "%.60s; ", w->provoke_err.msg);
-	else if (err_is_set(&detail))
-		str_addf(&saw, "%.60s; ", detail.msg);
+	}
+	if (err_is_set(&w->job_err))
+		str_addf(&saw, "%.60s; ", w->job_err.msg);
+	else if (r == 1)
+		str_addf(&saw, "%s does not open; ", found.node);
+	else if (err_is_set(&e))
+		str_addf(&saw, "%.60s; ", e.msg);
 	str_add(&saw, "saw: ");
 	device_describe(w->monitor->sysroot, w->row->subsystem, &saw);
 	err_set(&err, RC_DEADLINE_EXCEEDED, "device %.64s (%s): not there after %llu ms; %s",

@@ -23,4 +23,5 @@ static int check(const char *id, struct err *e)
 
 const struct device_row device_row_pmem = {
 	.what = "nvdimm", .subsystem = "block", .check = check, .find = device_find_node,
+	.open = device_open_disk,
 };

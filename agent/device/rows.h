@@ -27,6 +27,9 @@ struct device_row {
 		    struct err *e);
 	/* Makes the kernel look for the device; may wait, so it runs in a job. NULL: not needed. */
 	int (*provoke)(const struct device_tree *t, const char *id, struct err *e);
+	/* Does what was found open? 0, or -1 with e (err.sys). May wait, so it runs in a job. NULL: what
+	 * is in sysfs can be used. */
+	int (*open)(const struct device_tree *t, const struct device_found *found, struct err *e);
 };
 
 extern const struct device_row device_row_blk_pci, device_row_blk_node, device_row_scsi,
@@ -57,6 +60,9 @@ int device_open_dir(int dirfd, const char *path);
  * node yet). */
 int device_fill_block(const struct device_tree *t, int dirfd, const char *name, const char *syspath,
 		      struct device_found *out);
+
+/* device_row.open of disks. */
+int device_open_disk(const struct device_tree *t, const struct device_found *found, struct err *e);
 
 /* "254:0", as sysfs writes it; text is changed. -EINVAL. */
 int device_parse_numbers(char *text, uint32_t *major, uint32_t *minor);

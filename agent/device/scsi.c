@@ -156,4 +156,5 @@ static int provoke(const struct device_tree *t, const char *id, struct err *e)
 
 const struct device_row device_row_scsi = {
 	.what = "SCSI disk", .subsystem = "block", .check = check, .find = find, .provoke = provoke,
+	.open = device_open_disk,
 };
