@@ -86,7 +86,7 @@ kernel: $(B)/vmlinuz ## the guest kernel (KERNEL=/path takes another)
 FLAVOUR	?= minimal
 FORMAT	?= erofs
 LAYOUT	?= plain
-ROOTFS	= --arch $(ARCH) --flavour '$(FLAVOUR)' --format '$(FORMAT)' --layout '$(LAYOUT)' $(if $(VERITY),--verity) $(if $(FREE),--free '$(FREE)') \
+ROOTFS	= --arch $(ARCH) --flavour '$(FLAVOUR)' --format '$(FORMAT)' --layout '$(LAYOUT)' $(if $(INIT),--init '$(INIT)') $(if $(VERITY),--verity) $(if $(FREE),--free '$(FREE)') \
 	  $(if $(EXTRA_PKGS),--extra-pkgs '$(EXTRA_PKGS)') $(if $(EXTRA_FILES),--extra-files '$(EXTRA_FILES)') \
 	  $(if $(MODULES),--modules '$(MODULES)') $(if $(HOOKS),--hooks '$(HOOKS)') $(if $(LOCK),--lock '$(LOCK)') \
 	  $(if $(UPDATE),--update) $(if $(IMAGE),--output '$(IMAGE)')

@@ -14,6 +14,7 @@ from pool import Pool, Store, unpack
 from tree import Entry, Tree, digest, file_sum, read_manifest
 
 HOOKS = "/usr/share/oci/hooks"  # what Kata's hosts give as guest_hook_path
+UNITS = "/usr/lib/systemd/system"
 ABOUT = "/usr/share/mote"
 STAGES = ("prestart", "poststart", "poststop")
 
@@ -83,6 +84,15 @@ def add_hooks(tree, where):
         add_directory(tree, os.path.join(where, s), HOOKS + "/" + s, 0o755)
 
 
+def under_systemd(base, units):
+    """The agent is a service: init is the distribution's, also in an initrd."""
+    base.remove("/sbin/init")
+    base.remove("/init")
+    base.put("/init", Entry("slink", 0o777, target="sbin/init"))
+    for name in sorted(os.listdir(units)):
+        base.file(UNITS + "/" + name, os.path.join(units, name))
+
+
 class Contents:
     """tree, and what is told of it: rows (of the lock), texts (licences), lock (its text), lock_path."""
 
@@ -130,6 +140,8 @@ class Contents:
     def finish(self):
         o, f = self.o, self.flavour
         base = digest(read_manifest(o.base, {"AGENT": os.path.abspath(o.agent)}))
+        if f["init"] == "systemd":
+            under_systemd(base, o.units)
         overlay(self.tree, base)
         extra = Tree()
         for path, target in f["links"].items():
@@ -158,7 +170,7 @@ class Contents:
         agent = (o.version, file_sum(o.agent))
         libs = list(sbom.libraries(o.versions, o.sources))
         self.sbom = sbom.document("mote-" + self.flavour["name"], o.epoch, self.tree.sum(), agent, libs, self.rows, self.texts)
-        about = {"flavour": self.flavour["name"], "version": o.version, "agent_sha256": agent[1], "architecture": o.arch,
+        about = {"flavour": self.flavour["name"], "init": self.flavour["init"], "version": o.version, "agent_sha256": agent[1], "architecture": o.arch,
                  "packages": {r["package"]: r["version"] for r in self.rows}}
         extra = Tree()
         extra.file(ABOUT + "/sbom.spdx.json", self.store.text(self.sbom))

@@ -43,7 +43,7 @@ def bootstrap(where, work, epoch, tar, packages):
 
 def cached(rows, request, apt, work, epoch):
     """The archive of the installed packages: a minute's work that all formats share, so that it is kept in the cache."""
-    h = hashlib.sha256(json.dumps([rows, request, epoch]).encode())
+    h = hashlib.sha256(json.dumps([rows, request, epoch], sort_keys=True).encode())
     for path in (__file__, program("mmdebstrap")):
         h.update(file_sum(path).encode())
     kept = os.path.join(apt.dir, "roots", h.hexdigest()[:32] + ".tar")

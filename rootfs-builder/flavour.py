@@ -11,6 +11,7 @@ HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "flavours")
 KEYS = {
     "summary": (str, ""),
     "base": (str, ""),  # another flavour: its lists come first
+    "init": (str, "agent"),  # "agent", or "systemd": the agent is a service of it, by the units of agent/systemd
     "root": (str, "packages"),  # "packages": chosen files of packages; "mmdebstrap": a whole distribution
     "packages": (list, []),
     "keep": (list, []),  # patterns of paths of the packages, with * for anything but a slash and ** for anything
@@ -44,10 +45,15 @@ def load(name):
             raise Failure("%s: unknown key '%s'; there are: %s" % (path, key, ", ".join(KEYS)))
         if not isinstance(value, KEYS[key][0]):
             raise Failure("%s: '%s' is no %s" % (path, key, KEYS[key][0].__name__))
+    for key, allowed in (("init", ("agent", "systemd")), ("root", ("packages", "mmdebstrap"))):
+        if own.get(key, allowed[0]) not in allowed:
+            raise Failure("%s: %s = '%s'; there are: %s" % (path, key, own[key], ", ".join(allowed)))
     whole = {key: own.get(key, default) for key, (_, default) in KEYS.items()}
     whole["name"], whole["sources"] = name, [path]
     if whole["base"]:
         base = load(whole["base"])
+        whole["root"] = own.get("root", base["root"])
+        whole["init"] = own.get("init", base["init"])
         whole["sources"] = base["sources"] + whole["sources"]
         for key, (kind, _) in KEYS.items():
             if kind is list:
@@ -55,6 +61,16 @@ def load(name):
             elif kind is dict:
                 whole[key] = {**base[key], **whole[key]}
     return whole
+
+
+def with_init(name, init):
+    """The flavour that is another with that init: its name is told by both."""
+    if not init or load(name)["init"] == init:
+        return name
+    if init == "systemd" and name + "-systemd" in names():
+        return name + "-systemd"
+    raise Failure("there is no flavour '%s' whose init is '%s'; with systemd there are: %s" %
+                  (name, init, ", ".join(n for n in names() if load(n)["init"] == "systemd")))
 
 
 def pattern(text):

@@ -2,6 +2,7 @@
 """What an image must and must not have. Each rule is a function of the Tree and the Image that yields what is wrong."""
 import json
 import os
+import re
 
 import disk
 import elf
@@ -10,7 +11,8 @@ from debs import cache
 from tree import EMPTY
 
 AGENT, INIT = "/usr/bin/kata-agent", "/sbin/init"
-SYSTEMD = ("/usr/lib/systemd/system/kata-agent.service", "/usr/lib/systemd/system/kata-containers.target")
+UNITS = "/usr/lib/systemd/system/"
+SERVICE, TARGET = "kata-agent.service", "kata-containers.target"
 # Programs of the distribution's smallest root that change who one is.
 KNOWN = {"su", "mount", "umount", "passwd", "chsh", "chfn", "newgrp", "gpasswd", "chage", "expiry", "unix_chkpwd", "wall", "write"}
 OPEN_DEVICES = {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "fuse"}
@@ -48,11 +50,36 @@ def init(tree, image):
     if e is None or e.kind != "file":
         yield "%s: there is no such program" % INIT
     elif a is not None and e.sum != a.sum:
-        for unit in SYSTEMD:
-            if look(tree, unit) is None:
-                yield "%s is not the agent, and %s is not there" % (INIT, unit)
+        yield from systemd(tree)
     if image.kind.startswith("initrd") and look(tree, "/init") is None:
         yield "/init: the kernel starts it from an initrd, and it is not there"
+
+
+def systemd(tree):
+    """Init is not the agent: it is systemd, and has the agent started by the target that Kata's hosts boot to."""
+    if not tree.resolve(INIT).endswith("/systemd/systemd"):
+        yield "%s is neither the agent nor systemd" % INIT
+        return
+    units = {name: look(tree, UNITS + name) for name in (SERVICE, TARGET)}
+    for name, e in units.items():
+        if e is None or e.kind != "file":
+            yield "%s%s: %s is not the agent, and there is no such unit" % (UNITS, name, INIT)
+            return
+    if not re.search(rb"^ExecStart=[-@:+!]*%s(\s|$)" % AGENT.encode(), data_of(units[SERVICE]), re.M):
+        yield "%s%s does not start %s" % (UNITS, SERVICE, AGENT)
+    wanted = re.search(rb"^(Requires|Wants)=(.* )?%s( |$)" % re.escape(SERVICE).encode(), data_of(units[TARGET]), re.M)
+    links = [top + TARGET + how + SERVICE for top in (UNITS, "/etc/systemd/system/") for how in (".wants/", ".requires/")]
+    if not wanted and not any(tree.resolve(p) for p in links):
+        yield "%s is not enabled: %s does not ask for it" % (SERVICE, TARGET)
+    for name in (SERVICE, TARGET):
+        e = tree.get("/etc/systemd/system/" + name)
+        if e is not None and e.kind == "slink" and e.target == "/dev/null":
+            yield "%s is masked" % name
+    if ABOUT + "/image.json" in tree and tree.resolve("/etc/systemd/system/default.target") != UNITS + TARGET:
+        yield "default.target does not lead to %s: a host that names no unit would not get it" % TARGET
+    e = tree.get("/etc/machine-id")
+    if e is None or e.kind != "file":
+        yield "/etc/machine-id: must be an empty file: in a root that is read only systemd binds the guest's own over it"
 
 
 def places(tree, _image):

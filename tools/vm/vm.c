@@ -39,12 +39,28 @@ static void on_console(struct watch *w, uint32_t events UNUSED)
 	vm_lines_flush(&vm->console);
 }
 
-/* The kernel's own lines begin with a time in brackets. */
+/*
+ * The kernel's lines begin with a time in brackets. Behind it "name[pid]:" is what a program wrote to the kernel's log, as
+ * systemd and what it starts do.
+ */
+static bool is_of_program(const char *line)
+{
+	const char *name = *line == '[' ? strchr(line, ']') : NULL;
+	size_t n, digits;
+
+	if (!name)
+		return *line && *line != '[';
+	name += 1 + strspn(name + 1, " ");
+	n = strcspn(name, " []:");
+	digits = name[n] == '[' ? strspn(name + n + 1, "0123456789") : 0;
+	return n > 0 && digits > 0 && name[n + 1 + digits] == ']' && name[n + 2 + digits] == ':';
+}
+
 static void on_console_line(void *arg, const char *line)
 {
 	struct vm *vm = arg;
 
-	vm->speaks = vm->speaks || (*line && *line != '[');
+	vm->speaks = vm->speaks || is_of_program(line);
 	if (vm->console_fn)
 		vm->console_fn(vm->console_arg, line);
 }
