@@ -143,6 +143,8 @@ class Contents:
         if f["init"] == "systemd":
             under_systemd(base, o.units)
         overlay(self.tree, base)
+        if o.programs:
+            overlay(self.tree, o.programs.tree(f["built"], self.tree))
         extra = Tree()
         for path, target in f["links"].items():
             extra.put(path, Entry("slink", 0o777, target=target))
@@ -168,10 +170,12 @@ class Contents:
         """The bill of materials, and a few words of the image on itself."""
         o = self.o
         agent = (o.version, file_sum(o.agent))
-        libs = list(sbom.libraries(o.versions, o.sources))
-        self.sbom = sbom.document("mote-" + self.flavour["name"], o.epoch, self.tree.sum(), agent, libs, self.rows, self.texts)
+        libs = list(sbom.archives(o.versions, o.sources, sbom.LIBRARIES))
+        built = list(sbom.archives(o.programs.versions, o.programs.sources, sbom.PROGRAMS)) if o.programs else []
+        self.sbom = sbom.document("mote-" + self.flavour["name"], o.epoch, self.tree.sum(), agent, libs, built, self.rows, self.texts)
         about = {"flavour": self.flavour["name"], "init": self.flavour["init"], "version": o.version, "agent_sha256": agent[1], "architecture": o.arch,
-                 "packages": {r["package"]: r["version"] for r in self.rows}}
+                 "packages": {r["package"]: r["version"] for r in self.rows},
+                 "programs": {name: version for name, version, _ in built}}
         extra = Tree()
         extra.file(ABOUT + "/sbom.spdx.json", self.store.text(self.sbom))
         extra.file(ABOUT + "/image.json", self.store.text(json.dumps(about, indent=1, sort_keys=True) + "\n"))

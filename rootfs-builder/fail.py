@@ -10,12 +10,13 @@ import time
 # program: the distribution's package that has it
 PACKAGES = {
     "apt-get": "apt", "apt-cache": "apt", "debugfs": "e2fsprogs", "dpkg-deb": "dpkg", "fakeroot": "fakeroot", "fsck.erofs": "erofs-utils",
-    "gzip": "gzip", "mke2fs": "e2fsprogs", "mkfs.erofs": "erofs-utils", "mmdebstrap": "mmdebstrap", "sfdisk": "fdisk",
+    "gzip": "gzip", "mke2fs": "e2fsprogs", "mkfs.erofs": "erofs-utils", "mmdebstrap": "mmdebstrap", "newuidmap": "uidmap", "sfdisk": "fdisk",
     "sqfstar": "squashfs-tools", "unsquashfs": "squashfs-tools", "veritysetup": "cryptsetup-bin", "zstd": "zstd",
 }
 # What would change the bits that the programs write.
 UNSET = ("SOURCE_DATE_EPOCH", "LANG", "LANGUAGE", "MKE2FS_CONFIG", "MKE2FS_SYNC", "E2FSPROGS_FAKE_TIME", "TAR_OPTIONS", "GZIP",
          "ZSTD_CLEVEL", "ZSTD_NBTHREADS", "POSIXLY_CORRECT")
+PATIENCE = 20  # seconds for a program to clear away after a signal
 began = time.monotonic()
 
 
@@ -51,16 +52,42 @@ def environment(**more):
 def run(argv, what, env=None, stdin=None, stdout=subprocess.PIPE, cwd=None, text=True, status=(0,)):
     """Runs a program to its end: (its output, its messages). Another exit status is a Failure with its last words."""
     argv = [program(argv[0]) if "/" not in argv[0] else argv[0], *argv[1:]]
-    p = subprocess.run(argv, stdin=stdin if stdin is not None else subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, cwd=cwd,
-                       env=environment(**(env or {})), check=False)
-    err = p.stderr.decode(errors="replace")
-    out = (p.stdout or b"").decode(errors="replace") if text else p.stdout
+    p = subprocess.Popen(argv, stdin=stdin if stdin is not None else subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, cwd=cwd,
+                         env=environment(**(env or {})), process_group=0)
+    try:
+        out, err = p.communicate()
+    finally:
+        end_group(p)
+    err = err.decode(errors="replace")
+    out = (out or b"").decode(errors="replace") if text else out
     if p.returncode not in status:
         words = (err + (out if text else "")).strip().splitlines()[-12:]
         how = "exit status %d" % p.returncode if p.returncode > 0 else "signal %d" % -p.returncode
         raise Failure(full_disk(err) or "%s: %s failed (%s)%s" % (what, os.path.basename(argv[0]), how,
                                                                  "".join("\n  " + w for w in words)))
     return out, err
+
+
+def child(argv):
+    """Runs one of our own builders, whose stages the user sees: (exit status, its output)."""
+    p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, process_group=0)
+    try:
+        out, _ = p.communicate()
+    finally:
+        end_group(p)
+    return p.returncode, out
+
+
+def end_group(p):
+    """Ends a process that leads a group, and what it has started, when it has not ended; it may clear away first."""
+    if p.poll() is not None:
+        return
+    try:
+        os.killpg(p.pid, signal.SIGTERM)
+        p.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(p.pid, signal.SIGKILL)
+        p.wait()
 
 
 def full_disk(words):

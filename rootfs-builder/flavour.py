@@ -16,6 +16,8 @@ KEYS = {
     "packages": (list, []),
     "keep": (list, []),  # patterns of paths of the packages, with * for anything but a slash and ** for anything
     "drop": (list, []),  # of what was kept, or of the whole distribution
+    "budget": (int, 0),  # bytes of a compressed initrd; see ARCHITECTURE.md
+    "built": (dict, {}),  # static programs of tools/guest-programs: path = name
     "links": (dict, {}),  # symbolic links: path = target
     "files": (dict, {}),  # small files: path = text
     "programs": (dict, {}),  # other names of a program, as symbolic links: "/bin/busybox" = [paths]

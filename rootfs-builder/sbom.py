@@ -8,6 +8,9 @@ LIBRARIES = {  # of the agent: the licence that the sources declare
     "musl": "MIT", "protobuf-c": "BSD-2-Clause", "yyjson": "MIT", "libmnl": "LGPL-2.1-or-later", "libseccomp": "LGPL-2.1-only",
     "libcgroup": "LGPL-2.1-only", "util-linux": "LGPL-2.1-or-later",
 }
+PROGRAMS = {  # of tools/guest-programs, and what is linked into them beside musl and libmnl
+    "e2fsprogs": "GPL-2.0-only AND LGPL-2.0-only AND BSD-3-Clause AND MIT", "libnftnl": "GPL-2.0-or-later", "iptables": "GPL-2.0-or-later",
+}
 # Debian's short names that SPDX has under another one
 SPDX = {
     "gpl-1": "GPL-1.0-only", "gpl-1+": "GPL-1.0-or-later", "gpl-2": "GPL-2.0-only", "gpl-2+": "GPL-2.0-or-later", "gpl-2.0+": "GPL-2.0-or-later",
@@ -51,8 +54,8 @@ def package(spdx, name, version, licence, sha=None, purl=None, supplier="NOASSER
     return p
 
 
-def libraries(versions, sources):
-    """(name, version, SHA-256) of what the agent is linked with: build/ARCH/deps/VERSIONS and tools/deps.d/sources."""
+def archives(versions, sources, licences_of):
+    """(name, version, SHA-256 of the archive) of what was built: a file VERSIONS and the table of pinned archives."""
     sums = {}
     for line in sources.splitlines():
         words = line.split()
@@ -61,21 +64,28 @@ def libraries(versions, sources):
             sums[re.sub(r"%([0-9a-f]{2})", lambda m: chr(int(m.group(1), 16)), name)] = words[4]
     for line in versions.splitlines():
         name, version, *archive = line.split()
-        if name in LIBRARIES:
+        if name in licences_of:
             yield name, version, sums.get(archive[0] if archive else "")
 
 
-def document(image, epoch, content_sum, agent, libs, rows, texts):
-    """image: its name; agent: (version, SHA-256); libs: of libraries(); rows: of the lock; texts: package -> copyright."""
+def document(image, epoch, content_sum, agent, libs, built, rows, texts):
+    """image: its name; agent: (version, SHA-256); libs, built: of archives(); rows: of the lock; texts: package -> copyright."""
     packages, relations, refs = [], [], {}
     packages.append(package("image", image, content_sum[:16], "NOASSERTION"))
     packages.append(package("mote-agent", "mote-agent", agent[0], "Apache-2.0", sha=agent[1]))
     relations.append(("SPDXRef-DOCUMENT", "DESCRIBES", "SPDXRef-image"))
     relations.append(("SPDXRef-image", "CONTAINS", "SPDXRef-mote-agent"))
     for name, version, sha in libs:
-        p = package("agent-" + name, name, version, LIBRARIES[name], sha=sha, comment="linked statically into mote-agent; the checksum is its archive's")
+        p = package("agent-" + name, name, version, LIBRARIES[name], sha=sha, comment="linked statically into mote-agent, and into the programs that are said to be linked with it; the checksum is its archive's")
         packages.append(p)
         relations.append(("SPDXRef-mote-agent", "STATIC_LINK", p["SPDXID"]))
+    for name, version, sha in built:
+        p = package("program-" + name, name, version, PROGRAMS[name], sha=sha, comment="built from source, static; the checksum is its archive's")
+        packages.append(p)
+        relations.append(("SPDXRef-image", "CONTAINS", p["SPDXID"]))
+        for lib in ("musl", "libmnl") if name == "iptables" else ("musl",) if name == "e2fsprogs" else ():
+            if any(lib == n for n, _, _ in libs):
+                relations.append((p["SPDXID"], "STATIC_LINK", "SPDXRef-agent-" + lib))
     for row in rows:
         licence, own = licences(texts.get(row["package"], ""))
         for name in own:
