@@ -4,47 +4,51 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 
-from fail import Failure, environment, full_disk, program, run, say
+import unshared
+from fail import program, run, say
 from pool import NEVER, add_tar, take_licence
 from tree import Entry, Tree, file_sum
 
 KEPT = 4
 
 
-def write_repository(where, rows, apt):
-    """A flat repository: links to the files, and their list."""
+def write_repository(where, rows, apt, linked):
+    """A flat repository: the files, or links to them, and their list."""
     os.makedirs(where)
     with open(os.path.join(where, "Packages"), "w", encoding="utf-8") as f:
         for row in rows:
             name = "%s_%s_%s.deb" % (row["package"], row["version"].replace(":", "%3a"), row["architecture"])
             control, _ = run(["dpkg-deb", "-f", apt.file(row)], row["package"])
-            os.symlink(apt.file(row), os.path.join(where, name))
+            (os.symlink if linked else shutil.copyfile)(apt.file(row), os.path.join(where, name))
             f.write("%s\nFilename: ./%s\nSize: %d\nSHA256: %s\n\n" % (control.rstrip("\n"), name, row["size"], row["sha256"]))
 
 
-def bootstrap(where, work, epoch, tar, packages):
+def bootstrap(where, place, epoch, tar, packages, mode):
     """Runs mmdebstrap, as root or in a user namespace."""
-    mode = "root" if os.getuid() == 0 else "unshare"
-    argv = [program("mmdebstrap"), "--variant=essential", "--mode=" + mode, "--include=" + ",".join(packages), "--format=tar", "--skip=cleanup/reproducible",
+    argv = ["mmdebstrap", "--variant=essential", "--mode=" + mode, "--include=" + ",".join(packages), "--format=tar", "--skip=cleanup/reproducible",
             "--aptopt=Apt::Install-Recommends false", "--aptopt=Acquire::Languages none", "--dpkgopt=force-unsafe-io", "", tar,
             "deb [trusted=yes] copy://%s ./" % where]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=work,
-                          env=environment(SOURCE_DATE_EPOCH=str(epoch), TMPDIR=work)) as p:
-        try:
-            words = p.stdout.read().decode(errors="replace")
-        except BaseException:
-            p.terminate()
-            raise
-    if p.returncode:
-        raise Failure(full_disk(words) or "mmdebstrap failed (exit status %d)%s" % (p.returncode, "".join("\n  " + w for w in words.splitlines()[-12:])))
+    run(argv, "installing the packages", env={"SOURCE_DATE_EPOCH": str(epoch), "TMPDIR": place}, cwd=place)
+
+
+def install(rows, request, apt, work, epoch, tar):
+    """The packages' root as an archive."""
+    mode = "root"
+    if os.getuid() != 0:
+        mode = "unshare"
+        unshared.check()
+    say("installing %d packages by mmdebstrap" % len(rows))
+    with unshared.Place(work) as place:
+        repository = os.path.join(place, "repository")
+        write_repository(repository, rows, apt, mode == "root" or unshared.reachable(apt.debs))
+        bootstrap(repository, place, epoch, tar, [w for w in request if w != "?essential"], mode)
 
 
 def cached(rows, request, apt, work, epoch):
     """The archive of the installed packages: a minute's work that all formats share, so that it is kept in the cache."""
     h = hashlib.sha256(json.dumps([rows, request, epoch], sort_keys=True).encode())
-    for path in (__file__, program("mmdebstrap")):
+    for path in (__file__, unshared.__file__, program("mmdebstrap")):
         h.update(file_sum(path).encode())
     kept = os.path.join(apt.dir, "roots", h.hexdigest()[:32] + ".tar")
     if os.path.exists(kept) and os.path.exists(kept + ".sum"):
@@ -54,10 +58,8 @@ def cached(rows, request, apt, work, epoch):
                 return kept
         say("the cache's root of %d packages is damaged: installing them again" % len(rows))
     os.makedirs(os.path.dirname(kept), exist_ok=True)
-    repository, tar = os.path.join(work, "repository"), os.path.join(work, "root.tar")
-    write_repository(repository, rows, apt)
-    say("installing %d packages by mmdebstrap" % len(rows))
-    bootstrap(repository, work, epoch, tar, [w for w in request if w != "?essential"])
+    tar = os.path.join(work, "root.tar")
+    install(rows, request, apt, work, epoch, tar)
     with open(kept + ".sum", "w", encoding="ascii") as f:
         f.write(file_sum(tar))
     shutil.move(tar, kept + ".part")
