@@ -6,6 +6,7 @@ import re
 import stat
 
 import debian
+import hooks
 import sbom
 from debs import Apt, locked
 from fail import Failure, say
@@ -13,10 +14,8 @@ from flavour import pattern
 from pool import Pool, Store, unpack
 from tree import Entry, Tree, digest, file_sum, read_manifest
 
-HOOKS = "/usr/share/oci/hooks"  # what Kata's hosts give as guest_hook_path
 UNITS = "/usr/lib/systemd/system"
 ABOUT = "/usr/share/mote"
-STAGES = ("prestart", "poststart", "poststop")
 
 
 def overlay(tree, other):
@@ -74,14 +73,6 @@ def add_modules(tree, where):
             if "/lib/modules/%s/%s" % (r, link) in skipped:
                 skipped.remove("/lib/modules/%s/%s" % (r, link))
         overlay(tree, skipped)
-
-
-def add_hooks(tree, where):
-    found = [s for s in STAGES if os.path.isdir(os.path.join(where, s))]
-    if not found:
-        raise Failure("HOOKS=%s: none of the directories %s in it" % (where, ", ".join(STAGES)))
-    for s in found:
-        add_directory(tree, os.path.join(where, s), HOOKS + "/" + s, 0o755)
 
 
 def under_systemd(base, units):
@@ -158,12 +149,13 @@ class Contents:
             self.tree.file("/etc/machine-id", None)
         if o.modules:
             add_modules(self.tree, o.modules)
-        if o.hooks:
-            add_hooks(self.tree, o.hooks)
+        for stage in hooks.stages(o.hooks):
+            add_directory(self.tree, os.path.join(o.hooks, stage), hooks.PLACE + "/" + stage)
         for where in o.extra_files:
             if not os.path.isdir(where):
                 raise Failure("EXTRA_FILES=%s: there is no such directory" % where)
             add_directory(self.tree, where)
+        hooks.check(self.tree)
         self.tell()
 
     def tell(self):

@@ -72,6 +72,7 @@ class Apt:
             if not again and self.lists == LISTS:
                 self.update()
         missing = re.findall(r"(?:Unable to locate package|Package '?)\s*(\S+?)'?(?: has no installation candidate|$)", err, re.M)
+        missing += ["%s=%s" % (m[1], m[0]) for m in re.findall(r"Version '(\S+)' for '(\S+)' was not found", err)]
         raise Failure("the distribution has no package %s: see that the name is right, and the lists of packages (apt-get update)"
                       % ", ".join("'%s'" % m for m in missing) if missing else
                       "the packages %s cannot be had together:\n  %s" % (" ".join(packages), (out + err).strip().replace("\n", "\n  ")))
@@ -120,7 +121,7 @@ class Apt:
 
     @staticmethod
     def url(site, row):
-        return row["path"] if "://" in row["path"] else site.rstrip("/") + "/" + row["path"]
+        return row["path"] if re.match(r"[a-z]+:/", row["path"]) else site.rstrip("/") + "/" + row["path"]
 
     def take(self, row):
         """What was fetched, once it is known to be right."""
