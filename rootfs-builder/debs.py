@@ -11,7 +11,7 @@ import pwd
 import re
 import urllib.parse
 
-from fail import Failure, run, say
+from fail import Failure, full_disk, run, say
 from tree import file_sum
 
 LISTS = "/var/lib/apt/lists"
@@ -113,6 +113,8 @@ class Apt:
             wanted = [r for r in wanted if not self.take(r)]
             if not wanted:
                 return
+        if full_disk(err):
+            raise Failure(full_disk(err))
         row = wanted[0]
         why = [w for w in err.splitlines() if w.startswith(("E:", "W:"))]
         raise Failure("%s %s cannot be had: %s\n  see that the network is there; a version that the archive no longer has is replaced by "

@@ -101,6 +101,7 @@ def end_on_signals():
     """A signal to end is an exception, so that everything is cleared away on the way out."""
     def end(signo, _frame):
         signal.signal(signo, signal.SIG_IGN)
+        say("interrupted: clearing away what was begun")
         raise SystemExit(128 + signo)
     for signo in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(signo, end)
