@@ -9,7 +9,7 @@ import debian
 import hooks
 import sbom
 from debs import Apt, locked
-from fail import Failure, say
+from fail import Failure, stage
 from flavour import pattern
 from pool import Pool, Store, unpack
 from tree import Entry, Tree, digest, file_sum, read_manifest
@@ -119,7 +119,7 @@ class Contents:
                 if p in self.tree:
                     self.tree.remove(p)
             return
-        say("unpacking %d packages" % len(self.rows))
+        stage("unpacking %d packages" % len(self.rows))
         everything = Tree()
         for row in self.rows:
             self.texts[row["package"]] = unpack(apt.file(row), row["package"], everything, self.store)

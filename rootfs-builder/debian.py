@@ -6,7 +6,7 @@ import os
 import shutil
 
 import unshared
-from fail import program, run, say
+from fail import program, run, say, stage
 from pool import NEVER, add_tar, take_licence
 from tree import Entry, Tree, file_sum
 
@@ -38,7 +38,7 @@ def install(rows, request, apt, work, epoch, tar):
     if os.getuid() != 0:
         mode = "unshare"
         unshared.check()
-    say("installing %d packages by mmdebstrap" % len(rows))
+    stage("installing %d packages by mmdebstrap" % len(rows))
     with unshared.Place(work) as place:
         repository = os.path.join(place, "repository")
         write_repository(repository, rows, apt, mode == "root" or unshared.reachable(apt.debs))

@@ -11,7 +11,7 @@ import pwd
 import re
 import urllib.parse
 
-from fail import Failure, full_disk, run, say
+from fail import Failure, full_disk, run, say, stage
 from tree import file_sum
 
 LISTS = "/var/lib/apt/lists"
@@ -52,7 +52,7 @@ class Apt:
     def update(self):
         """Our own lists, where the machine has none, or old ones that name what is no longer there."""
         self.lists = os.path.join(self.dir, "state/lists")
-        say("fetching the lists of packages")
+        stage("fetching the lists of packages")
         self.run("apt-get", "-q", "update")
 
     def essential(self):
@@ -105,7 +105,7 @@ class Apt:
                 wanted.append(row)
         if not wanted:
             return
-        say("fetching %d packages (%.1f MB)" % (len(wanted), sum(r["size"] for r in wanted) / 1e6))
+        stage("fetching %d packages (%.1f MB)" % (len(wanted), sum(r["size"] for r in wanted) / 1e6))
         sites = self.sites() or [""]
         for site in sites:
             words = [w for r in wanted for w in (self.url(site, r), self.file(r) + ".part", "SHA256:" + r["sha256"])]
@@ -178,7 +178,7 @@ def locked(apt, request, path, given, update):
         if given:
             raise Failure("LOCK=%s was made for the packages '%s', and '%s' are wanted: leave LOCK away, or make the file anew (UPDATE=1)" %
                           (path, " ".join(lock["request"]), " ".join(request)))
-    say("choosing versions of packages")
+    stage("choosing versions of packages")
     if update:
         apt.update()
     words = request

@@ -18,6 +18,7 @@ UNSET = ("SOURCE_DATE_EPOCH", "LANG", "LANGUAGE", "MKE2FS_CONFIG", "MKE2FS_SYNC"
          "ZSTD_CLEVEL", "ZSTD_NBTHREADS", "POSIXLY_CORRECT")
 PATIENCE = 20  # seconds for a program to clear away after a signal
 began = time.monotonic()
+begun = []  # (a stage's first word, when it began)
 
 
 class Failure(Exception):
@@ -29,8 +30,18 @@ def say(text):
     print("rootfs: %s" % text, file=sys.stderr, flush=True)
 
 
-def done(text):
-    say("%s (%.1f s)" % (text, time.monotonic() - began))
+def stage(text):
+    """A line for the beginning of something that may take long."""
+    say(text)
+    begun.append((text.split()[0], time.monotonic()))
+
+
+def done():
+    """How long all took, and what took most of it."""
+    now = time.monotonic()
+    ends = [t for _, t in begun[1:]] + [now]
+    slow = ["%s %.0f s" % (word, end - t) for (word, t), end in zip(begun, ends) if end - t >= 1]
+    say("done in %.1f s%s" % (now - began, " (%s)" % ", ".join(slow) if len(begun) > 1 and slow else ""))
 
 
 def program(name):
