@@ -20,6 +20,12 @@ lock() {
 	}
 }
 
+# lock_more NAME: a second one beside it
+lock_more() {
+	exec 7>"$cache/lock/$1"
+	flock 7
+}
+
 # archive_site: the address of the distribution's archive, as this machine's client knows it
 archive_site() {
 	local codename
@@ -44,11 +50,15 @@ matches() {
 	[ -s "$1" ] && echo "$2  $1" | sha256sum --status -c -
 }
 
-# archive_rows NAME ARCH: the lines for NAME, of the table and of the architecture's own beside it
+# archive_tables ARCH: the table, and the architecture's own beside it
+archive_tables() {
+	cat "$sources"
+	[ ! -f "$sources.$1" ] || cat "$sources.$1"
+}
+
+# archive_rows NAME ARCH: the lines for NAME of them
 archive_rows() {
-	local own=$sources.$2
-	[ -f "$own" ] || own=
-	awk -v n="$1" -v a="$2" '$1 == n && ($3 == "any" || $3 == a) { print $2, $4, $5 }' "$sources" ${own:+"$own"}
+	archive_tables "$2" | awk -v n="$1" -v a="$2" '$1 == n && ($3 == "any" || $3 == a) { print $2, $4, $5 }'
 }
 
 # fetch NAME ARCH: brings the first alternative that can be had; sets $fetched (its file) and $version
