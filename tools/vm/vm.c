@@ -39,28 +39,11 @@ static void on_console(struct watch *w, uint32_t events UNUSED)
 	vm_lines_flush(&vm->console);
 }
 
-/*
- * The kernel's lines begin with a time in brackets. Behind it "name[pid]:" is what a program wrote to the kernel's log, as
- * systemd and what it starts do.
- */
-static bool is_of_program(const char *line)
-{
-	const char *name = *line == '[' ? strchr(line, ']') : NULL;
-	size_t n, digits;
-
-	if (!name)
-		return *line && *line != '[';
-	name += 1 + strspn(name + 1, " ");
-	n = strcspn(name, " []:");
-	digits = name[n] == '[' ? strspn(name + n + 1, "0123456789") : 0;
-	return n > 0 && digits > 0 && name[n + 1 + digits] == ']' && name[n + 2 + digits] == ':';
-}
-
 static void on_console_line(void *arg, const char *line)
 {
 	struct vm *vm = arg;
 
-	vm->speaks = vm->speaks || is_of_program(line);
+	vm_voice_hear(&vm->voice, line);
 	if (vm->console_fn)
 		vm->console_fn(vm->console_arg, line);
 }
@@ -202,7 +185,7 @@ static int find_one(const char *given, enum vm_find_what what, const struct vm_a
 	return vm_find(what, arch, found, e);
 }
 
-static int find_all(struct loop *l, struct vm_plan *p, struct found *f, struct err *e)
+static int find_all(struct vm *vm, struct vm_plan *p, struct found *f, struct err *e)
 {
 	const struct vm_opts *o = p->opts;
 
@@ -215,7 +198,8 @@ static int find_all(struct loop *l, struct vm_plan *p, struct found *f, struct e
 		p->initrd = NULL;
 	else if (find_one(o->initrd, VM_FIND_INITRD, NULL, f->initrd, &p->initrd, e) < 0)
 		return -1;
-	p->accel = o->accel ? o->accel : vm_accel_choose(l, p->arch, p->qemu, o->cancel);
+	vm->voice.firmware = p->arch->firmware_speaks;
+	p->accel = o->accel ? o->accel : vm_accel_choose(vm->loop, p->arch, p->qemu, o->cancel);
 	p->tsc_khz = str_eq(p->accel, "tcg") && str_eq(p->arch->name, "x86_64") ? vm_accel_tsc_khz() : 0;
 	return 0;
 }
@@ -244,7 +228,7 @@ struct vm *vm_start(struct loop *l, const struct vm_opts *opts, struct err *e)
 	if (opts->n_drives > VM_DRIVES || opts->n_shares > VM_SHARES)
 		err_set(e, RC_INVALID_ARGUMENT, "more than %d drives or %d shares", VM_DRIVES,
 			VM_SHARES);
-	else if (find_all(l, &plan, found, e) == 0)
+	else if (find_all(vm, &plan, found, e) == 0)
 		rc = start_all(vm, &plan, e);
 	auto_close(&plan.qmpfd);
 	auto_close(&plan.consolefd);

@@ -18,15 +18,15 @@
 static const struct vm_arch arches[] = {
 	{ "x86_64", "qemu-system-x86_64", "q35", "max",
 	  "console=ttyS0 quiet panic=1 reboot=t no_timer_check tsc=reliable noreplace-smp " QUICK
-	  "i8042.noaux " QUIET " pci=lastbus=0 8250.nr_uarts=1" },
+	  "i8042.noaux " QUIET " pci=lastbus=0 8250.nr_uarts=1", false },
 	/* An interrupt controller that takes messages from any PCI device. Pointer signatures by an
 	 * algorithm of QEMU's own: the architecture's costs a boot half its time. The real console comes
 	 * late there, so the early one is on. */
 	{ "aarch64", "qemu-system-aarch64", "virt,gic-version=max", "max,pauth-impdef=on",
-	  "console=ttyAMA0 earlycon quiet panic=1 " QUICK QUIET },
-	/* QEMU before 8.2 knows no "max" there. */
+	  "console=ttyAMA0 earlycon quiet panic=1 " QUICK QUIET, false },
+	/* QEMU before 8.2 knows no "max" there. The kernel's banner ends what the firmware has to say. */
 	{ "riscv64", "qemu-system-riscv64", "virt", "rv64",
-	  "console=ttyS0 earlycon quiet panic=1 " QUICK QUIET " 8250.nr_uarts=1" },
+	  "console=ttyS0 earlycon loglevel=6 panic=1 " QUICK QUIET " 8250.nr_uarts=1", true },
 };
 
 /* Linux: Documentation/arch/x86/boot.rst, arm64/booting.rst, riscv/boot-image-header.rst. */

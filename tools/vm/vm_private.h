@@ -8,6 +8,7 @@
 #include "vm/vm_proc.h"
 #include "vm/vm_qmp.h"
 #include "vm/vm_scratch.h"
+#include "vm/vm_voice.h"
 #include "vm/vm_vsock.h"
 
 struct vm {
@@ -23,7 +24,7 @@ struct vm {
 	struct vm_lines console;
 	void (*console_fn)(void *arg, const char *line);	/* the caller's */
 	void *console_arg;
-	bool speaks;	/* a program of the guest has said something: its drivers are up */
+	struct vm_voice voice;
 	uint64_t started_ms;
 	struct client *client;
 	char address[160];

@@ -108,13 +108,14 @@ static int health_check(struct vm *vm, int fd, struct err *e)
 
 /*
  * May the guest be connected to? vhost-device-vsock 0.3.0 never answers again when a connection
- * comes in the very moment in which the guest's driver starts (one boot in five, when tried every 5
- * ms). So the first attempt waits until a program of the guest has spoken on the console, or has
- * had a long time to do so, long enough for a machine that is busy otherwise too.
+ * comes while the guest's driver starts (one boot in five, when tried every 5 ms): the thread that
+ * serves the rings ends when it has something for the guest and knows the guest's memory, but not
+ * yet the rings. So the first attempt waits until a program of the guest has spoken on the console,
+ * or has had a long time to do so, long enough for a machine that is busy otherwise too.
  */
 static bool may_connect(const struct vm *vm)
 {
-	return vm->vsock.kernel || vm->speaks || clock_ms() - vm->started_ms >= SILENT_MS;
+	return vm->vsock.kernel || vm->voice.program || clock_ms() - vm->started_ms >= SILENT_MS;
 }
 
 /* Turns the loop for RETRY_MS, however many events come meanwhile. */
