@@ -195,6 +195,7 @@ static void unplug(struct rig *r)
 	for (int i = 0; i < 200 && gone; i++)
 		gone = rig_guest(r, "! grep -q hot /sys/block/vd*/serial");
 	assert_int_equal(gone, 0);
+	assert_true(rig_await_unplugged(r, "hot"));
 }
 
 static void plugged_before_and_after(void **state)

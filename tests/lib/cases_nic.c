@@ -30,6 +30,7 @@ static void unplug(void)
 	for (int i = 0; i < 200 && gone; i++)
 		gone = rig_guest(r, "! grep -q " MAC " /sys/class/net/*/address");
 	assert_int_equal(gone, 0);
+	assert_true(rig_await_unplugged(r, "nic"));
 }
 
 static void is_set(void)

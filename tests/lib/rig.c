@@ -180,6 +180,22 @@ bool rig_await_console(struct rig *r, const char *part)
 	return strstr(vm_console(r->vm), part);
 }
 
+bool rig_await_unplugged(struct rig *r, const char *id)
+{
+	uint64_t until = clock_after(CONSOLE_MS);
+	char path[64];
+
+	snprintf(path, sizeof(path), "{\"path\":\"/machine/peripheral/%s\"}", id);
+	while (clock_ms() < until) {
+		struct err e = { 0 };
+
+		if (vm_qmp(r->vm, "qom-list", path, NULL, 0, &e) < 0)
+			return strstr(e.msg, "not found");
+		loop_once(r->loop, 10);
+	}
+	return false;
+}
+
 /* Only so that the loop turns. */
 static void again(struct timer *t)
 {

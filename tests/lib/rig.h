@@ -88,6 +88,10 @@ bool rig_has_acpi(void);
 /* Can this machine do it? NULL, or the reason why not. */
 const char *rig_missing(enum rig_kind kind);
 
+/* Until QEMU has let a device go that it was told to unplug, or 60 s are over: is it gone? The guest
+ * has seen the last of it before: with a slot of PCIe, it is the guest who then switches the slot off. */
+bool rig_await_unplugged(struct rig *r, const char *id);
+
 /* One more connection; NULL with r->err. */
 struct client *rig_connect(struct rig *r);
 int rig_connect_raw(struct rig *r); /* a plain socket; -1 with r->err */
