@@ -65,6 +65,8 @@ static void operation_late(struct timer *t)
 
 	if (err_is_set(&op->failed))
 		e = op->failed;
+	else if (err_is_set(&op->member->storages.failed))
+		e = op->member->storages.failed;
 	else if (why)
 		e = *why;
 	else

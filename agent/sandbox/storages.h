@@ -23,6 +23,7 @@ struct storages {
 /* What a container (or the sandbox) holds; freed by storages_release. */
 struct storage_refs {
 	struct list refs;
+	struct err failed; /* why an add that is still undoing what it did will fail; else not set */
 };
 
 typedef void (*storages_done_fn)(void *owner, const struct err *e);

@@ -65,6 +65,7 @@ static void add_finish(struct add *a, const struct err *e)
 
 	a->failed = *e;
 	if (err_is_set(e)) {
+		a->refs->failed = *e;
 		storages_release(a->table, &a->mine, clock_after(RELEASE_MS), add_undone, a);
 		return;
 	}
@@ -408,6 +409,7 @@ void storages_add(struct storages *t, struct storage_refs *refs, const char *con
 		.done = done,
 		.owner = owner,
 	};
+	err_clear(&refs->failed);
 	arena_init(&a->arena, 1 << 20);
 	storage_refs_init(&a->mine);
 	list_init(&a->start.node);

@@ -108,6 +108,29 @@ static void mount_never_returns(void **state)
 	run_to_end(r, "stall-1");
 }
 
+/* A later storage's device never comes, and what was mounted before cannot be taken back: it is the
+ * device of which the host hears. */
+static void undoing_never_returns(void **state)
+{
+	struct rig *r = cases_rig;
+	static struct rig_pending p;
+	struct rig_container good = { .storages = share, .root = SHARED, .args = "[\"true\"]" }, what = good;
+	char both[512];
+
+	(void)state;
+	snprintf(both, sizeof(both), "%s,{\"driver\":\"blk\",\"source\":\"1e/00\",\"fstype\":\"ext4\",\"mount_point\":\"" SHARED
+		 "-disk\"}", share);
+	what.storages = both;
+	rig_send_create(r, r->client, 2 * TIMEOUT_MS, &p, "stall-1", &what);
+	assert_int_equal(rig_guest(r, "until grep -q virtiofs /guest/1/mountinfo; do :; done"), 0);
+	assert_false(p.done);
+	server(r, SIGSTOP);
+	give_up(r, &p, "device 1e/00 (virtio-blk): not there");
+	server(r, SIGCONT);
+	create_when_free(r, "stall-1", &good);
+	run_to_end(r, "stall-1");
+}
+
 /* The share is mounted and has been used; its server stops later. */
 static void root_or_volume_stalls(void **state)
 {
@@ -196,6 +219,7 @@ static void exec_stalls(void **state)
 
 const struct CMUnitTest cases_stall[] = {
 	CASE(mount_never_returns),
+	CASE(undoing_never_returns),
 	CASE(root_or_volume_stalls),
 	CASE(unmount_stalls),
 	CASE(exec_stalls),
