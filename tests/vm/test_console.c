@@ -219,7 +219,7 @@ static void a_listener_that_is_slow(void **state)
 	(void)state;
 	open_console(&a);
 	assert_hears(&a, "# ");
-	type(&a, "stty -echo -opost; PS1=; echo be''gin; yes | head -c 3000000; echo e''nd\n");
+	type(&a, "stty -echo -opost; PS1=; echo be''gin; yes $(busybox printf %063d 0) | head -c 3000000; echo e''nd\n");
 	assert_hears(&a, "begin\n");
 	/* it waits, and nobody else does */
 	for (int i = 0; i < 20; i++)
