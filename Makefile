@@ -77,7 +77,7 @@ build/%/deps: tools/deps $(wildcard tools/deps.d/*) | $(SETUP)
 	@prefix=$$(tools/deps $* | tail -n 1) && ln -sfn "$$prefix" $@ && touch -h $@
 
 agent: $(B)/mote-agent ## the agent: build/ARCH/mote-agent
-tools: $(B)/motectl $(B)/mkinitrd $(B)/vhost-device-vsock $(if $(CROSS),$(B)/busybox) ## motectl, mkinitrd, and what VMs need here for their vsock
+tools: $(B)/motectl $(B)/mkinitrd $(B)/vhost-device-vsock $(B)/guest/motectl $(if $(CROSS),$(B)/busybox) ## motectl, mkinitrd, and what VMs need here for their vsock
 
 initrd: $(B)/initrd.img ## the initrd with the agent as init
 kernel: $(B)/vmlinuz ## the guest kernel (KERNEL=/path takes another)
@@ -180,6 +180,10 @@ $(B)/mote-agent: $(R_MAIN_O) $(B)/libmote.a | $(B)/deps
 	@tools/check-static $@ 1048576
 $(N)/motectl: $(R_TOOL_O) $(N)/libmote.a | $(N)/deps
 	@$(N)/deps/bin/cc $(RLDFLAGS) $^ $(RLIBS) -o $@
+# As a program of the guest, which tests run there.
+$(B)/guest/motectl: $(TOOL_SRC:%.c=$(B)/obj/%.o) $(VMLIB_SRC:%.c=$(B)/obj/%.o) $(B)/libmote.a | $(B)/deps
+	@mkdir -p $(@D)
+	@$(B)/deps/bin/cc $(RLDFLAGS) $^ $(RLIBS) -o $@
 # A link into the cache; a host with /dev/vhost-vsock does without, so that a failure is told and no more.
 $(N)/vhost-device-vsock: tools/vsock-device tools/deps.d/sources | $(SETUP)
 	@mkdir -p $(@D)

@@ -15,7 +15,7 @@ static char disk_file[128], scratch_file[128];
 static int make_disk(struct rig *r)
 {
 	char *argv[] = { (char *)"sh", (char *)"-c",
-			 (char *)"mke2fs -q -t ext4 \"$1\" 8M >&2 && truncate -s 1M \"$3\" && cp \"$MOTE_BUILD/motectl\" \"$2/bin/\"",
+			 (char *)"mke2fs -q -t ext4 \"$1\" 8M >&2 && truncate -s 1M \"$3\" && cp \"$MOTE_BUILD/guest/motectl\" \"$2/bin/\"",
 			 (char *)"sh", disk_file, r->rootfs, scratch_file, NULL };
 
 	snprintf(disk_file, sizeof(disk_file), "%s/disk", r->dir);
