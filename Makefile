@@ -58,7 +58,7 @@ FCFLAGS	:= $(STD) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-saniti
 # --- targets -------------------------------------------------------------------
 
 help: ## this text
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 all: agent tools initrd kernel ## everything that a VM needs
 
@@ -80,7 +80,13 @@ agent: $(B)/mote-agent ## the agent: build/ARCH/mote-agent
 tools: $(B)/motectl $(B)/mkinitrd $(B)/vhost-device-vsock $(B)/guest/motectl $(if $(CROSS),$(B)/busybox) ## motectl, mkinitrd, and what VMs need here for their vsock
 
 initrd: $(B)/initrd.img ## the initrd with the agent as init
-kernel: $(B)/vmlinuz ## the guest kernel (KERNEL=/path takes another)
+kernel: $(B)/vmlinuz ## the guest kernel (KERNEL_VARIANT=debug: one that tells more; KERNEL=/path takes another)
+kernel-menuconfig: | $(SETUP) ## change the kernel's configuration in its menu; what was changed is written to FRAGMENT
+	@mkdir -p $(B)
+	@kernel-config/menuconfig --arch $(ARCH) '$(or $(FRAGMENT),$(B)/changed.config)'
+kernel-report: agent tools initrd kernel ## what makes the kernel big and its boot slow
+	@kernel-config/report size --arch $(ARCH)
+	@kernel-config/report time --arch $(ARCH)
 
 # What make rootfs takes; "rootfs-builder/build --help" tells of each.
 FLAVOUR	?= minimal
@@ -212,10 +218,16 @@ $(B)/initrd.img: $(B)/initrd.cpio
 	@zstd -q -f -19 -T1 $< -o $@
 	@echo "  initrd  $$(stat -c %s $@) bytes"
 
-$(B)/vmlinuz: kernel-config/build $(wildcard kernel-config/*.config kernel-config/*/* kernel-config/*/*/*) | $(SETUP)
+# The kernel that was asked for last lies here, with its modules, and what else there is of it: vmlinux, vmlinux.debug.
+KERNEL_VARIANT ?= base
+export KERNEL_VARIANT
+$(B)/.kernel: FORCE
 	@mkdir -p $(@D)
-	@built=$$(kernel-config/build --arch $(ARCH) | tail -n 1) && rm -rf $(@D)/modules && \
-		{ [ ! -d "$${built%/*}/modules" ] || cp -r "$${built%/*}/modules" $(@D)/modules; } && cp "$$built" $@.tmp && mv $@.tmp $@
+	@want='$(KERNEL_VARIANT) $(KERNEL) $(MOTE_KERNEL_FRAGMENTS)'; [ "$$want" = "$$(cat $@ 2>/dev/null)" ] || echo "$$want" >$@
+$(B)/vmlinuz: $(B)/.kernel kernel-config/build $(wildcard kernel-config/*.* kernel-config/*/* kernel-config/*/*/*) | $(SETUP)
+	@built=$$(kernel-config/build --arch $(ARCH) | tail -n 1) && rm -rf $(@D)/modules $(@D)/vmlinux $(@D)/vmlinux.debug && \
+		for f in modules vmlinux vmlinux.debug; do [ ! -e "$${built%/*}/$$f" ] || cp -r "$${built%/*}/$$f" $(@D)/; done && \
+		cp "$$built" $@.tmp && mv $@.tmp $@
 
 # --- benchmark: release builds, for nothing else would be measured right -----------------------
 
@@ -313,6 +325,7 @@ install: agent tools initrd kernel ## install agent, tools and guest artefacts (
 	install -D -m 755 $(B)/mote-agent $(DESTDIR)$(PREFIX)/share/mote/mote-agent
 	install -D -m 644 $(B)/initrd.img $(DESTDIR)$(PREFIX)/share/mote/initrd.img
 	install -D -m 644 $(B)/vmlinuz $(DESTDIR)$(PREFIX)/share/mote/vmlinuz
+	[ ! -f $(B)/vmlinux ] || install -D -m 644 $(B)/vmlinux $(DESTDIR)$(PREFIX)/share/mote/vmlinux
 	for u in agent/systemd/*; do install -D -m 644 $$u $(DESTDIR)$(PREFIX)/share/mote/systemd/$${u##*/}; done
 	for m in docs/man/*.[18]; do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 
@@ -328,4 +341,6 @@ install-guest: agent ## install agent and units into a guest's root that has sys
 clean: ## remove build/ (the cache outside stays)
 	rm -rf build
 
-.PHONY: help all setup deps agent tools initrd kernel rootfs run check test vm-test fuzz fault zoo bench lives bench-programs cannot-measure install clean check-image image-zoo install-guest deb
+FORCE:
+
+.PHONY: FORCE kernel-menuconfig kernel-report help all setup deps agent tools initrd kernel rootfs run check test vm-test fuzz fault zoo bench lives bench-programs cannot-measure install clean check-image image-zoo install-guest deb
