@@ -24,7 +24,7 @@ SHELL	:= /bin/bash
 
 # --- sources ---------------------------------------------------------------
 
-LAYERS	:= base event ttrpc kernel device storage container network sandbox service service/kata main
+LAYERS	:= base event ttrpc kernel device storage container network sandbox service service/kata service/containerd main
 PROTOS	:= $(wildcard agent/proto/*.proto)
 PB	:= $(PROTOS:agent/proto/%.proto=$(GEN)/%.pb-c.c) $(GEN)/google/protobuf/any.pb-c.c \
 	   $(GEN)/google/protobuf/empty.pb-c.c $(GEN)/google/protobuf/timestamp.pb-c.c

@@ -78,6 +78,8 @@ void container_free(struct container *c)
 		job_cancel(c->job);
 	while (!list_empty(&c->processes))
 		process_free(container_of(c->processes.next, struct process, node));
+	if (c->front && c->front->gone)
+		c->front->gone(c);
 	auto_close(&c->cgroup_fd);
 	arena_fini(&c->plan_arena);
 	arena_fini(&c->arena);

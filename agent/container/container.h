@@ -63,8 +63,20 @@ struct container_host {
 	struct spec_hooks guest_hooks;
 };
 
+struct container;
+
+/* What the front that has made a container wants to hear of it. */
+struct container_front {
+	/* A process of it was killed for want of memory. NULL: the sandbox's queue keeps it */
+	void (*oom)(struct container *c);
+	/* It is being freed; its processes are gone already. May be NULL */
+	void (*gone)(struct container *c);
+};
+
 struct container {
 	struct list node;		/* the owner's table */
+	const struct container_front *front; /* NULL: nothing */
+	void *front_data;		/* the front's */
 	const struct container_host *host;
 	const char *id;
 	struct arena arena;		/* until it is made */

@@ -437,6 +437,15 @@ static int check_sysctls(const struct spec *s, struct err *e)
 	return check_once(p->v, p->n, sizeof(*p->v), "linux.sysctl", NULL, e);
 }
 
+int spec_validate_sysctls(const struct spec_pairs *p, struct err *e)
+{
+	struct spec s = { .linux.sysctl = *p };
+
+	for (size_t i = 0; i < NS_TYPES; i++)
+		s.linux.ns[i].want = true;
+	return check_sysctls(&s, e);
+}
+
 /* --- devices, seccomp --- */
 
 static bool is_number(int64_t v)

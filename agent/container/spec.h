@@ -232,7 +232,10 @@ const char *spec_pairs_get(const struct spec_pairs *p, const char *key);
  * applied. Says nothing about files: a rootfs that is missing is found when it is used. */
 int spec_validate(const struct spec *s, struct err *e);
 
-/* The same for a process alone (an exec). */
+/* The rules for linux.sysctl, of who has namespaces of every type. */
+int spec_validate_sysctls(const struct spec_pairs *p, struct err *e);
+
+/* The rules for a process alone (an exec). */
 int spec_validate_process(const struct spec_process *p, struct err *e);
 
 /* What both readers use besides ns_by_name, caps_parse: "c", "u", "b", "p", and "rwm" ("" is

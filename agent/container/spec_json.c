@@ -2,6 +2,7 @@
 /* The tables of a config.json but for "linux", which has its own file. */
 #include "container/spec_json.h"
 
+#include "container/spec_json_resources.h"
 #include "container/spec_json_table.h"
 
 /* Memory for the document, while it is read: yyjson takes less than four times the text for what a
@@ -236,6 +237,26 @@ static const struct spec_json_object config = {
 		{ 0 },
 	},
 };
+
+struct spec_resources *spec_json_read_resources(const char *text, size_t len, struct arena *a,
+						struct err *e)
+{
+	struct spec_resources *out = NULL;
+	struct arena scratch;
+	yyjson_doc *doc;
+
+	if (len > SPEC_JSON_MAX) {
+		err_set(e, RC_INVALID_ARGUMENT, "linux.resources has more than %u bytes",
+			SPEC_JSON_MAX);
+		return NULL;
+	}
+	arena_init(&scratch, DOC_BYTES(len));
+	doc = json_read(&scratch, text, len, e);
+	if (doc)
+		out = spec_json_resources(a, yyjson_doc_get_root(doc), e);
+	arena_fini(&scratch);
+	return out;
+}
 
 /* The document's memory is gone when this returns: everything was copied. */
 static int read_text(const char *text, size_t len, struct spec_json *j, const char *name,

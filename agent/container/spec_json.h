@@ -23,4 +23,8 @@ int spec_json_read(const char *text, size_t len, struct arena *a, struct spec *o
 struct spec_process *spec_json_read_process(const char *text, size_t len, struct arena *a,
 					    struct err *e);
 
+/* Limits alone: an object as "linux.resources" in a config.json. NULL with e. */
+struct spec_resources *spec_json_read_resources(const char *text, size_t len, struct arena *a,
+						struct err *e);
+
 #endif

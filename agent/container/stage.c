@@ -462,7 +462,7 @@ static int enter_as_first(struct run *r, struct err *e)
 		return -1;
 	if (has_cgroup_ns(r->st) && !ns_is_joined(r->st, NS_CGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		return err_sys(e, errno, "make a cgroup namespace");
-	if (set_names(r->st, e) < 0 || stage_root_sysctls(r->st->spec, e) < 0)
+	if (set_names(r->st, e) < 0 || stage_sysctls(&r->st->spec->linux.sysctl, e) < 0)
 		return -1;
 	if (ns_is_joined(r->st, NS_MNT))
 		return join_one(r, NS_MNT, e) < 0 ? -1 : stage_root_join(r->st, e);

@@ -63,4 +63,8 @@ bool stage_joins_late(const struct stage *st);
 /* The child's main. sockfd: its end of the pair. cgroup_err: what clone_process says. */
 void stage_main(const struct stage *st, int sockfd, int cgroup_err) NORETURN;
 
+/* Sets them in the caller's namespaces, by the caller's /proc/sys. What the kernel is built without is
+ * left out. Jobs and container children only. */
+int stage_sysctls(const struct spec_pairs *p, struct err *e);
+
 #endif

@@ -12,7 +12,6 @@
 int stage_root_prepare(const struct stage *st, int stdio[3], int *master, struct err *e);
 int stage_root_switch(const struct stage *st, int rootfd, struct err *e);
 int stage_root_join(const struct stage *st, struct err *e);
-int stage_root_sysctls(const struct spec *s, struct err *e);
 
 /* stage_tty.c. own: a terminal of the devpts that is on /dev/pts below rootfd takes stdio's place;
  * its master, or -1: none can be had there. find: tty by its name, own or the guest's, as a source of

@@ -59,10 +59,10 @@ static int write_sysctl(const char *path, const char *value)
 	return io_write_full(fd, value, strlen(value));
 }
 
-int stage_root_sysctls(const struct spec *s, struct err *e)
+int stage_sysctls(const struct spec_pairs *pairs, struct err *e)
 {
-	for (size_t i = 0; i < s->linux.sysctl.n; i++) {
-		const struct spec_pair *p = &s->linux.sysctl.v[i];
+	for (size_t i = 0; i < pairs->n; i++) {
+		const struct spec_pair *p = &pairs->v[i];
 		char path[512];
 		struct str text = STR_OVER(path);
 		int r;

@@ -23,4 +23,9 @@ typedef void (*container_stats_fn)(void *owner, const struct err *e,
 void container_stats(struct container *c, uint64_t deadline_ms, container_stats_fn done,
 		     void *owner);
 
+/* The same of everything that runs here, with the machine's memory. */
+struct container_host;
+void container_stats_all(const struct container_host *h, uint64_t deadline_ms,
+			 container_stats_fn done, void *owner);
+
 #endif

@@ -21,7 +21,8 @@
 #include "kernel/tty.h"
 
 /* One buffer for all: PID 1 has one thread, and the data is handed on before the next read. */
-static char buffer[STREAMS_READ_MAX];
+static char room[STREAMS_HEADROOM + STREAMS_READ_MAX];
+static char *const buffer = room + STREAMS_HEADROOM;
 static unsigned int depth;	/* callbacks of this file on the stack */
 
 static void on_output(struct watch *w, uint32_t events);
@@ -167,7 +168,7 @@ static ssize_t end_read(const struct streams *s, struct streams_end *end, size_t
 	if (end->fd < 0 || end->eof)
 		return 0;
 	do
-		n = read(end->fd, buffer, MIN(MAX(max, 1u), sizeof(buffer)));
+		n = read(end->fd, buffer, MIN(MAX(max, 1u), (size_t)STREAMS_READ_MAX));
 	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		return n;

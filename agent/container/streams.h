@@ -20,6 +20,7 @@
 /* how long an open but silent pipe may outlive the process */
 #define STREAMS_DRAIN_MS	500
 #define STREAMS_READ_MAX	65536	/* bytes given to one callback, at most */
+#define STREAMS_HEADROOM	16	/* bytes before what a callback is given, for it to write to */
 
 enum streams_kind { STREAMS_OUT, STREAMS_ERR };
 

@@ -60,6 +60,7 @@ struct cgroup_stats {
 	bool use_hierarchy;                              /* version 1 */
 	struct cgroup_stat_pair *memory_stat;            /* all of memory.stat */
 	size_t n_memory_stat;
+	uint64_t oom_kill; /* processes that were killed for want of memory */
 	uint64_t pids, pids_limit; /* limit 0: none */
 	struct cgroup_io_list io[CGROUP_IO_KINDS];
 	struct cgroup_hugetlb_usage *hugetlb;

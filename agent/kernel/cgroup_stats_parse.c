@@ -178,6 +178,7 @@ static void parse_memory_v2(struct texts *t, struct cgroup_stats *out)
 		.limit = file_number(t, "memory.swap.max", INT64_MAX),
 		.failcnt = keyed(t, "memory.swap.events", "fail", 0),
 	};
+	out->oom_kill = keyed(t, "memory.events", "oom_kill", 0);
 	/* counted, but not limited on its own */
 	out->kernel = (struct cgroup_memory_usage){
 		.usage = keyed(t, "memory.stat", "kernel", 0),

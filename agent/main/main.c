@@ -33,7 +33,7 @@
 #include "main/service.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/pause.h"
-#include "service/kata/kata.h"
+#include "service/containerd/containerd.h"
 #include "ttrpc/server.h"
 
 #define SYNC_MS	   5000  /* for disks to take what is written */
@@ -50,11 +50,8 @@ static struct {
 	struct deferred rest; /* of the start */
 	struct sandbox *sandbox;
 	struct server *server;
-	struct kata kata;
+	struct fronts fronts;
 } agent;
-
-static const struct rpc_service *const services[] = { &kata_agent_service, &kata_health_service,
-						      NULL };
 
 /* --- configuration ----------------------------------------------------------------------- */
 
@@ -364,8 +361,8 @@ static int start_server(struct err *e)
 {
 	struct address a;
 
-	kata_init(&agent.kata, agent.sandbox);
-	agent.server = server_new(agent.loop, services, &agent.kata,
+	fronts_init(&agent.fronts, agent.sandbox);
+	agent.server = server_new(agent.loop, fronts_services, &agent.fronts,
 				  agent.flags & AGENT_ANY_PEER ? SERVER_ANY_PEER : 0, e);
 	if (!agent.server || address_parse(agent.config.server_addr, &a, e) < 0)
 		return -1;
@@ -457,6 +454,7 @@ int main(int argc, char **argv)
 	loop_run(agent.loop);
 	server_free(agent.server);
 	sandbox_free(agent.sandbox);
+	fronts_fini(&agent.fronts);
 	reaper_stop();
 	loop_free(agent.loop);
 	return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of containers: reserved by id, found, forgotten. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "sandbox/members.h"
 
@@ -40,6 +41,19 @@ size_t sandbox_container_count(const struct sandbox *s)
 	for (const struct list *l = s->containers.next; l != &s->containers; l = l->next)
 		n++;
 	return n;
+}
+
+void sandbox_kill_all(struct sandbox *s)
+{
+	struct member *m;
+
+	LIST_EACH(m, &s->containers, struct member, node) {
+		struct err e = { 0 };
+
+		if (container_allows(m->container, CONTAINER_DO_SIGNAL, &e) == 0 &&
+		    container_kill_all(m->container, &e) < 0)
+			log_warn("sandbox", "%s", e.msg);
+	}
 }
 
 /* Bundles lie beside what the agent and its hosts keep in the run directory, and the end of a

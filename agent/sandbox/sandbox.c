@@ -21,6 +21,7 @@
 #include "kernel/ns.h"
 #include "sandbox/guest_hooks.h"
 #include "sandbox/members.h"
+#include "sandbox/pod_files.h"
 
 #define ARENA_MAX   (256u << 10) /* bytes for what is kept of CreateSandbox */
 #define RESOLV_CONF SANDBOX_DIR "/resolv.conf"
@@ -45,6 +46,18 @@ static void on_memory(void *arg)
 	hotplug_memory(&s->hotplug);
 }
 
+static void on_oom(void *arg, const char *id)
+{
+	struct sandbox *s = arg;
+	struct err e = { 0 };
+	struct container *c = sandbox_find(s, id, &e);
+
+	if (c && c->front && c->front->oom)
+		c->front->oom(c);
+	else
+		oom_queue_add(&s->oom, id);
+}
+
 struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, struct err *e)
 {
 	struct sandbox *s = mem_new(1, sizeof(*s));
@@ -64,8 +77,8 @@ struct sandbox *sandbox_new(struct loop *l, const struct sandbox_opts *opts, str
 		.run_dir = SANDBOX_RUN_DIR,
 		.pipe_bytes = opts->pipe_bytes,
 		.cgroups = &s->cgroups,
-		.oom = oom_queue_add,
-		.oom_arg = &s->oom,
+		.oom = on_oom,
+		.oom_arg = s,
 	};
 	oom_queue_init(&s->oom);
 	arena_init(&s->arena, ARENA_MAX);
@@ -248,6 +261,8 @@ static int prepare_job(void *arg, void *out, size_t out_cap, size_t *out_len, st
 		*out_len = guest_hooks_scan(c->spec->guest_hooks, out, out_cap);
 	if (prepare_dirs(e) < 0 || bind_namespaces(c->sandbox, c->spec->hostname, e) < 0)
 		return -1;
+	if (pod_files_make(c->spec, e) < 0 || pod_sysctls_set(c->spec, c->sandbox->nsfd, e) < 0)
+		return -1;
 	return write_resolv_conf(c->spec, e);
 }
 
@@ -334,6 +349,7 @@ static void create_finished(struct steps *st)
 	struct creating *c = creating_of(st);
 	struct sandbox *s = c->sandbox;
 	struct err e = st->err, none = { 0 };
+	bool has_files = c->spec->pod_files;
 	sandbox_done_fn done = c->done;
 	void *owner = c->owner;
 
@@ -345,6 +361,7 @@ static void create_finished(struct steps *st)
 		return;
 	}
 	s->state = err_is_set(&e) ? SANDBOX_EMPTY : SANDBOX_READY;
+	s->has_pod_files = !err_is_set(&e) && has_files;
 	if (!err_is_set(&e))
 		log_info("sandbox", "sandbox \"%s\" is ready", s->id);
 	done(owner, &e);
@@ -367,7 +384,7 @@ static int admit(struct sandbox *s, const struct sandbox_spec *spec, struct err 
 	if (strlen(spec->hostname) >= sizeof(s->hostname))
 		return err_set(e, RC_INVALID_ARGUMENT, "hostname: longer than %zu characters",
 			       sizeof(s->hostname) - 1);
-	return 0;
+	return spec_validate_sysctls(&spec->sysctls, e);
 }
 
 void sandbox_create(struct sandbox *s, const struct sandbox_spec *spec, uint64_t deadline_ms,

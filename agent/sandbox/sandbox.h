@@ -55,6 +55,7 @@ struct sandbox {
 	struct sandbox_opts opts;
 	enum sandbox_state state;
 	char id[128], hostname[65];
+	bool has_pod_files;
 	struct container_host host;
 	struct cgroup_root cgroups;
 	struct oom_queue oom;
@@ -89,6 +90,10 @@ struct sandbox_spec {
 	const struct storage_req *storages;
 	size_t n_storages;
 	const char *guest_hooks; /* a directory of the guest; "": none */
+	/* hosts, hostname and resolv.conf for the pod's containers are made in SANDBOX_DIR, where a
+	 * storage puts shm */
+	bool pod_files;
+	struct spec_pairs sysctls; /* of the pod's namespaces */
 	const struct module *modules; /* of the kernel: loaded before everything else, and they stay */
 	size_t n_modules;
 };
@@ -153,6 +158,9 @@ void sandbox_container_create(struct sandbox *s, const struct sandbox_container 
  * shares its outcome; while the create is, FAILED_PRECONDITION. */
 void sandbox_container_remove(struct sandbox *s, struct container *c, uint64_t deadline_ms,
 			      sandbox_done_fn done, void *owner);
+
+/* SIGKILL to every process of every container; the containers stay, and the sandbox. */
+void sandbox_kill_all(struct sandbox *s);
 
 size_t sandbox_container_count(const struct sandbox *s);
 

@@ -42,7 +42,7 @@ static void create(struct call *c, int fds[3])
 		call_fail(c, &e);
 		return;
 	}
-	sandbox_container_create(s, &what, kata_deadline(c), kata_answer, c);
+	sandbox_container_create(s, &what, verb_deadline(c), verb_answer, c);
 }
 
 void kata_create_container(struct call *c)
@@ -59,18 +59,18 @@ void kata_start_container(struct call *c)
 	struct container *found = kata_container(c, req->container_id);
 
 	if (found)
-		container_start(found, kata_deadline(c), kata_answer, c);
+		container_start(found, verb_deadline(c), verb_answer, c);
 }
 
 void kata_remove_container(struct call *c)
 {
 	const Grpc__RemoveContainerRequest *req = (const void *)c->req;
-	uint64_t deadline = kata_deadline(c);
+	uint64_t deadline = verb_deadline(c);
 	struct container *found = kata_container(c, req->container_id);
 
 	if (!found)
 		return;
 	if (req->timeout)
 		deadline = MIN(deadline, clock_after(req->timeout * UINT64_C(1000)));
-	sandbox_container_remove(kata_of(c)->sandbox, found, deadline, kata_answer, c);
+	sandbox_container_remove(kata_of(c)->sandbox, found, deadline, verb_answer, c);
 }

@@ -12,7 +12,7 @@
 static void do_work(struct call *c, const char *what, size_t out_max, work_fn fn, work_done_fn done)
 {
 	const struct work_opts opts = { .what = what,
-					.deadline_ms = kata_deadline(c),
+					.deadline_ms = verb_deadline(c),
 					.out_max = out_max };
 
 	work_start(kata_of(c)->sandbox->loop, &opts, fn, c, done, c);
@@ -40,7 +40,7 @@ static int copy(void *arg, int out UNUSED, struct err *e)
 
 void kata_copy_file(struct call *c)
 {
-	do_work(c, "copy a file", 0, copy, kata_answer_work);
+	do_work(c, "copy a file", 0, copy, verb_answer_work);
 }
 
 /* --- volumes --- */
@@ -77,7 +77,7 @@ static void stats_done(void *owner, const struct err *e, const void *out, size_t
 	struct call *c = owner;
 
 	if (err_is_set(e) || len != sizeof(*vs)) {
-		kata_answer(c, e);
+		verb_answer(c, e);
 		return;
 	}
 	fill_usage(&bytes, &vs->bytes, GRPC__VOLUME_USAGE__UNIT__BYTES);
@@ -103,7 +103,7 @@ static int resize(void *arg, int out UNUSED, struct err *e)
 
 void kata_resize_volume(struct call *c)
 {
-	do_work(c, "resize a volume", 0, resize, kata_answer_work);
+	do_work(c, "resize a volume", 0, resize, verb_answer_work);
 }
 
 /* The job's copy of the call's memory takes what the options need. */
@@ -121,7 +121,7 @@ static int update_ephemeral(void *arg, int out UNUSED, struct err *e)
 
 void kata_update_ephemeral_mounts(struct call *c)
 {
-	do_work(c, "update ephemeral storages", 0, update_ephemeral, kata_answer_work);
+	do_work(c, "update ephemeral storages", 0, update_ephemeral, verb_answer_work);
 }
 
 static int look_at_shares(void *arg UNUSED, int out UNUSED, struct err *e UNUSED)
@@ -132,7 +132,7 @@ static int look_at_shares(void *arg UNUSED, int out UNUSED, struct err *e UNUSED
 
 void kata_remove_stale_virtiofs_share_mounts(struct call *c)
 {
-	do_work(c, "look at the shares", 0, look_at_shares, kata_answer_work);
+	do_work(c, "look at the shares", 0, look_at_shares, verb_answer_work);
 }
 
 /* --- GetDiagnosticData --- */

@@ -10,7 +10,7 @@
 #include "agent.pb-c.h"
 #include "health.pb-c.h"
 #include "sandbox/sandbox.h"
-#include "ttrpc/call.h"
+#include "service/verb.h"
 
 /* The API version that this front speaks, as Kata's hosts compare it. */
 #define KATA_API_VERSION "0.0.1"
@@ -25,23 +25,10 @@ void kata_init(struct kata *k, struct sandbox *s);
 
 extern const struct rpc_service kata_agent_service, kata_health_service;
 
-/* How long a verb may take when the host gives no time of its own. */
-#define KATA_VERB_MS 60000
-
 static inline struct kata *kata_of(const struct call *c)
 {
 	return call_context(c);
 }
-
-/* The moment by which a verb gives up: a little before the host does, so that its answer (what
- * hung, where) arrives before the host's own "timeout". */
-uint64_t kata_deadline(const struct call *c);
-
-/* For verbs whose result is nothing: answers the call that is `owner`. */
-void kata_answer(void *owner, const struct err *e);
-
-/* The same for work_start(). */
-void kata_answer_work(void *owner, const struct err *e, const void *out, size_t len);
 
 /* Answers the call with the failure and returns NULL when there is no such container or process.
  * The codes are those that Kata's hosts know: an unknown container is INVALID_ARGUMENT

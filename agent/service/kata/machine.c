@@ -14,9 +14,9 @@
 /* A job on the call's own request; the answer is empty. */
 static void do_work(struct call *c, const char *what, work_fn fn)
 {
-	const struct work_opts opts = { .what = what, .deadline_ms = kata_deadline(c) };
+	const struct work_opts opts = { .what = what, .deadline_ms = verb_deadline(c) };
 
-	work_start(kata_of(c)->sandbox->loop, &opts, fn, c, kata_answer_work, c);
+	work_start(kata_of(c)->sandbox->loop, &opts, fn, c, verb_answer_work, c);
 }
 
 #define BEFORE_DEADLINE_MS 200 /* for the job to say what is missing itself */
@@ -26,7 +26,7 @@ static int online(void *arg, int out UNUSED, struct err *e)
 	const struct call *c = arg;
 	const Grpc__OnlineCPUMemRequest *req = (const void *)c->req;
 	const struct machine_online what = { req->nb_cpus, req->cpu_only,
-					     kata_deadline(c) - BEFORE_DEADLINE_MS };
+					     verb_deadline(c) - BEFORE_DEADLINE_MS };
 
 	if (machine_online(&what, e) < 0)
 		return -1;
@@ -109,7 +109,7 @@ void kata_add_swap(struct call *c)
 	struct err e = { 0 };
 
 	if (pci_path_of(req, &need, &e) < 0 ||
-	    !device_wait_start(s->monitor, &need, MIN(hotplug, kata_deadline(c)), swap_found, c, &e))
+	    !device_wait_start(s->monitor, &need, MIN(hotplug, verb_deadline(c)), swap_found, c, &e))
 		call_fail(c, &e);
 }
 
@@ -121,7 +121,7 @@ void kata_set_guest_date_time(struct call *c)
 	struct err e = { 0 };
 
 	(void)machine_set_clock(req->sec, req->usec, &e);
-	kata_answer(c, &e);
+	verb_answer(c, &e);
 }
 
 void kata_reseed_random_dev(struct call *c)
@@ -152,5 +152,5 @@ static void metrics_done(void *owner, const struct err *e, const void *text, siz
 
 void kata_get_metrics(struct call *c)
 {
-	metrics_read(&kata_of(c)->sandbox->metrics, kata_deadline(c), metrics_done, c);
+	metrics_read(&kata_of(c)->sandbox->metrics, verb_deadline(c), metrics_done, c);
 }

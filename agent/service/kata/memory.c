@@ -49,7 +49,7 @@ void kata_mem_agent_memcg_set(struct call *c)
 		to.swap = req->swap;
 	if (take(fields, COUNT_OF(fields), &e) == 0)
 		(void)mem_agent_set_memcg(m, &to, &e);
-	kata_answer(c, &e);
+	verb_answer(c, &e);
 }
 
 void kata_mem_agent_compact_set(struct call *c)
@@ -78,5 +78,5 @@ void kata_mem_agent_compact_set(struct call *c)
 		to.disabled = req->disabled;
 	if (take(fields, COUNT_OF(fields), &e) == 0)
 		(void)mem_agent_set_compact(m, &to, &e);
-	kata_answer(c, &e);
+	verb_answer(c, &e);
 }

@@ -41,7 +41,7 @@ void kata_update_interface(struct call *c)
 		call_fail(c, &e);
 	else
 		sandbox_interface_set(kata_of(c)->sandbox, i, req->interface->devicepath,
-				      kata_deadline(c), interface_done, c);
+				      verb_deadline(c), interface_done, c);
 }
 
 static void interfaces_listed(void *owner, const struct err *failed, const void *out, size_t len)
@@ -59,7 +59,7 @@ static void interfaces_listed(void *owner, const struct err *failed, const void 
 
 void kata_list_interfaces(struct call *c)
 {
-	network_list(loop_of(c), NET_LIST_INTERFACES, kata_deadline(c), interfaces_listed, c);
+	network_list(loop_of(c), NET_LIST_INTERFACES, verb_deadline(c), interfaces_listed, c);
 }
 
 /* --- routes --- */
@@ -79,7 +79,7 @@ static void routes_listed(void *owner, const struct err *failed, const void *out
 
 void kata_list_routes(struct call *c)
 {
-	network_list(loop_of(c), NET_LIST_ROUTES, kata_deadline(c), routes_listed, c);
+	network_list(loop_of(c), NET_LIST_ROUTES, verb_deadline(c), routes_listed, c);
 }
 
 static void routes_set(void *owner, const struct err *e, const void *out UNUSED,
@@ -104,7 +104,7 @@ void kata_update_routes(struct call *c)
 	if (!r)
 		call_fail(c, &e);
 	else
-		network_routes_set(loop_of(c), r, in->n_routes, kata_deadline(c), routes_set, c);
+		network_routes_set(loop_of(c), r, in->n_routes, verb_deadline(c), routes_set, c);
 }
 
 /* --- neighbours --- */
@@ -120,8 +120,8 @@ void kata_add_arp_neighbors(struct call *c)
 	if (!b)
 		call_fail(c, &e);
 	else
-		network_neighbours_set(loop_of(c), b, in->n_arpneighbors, kata_deadline(c),
-				       kata_answer_work, c);
+		network_neighbours_set(loop_of(c), b, in->n_arpneighbors, verb_deadline(c),
+				       verb_answer_work, c);
 }
 
 /* --- packet filters --- */
@@ -142,7 +142,7 @@ void kata_get_iptables(struct call *c)
 {
 	const Grpc__GetIPTablesRequest *req = (const void *)c->req;
 
-	network_iptables_get(loop_of(c), req->is_ipv6, kata_deadline(c), iptables_got, c);
+	network_iptables_get(loop_of(c), req->is_ipv6, verb_deadline(c), iptables_got, c);
 }
 
 static void iptables_set(void *owner, const struct err *e, const void *text, size_t len)
@@ -162,5 +162,5 @@ void kata_set_iptables(struct call *c)
 	const Grpc__SetIPTablesRequest *req = (const void *)c->req;
 
 	network_iptables_set(loop_of(c), req->is_ipv6, req->data.data, req->data.len,
-			     kata_deadline(c), iptables_set, c);
+			     verb_deadline(c), iptables_set, c);
 }

@@ -28,7 +28,7 @@ static void exec(struct call *c, int fds[3])
 		call_fail(c, &e);
 		return;
 	}
-	process_exec(p, kata_deadline(c), kata_answer, c);
+	process_exec(p, verb_deadline(c), verb_answer, c);
 }
 
 void kata_exec_process(struct call *c)

@@ -22,7 +22,7 @@ void kata_update_container(struct call *c)
 	if (!res)
 		call_fail(c, &e);
 	else
-		container_update(found, res, kata_deadline(c), kata_answer, c);
+		container_update(found, res, verb_deadline(c), verb_answer, c);
 }
 
 #define STATS_REPLY_BYTES (4u << 20) /* of a machine with very many block devices */
@@ -46,7 +46,7 @@ void kata_stats_container(struct call *c)
 	struct container *found = kata_container(c, req->container_id);
 
 	if (found)
-		container_stats(found, kata_deadline(c), stats_done, c);
+		container_stats(found, verb_deadline(c), stats_done, c);
 }
 
 void kata_pause_container(struct call *c)
@@ -55,7 +55,7 @@ void kata_pause_container(struct call *c)
 	struct container *found = kata_container(c, req->container_id);
 
 	if (found)
-		container_pause(found, kata_deadline(c), kata_answer, c);
+		container_pause(found, verb_deadline(c), verb_answer, c);
 }
 
 void kata_resume_container(struct call *c)
@@ -64,7 +64,7 @@ void kata_resume_container(struct call *c)
 	struct container *found = kata_container(c, req->container_id);
 
 	if (found)
-		container_resume(found, kata_deadline(c), kata_answer, c);
+		container_resume(found, verb_deadline(c), verb_answer, c);
 }
 
 /* --- out of memory --- */

@@ -46,12 +46,12 @@ void kata_create_sandbox(struct call *c)
 	if (err_is_set(&e))
 		call_fail(c, &e);
 	else
-		sandbox_create(kata_of(c)->sandbox, spec, kata_deadline(c), kata_answer, c);
+		sandbox_create(kata_of(c)->sandbox, spec, verb_deadline(c), verb_answer, c);
 }
 
 void kata_destroy_sandbox(struct call *c)
 {
-	sandbox_destroy(kata_of(c)->sandbox, kata_deadline(c), kata_answer, c);
+	sandbox_destroy(kata_of(c)->sandbox, verb_deadline(c), verb_answer, c);
 }
 
 /* Hexadecimal, without prefix; a kernel without memory hotplug has no such file. */

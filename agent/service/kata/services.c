@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tables of Kata's front, and what its handlers share. */
-#include "base/clock.h"
 #include "service/kata/kata.h"
 
 static const struct rpc_row agent_rows[] = {
@@ -74,32 +73,6 @@ void kata_init(struct kata *k, struct sandbox *s)
 {
 	k->sandbox = s;
 	list_init(&k->lingering);
-}
-
-#define ANSWER_MS 200 /* for our own words to arrive before the host's timer fires */
-
-uint64_t kata_deadline(const struct call *c)
-{
-	uint64_t now = clock_ms();
-
-	if (c->deadline_ms == CLOCK_NEVER)
-		return clock_after(KATA_VERB_MS);
-	return c->deadline_ms > now + 2 * ANSWER_MS ? c->deadline_ms - ANSWER_MS : c->deadline_ms;
-}
-
-void kata_answer(void *owner, const struct err *e)
-{
-	struct call *c = owner;
-
-	if (err_is_set(e))
-		call_fail(c, e);
-	else
-		call_ok(c);
-}
-
-void kata_answer_work(void *owner, const struct err *e, const void *out UNUSED, size_t len UNUSED)
-{
-	kata_answer(owner, e);
 }
 
 struct taking {
