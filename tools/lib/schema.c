@@ -2,14 +2,22 @@
 #include "lib/schema.h"
 
 #include "agent.pb-c.h"
+#include "containerd_sandbox.pb-c.h"
+#include "containerd_streaming.pb-c.h"
+#include "containerd_task.pb-c.h"
 #include "health.pb-c.h"
 #include "lib/pbjson.h"
+#include "mote.pb-c.h"
 
 #define DEPTH_MAX	32	/* of messages in messages, when searching */
 
 static const ProtobufCServiceDescriptor *const services[] = {
 	&grpc__health__descriptor,
 	&grpc__agent_service__descriptor,
+	&containerd__task__v2__task__descriptor,
+	&containerd__runtime__sandbox__v1__sandbox__descriptor,
+	&containerd__services__streaming__v1__streaming__descriptor,
+	&mote__v1__events__descriptor,
 	NULL,
 };
 

@@ -95,7 +95,7 @@ static void kill_rest(const struct task *t)
 		log_warn("task", "%s: end what is left: %s", t->container->id, e.msg);
 }
 
-static void on_exit(struct process_waiter *w, struct process *p, int status)
+static void process_exited(struct process_waiter *w, struct process *p, int status)
 {
 	struct task_process *tp = w->owner;
 
@@ -147,7 +147,7 @@ static int fill(struct task_process *tp, struct task *t, struct process *p,
 		return err_set(e, RC_INVALID_ARGUMENT, "stderr: is no part of a terminal");
 	if (io_claim(&t->ctd->ios, &tp->io, urls, e) < 0)
 		return -1;
-	process_wait(p, &tp->exit, on_exit, tp);
+	process_wait(p, &tp->exit, process_exited, tp);
 	return 0;
 }
 
