@@ -126,7 +126,7 @@ static void exec_started(void *owner, const struct err *e)
 	if (err_is_set(e)) {
 		struct err told = *e;
 
-		if (told.rc == RC_NOT_FOUND) /* the container's first process has ended */
+		if (tp->task->first.bits & TASK_EXITED)
 			told.rc = RC_FAILED_PRECONDITION;
 		exec_failed(tp);
 		call_fail(st->call, &told);
