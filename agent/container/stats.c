@@ -43,7 +43,7 @@ static int read_job(void *arg, void *out, size_t out_cap, size_t *out_len, struc
 		stat_texts_add(&t, AT_FDCWD, "/proc/meminfo", MEMINFO);
 	c = cgroup_stats_collect(r->cgroups, r->path, &t);
 	*out_len = t.len;
-	return c < 0 ? err_sys(e, -c, "read the counters of cgroup %s", r->path) : 0;
+	return c < 0 ? err_sys(e, -c, "read the counters of cgroup %s", r->path ? r->path : "/") : 0;
 }
 
 /* "MemFree:   123 kB" in bytes; 0 when there is no such line. */
@@ -77,7 +77,7 @@ static void read_done(void *owner, const struct err *failed, const void *out, si
 	if (!err_is_set(&e) && r->all)
 		add_memory(stat_texts_get(out, out_len, MEMINFO), &s.cgroup);
 	if (c < 0)
-		err_sys(&e, -c, "counters of cgroup %s", r->path);
+		err_sys(&e, -c, "counters of cgroup %s", r->path ? r->path : "/");
 	r->done(r->owner, &e, &s);
 	reading_free(r);
 }
@@ -93,12 +93,12 @@ static struct reading *reading_new(const struct container_host *h, const struct 
 	arena_init(&r->arena, ARENA_BYTES);
 	r->all = !c;
 	r->cgroups = h->cgroups;
-	r->path = arena_strdup(&r->arena, c ? c->cgroup_path : "/");
+	r->path = c ? arena_strdup(&r->arena, c->cgroup_path) : NULL;
 	if (!own)
 		snprintf(r->net_dev, sizeof(r->net_dev), "/proc/self/net/dev");
 	else if (c->init->state != PROCESS_EXITED && c->init->pid > 0)
 		snprintf(r->net_dev, sizeof(r->net_dev), "/proc/%d/net/dev", (int)c->init->pid);
-	if (r->path)
+	if (r->path || !c)
 		return r;
 	reading_free(r);
 	return NULL;

@@ -128,10 +128,12 @@ static void collect_v1(const struct cgroup_root *root, const char *path, struct 
 
 int cgroup_stats_collect(const struct cgroup_root *root, const char *path, struct stat_texts *t)
 {
-	AUTO_FD fd = cgroup_open(root, path, 0);
+	AUTO_FD fd = path ? cgroup_open(root, path, 0) : openat(root->fd, ".", O_PATH | O_CLOEXEC);
 
 	if (fd < 0)
-		return fd;
+		return path ? fd : -errno;
+	if (!path && root->version == CGROUP_VERSION_1)
+		return 0;
 	if (root->version == CGROUP_VERSION_1) {
 		collect_v1(root, path, t);
 		return 0;

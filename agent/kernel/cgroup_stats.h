@@ -87,7 +87,8 @@ void stat_texts_add(struct stat_texts *t, int dirfd, const char *file, const cha
 /* The text of that name; "" when there is none. */
 const char *stat_texts_get(const char *buf, size_t len, const char *name);
 
-/* Job only. Every file of the group that cgroup_stats_parse knows. 0, or -errno when there is no
+/* Job only. Every file of the group that cgroup_stats_parse knows; path NULL: of the root of version 2,
+ * which has some of them. 0, or -errno when there is no
  * such group. */
 int cgroup_stats_collect(const struct cgroup_root *root, const char *path, struct stat_texts *t);
 

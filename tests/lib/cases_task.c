@@ -34,7 +34,7 @@ static void whole_life(struct rig *r)
 	assert_rc(r, rig_task_create(r, id, &what), RC_ALREADY_EXISTS, "exists already");
 	assert_done(r, rig_task(r, "State", "{\"id\":\"%s\"}", id));
 	assert_output(r, "\"status\":\"CREATED\"");
-	assert_output(r, "\"bundle\":\"/host/");
+	assert_output(r, "\"bundle\":\"/host/bundle\"");
 	assert_done(r, rig_task(r, "Start", "{\"id\":\"%s\"}", id));
 	assert_null(strstr(r->reply, "\"pid\":0"));
 	assert_int_equal(rig_task_wait(r, id, ""), 7);
@@ -50,7 +50,7 @@ static void whole_life(struct rig *r)
 	assert_rc(r, rig_task(r, "State", "{\"id\":\"%s\"}", id), RC_NOT_FOUND, id);
 	assert_rc(r, rig_task(r, "Wait", "{\"id\":\"%s\"}", id), RC_NOT_FOUND, id);
 	assert_rc(r, rig_task(r, "Delete", "{\"id\":\"%s\"}", id), RC_NOT_FOUND, id);
-	rig_events_next(&events, "/tasks/create", part, "\"bundle\":\"/host/", NULL);
+	rig_events_next(&events, "/tasks/create", part, "\"bundle\":\"/host/bundle\"", NULL);
 	rig_events_next(&events, "/tasks/start", part, NULL);
 	rig_events_next(&events, "/tasks/exit", part, "\"exit_status\":7", NULL);
 	rig_events_next(&events, "/tasks/delete", part, "\"exit_status\":7", NULL);

@@ -343,19 +343,26 @@ static void too_many(void **state UNUSED)
 {
 	static struct rig_stream many[1025];
 	struct rig *r = cases_rig;
+	struct client *c = rig_connect(r);
 	char id[16];
 	size_t n = 0;
 
+	assert_non_null(c);
 	for (; n < COUNT_OF(many); n++) {
 		snprintf(id, sizeof(id), "many-%zu", n);
-		rig_stream_open(r, r->client, &many[n], id, 0);
+		rig_stream_open(r, c, &many[n], id, 0);
 		if (many[n].ended)
 			break;
 	}
 	assert_true(n >= 1000 && n < COUNT_OF(many));
 	assert_int_equal(many[n].err.rc, RC_RESOURCE_EXHAUSTED);
+	client_free(c); /* they go with their connection */
 	for (size_t i = 0; i <= n; i++)
 		rig_stream_close(&many[i]);
+	do {
+		rig_stream_open(r, r->client, &out, "many-0", 0);
+		rig_stream_close(&out);
+	} while (out.ended); /* which the agent hears of when it hears of it */
 }
 
 const struct CMUnitTest cases_task_io[] = {

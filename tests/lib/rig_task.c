@@ -132,15 +132,18 @@ int rig_task_create(struct rig *r, const char *id, const struct rig_task *what)
 	arena_init(&a, 32 << 20);
 	spec = rig_task_spec(&a, what);
 	snprintf(at, sizeof(at), "/run/kata-containers/%s/rootfs", id);
-	rig_root_storages(r, at, storages, sizeof(storages));
+	if (!what->no_root)
+		rig_root_storages(r, at, storages, sizeof(storages));
+	if (what->bundle)
+		spec = arena_strdup(&a, "");
 	options = arena_alloc(&a, base64_length(strlen(spec)) + 1);
 	base64_encode((const void *)spec, strlen(spec), options);
 	options = arena_printf(&a, "{\"spec\":\"%s\",\"storages\":[%s]%s}", options, storages,
 			       or_empty(what->options));
 	rc = rig_task(r, "Create",
-		      "{\"id\":\"%s\",\"bundle\":\"/host/%s\",\"terminal\":%s,\"stdin\":\"%s\",\"stdout\":\"%s\","
+		      "{\"id\":\"%s\",\"bundle\":\"%s\",\"terminal\":%s,\"stdin\":\"%s\",\"stdout\":\"%s\","
 		      "\"stderr\":\"%s\",\"options\":%s%s}",
-		      id, id, what->terminal ? "true" : "false", or_empty(what->in),
+		      id, what->bundle ? what->bundle : "/host/bundle", what->terminal ? "true" : "false", or_empty(what->in),
 		      or_empty(what->out), or_empty(what->err),
 		      rig_any(&a, "mote.v1.TaskOptions", &mote__v1__task_options__descriptor, options),
 		      or_empty(what->request));

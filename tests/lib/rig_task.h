@@ -25,6 +25,8 @@ struct rig_task {
 	const char *in, *out, *err; /* addresses; NULL: "" */
 	const char *request;	/* more members of the request */
 	bool terminal;
+	const char *bundle;	/* a directory of the guest that the spec is in; NULL: it is sent */
+	bool no_root;		/* the request says what the root is */
 };
 
 /* The spec, as a config.json. */

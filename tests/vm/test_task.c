@@ -4,7 +4,8 @@
 
 int main(void)
 {
-	static const struct CMUnitTest *const tables[] = { cases_task, cases_task_io, NULL };
+	static const struct CMUnitTest *const tables[] = { cases_task, cases_task_io, cases_task_events,
+							    cases_task_pod, NULL };
 	static struct rig r;
 
 	return cases_main(RIG_VM, "containerd's front in a VM", tables, &r);

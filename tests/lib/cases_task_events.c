@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events are kept until they are acknowledged, and come in order. */
+#include "lib/cases.h"
+
+#include "lib/rig_task.h"
+
+static struct rig_events one, two;
+
+#define LIVES 20
+
+/* The number of the last event that is kept; 0: none. */
+static uint64_t drain(struct rig *r, struct rig_events *ev)
+{
+	(void)ev;
+	while (loop_once(r->loop, 200) > 0)
+		;
+	return ev->n ? ev->v[ev->n - 1].seq : 0;
+}
+
+static void life(struct rig *r, const char *id)
+{
+	struct rig_task what = { .args = "[\"true\"]" };
+
+	assert_done(r, rig_task_run(r, id, &what));
+	rig_task_wait(r, id, "");
+	assert_done(r, rig_task(r, "Delete", "{\"id\":\"%s\"}", id));
+}
+
+static void ack(struct rig *r, uint64_t seq)
+{
+	assert_done(r, rig_call(r, "mote.v1.Events/Ack", "{\"seq\":%llu}", (unsigned long long)seq));
+}
+
+/* Who comes again has all that was not acknowledged, by the same numbers; the numbers have no gap. */
+static void kept(void **state UNUSED)
+{
+	struct rig *r = cases_rig;
+	struct client *c = rig_connect(r);
+	const char *id = rig_id(r);
+	uint64_t last;
+
+	rig_events_open(r, r->client, &one, 0);
+	ack(r, drain(r, &one));
+	rig_events_close(&one);
+
+	assert_non_null(c);
+	rig_events_open(r, c, &one, 0);
+	life(r, id);
+	rig_events_next(&one, "/tasks/create", id, NULL);
+	rig_events_next(&one, "/tasks/start", id, NULL);
+	rig_events_next(&one, "/tasks/exit", id, NULL);
+	rig_events_next(&one, "/tasks/delete", id, NULL);
+	for (size_t i = 1; i < one.n; i++)
+		assert_int_equal(one.v[i].seq, one.v[i - 1].seq + 1);
+	last = one.v[3].seq;
+	client_free(c); /* the host is gone, and with it what it had not written down */
+	rig_events_close(&one);
+
+	life(r, id);
+	rig_events_open(r, r->client, &two, last - 2);
+	rig_events_next(&two, "/tasks/exit", id, NULL);
+	rig_events_next(&two, "/tasks/delete", id, NULL);
+	rig_events_next(&two, "/tasks/create", id, NULL);
+	rig_events_next(&two, "/tasks/start", id, NULL);
+	rig_events_next(&two, "/tasks/exit", id, NULL);
+	rig_events_next(&two, "/tasks/delete", id, NULL);
+	assert_int_equal(two.v[0].seq, last - 1);
+	ack(r, two.v[4].seq);
+	rig_events_close(&two);
+	rig_events_open(r, r->client, &two, 0);
+	rig_events_next(&two, "/tasks/delete", id, NULL);
+	assert_int_equal(two.v[0].seq, last + 4);
+	ack(r, last + 4);
+	rig_events_close(&two);
+}
+
+/* Two listeners hear the same. */
+static void both(void **state UNUSED)
+{
+	struct rig *r = cases_rig;
+	const char *id = rig_id(r);
+
+	rig_events_open(r, r->client, &one, 0);
+	rig_events_open(r, r->client, &two, 0);
+	life(r, id);
+	for (int i = 0; i < 2; i++) {
+		struct rig_events *ev = i ? &two : &one;
+
+		rig_events_next(ev, "/tasks/create", id, NULL);
+		rig_events_next(ev, "/tasks/start", id, NULL);
+		rig_events_next(ev, "/tasks/exit", id, NULL);
+		rig_events_next(ev, "/tasks/delete", id, NULL);
+	}
+	ack(r, one.v[3].seq);
+	rig_events_close(&one);
+	rig_events_close(&two);
+}
+
+/* Of processes that end at once the start comes first, always. */
+static void order(void **state UNUSED)
+{
+	struct rig *r = cases_rig;
+	struct rig_task what = { .args = "[\"sleep\",\"1000\"]" };
+	const char *id = rig_id(r);
+	char exec_id[16];
+
+	rig_events_open(r, r->client, &one, 0);
+	assert_done(r, rig_task_run(r, id, &what));
+	rig_events_next(&one, "/tasks/create", id, NULL);
+	rig_events_next(&one, "/tasks/start", id, NULL);
+	for (int i = 0; i < LIVES; i++) {
+		snprintf(exec_id, sizeof(exec_id), "e%d", i);
+		assert_done(r, rig_task_exec(r, id, exec_id, "exit 1", NULL));
+		assert_done(r, rig_task(r, "Start", "{\"id\":\"%s\",\"exec_id\":\"%s\"}", id, exec_id));
+		rig_events_next(&one, "/tasks/exec-added", exec_id, NULL);
+		rig_events_next(&one, "/tasks/exec-started", exec_id, NULL);
+		rig_events_next(&one, "/tasks/exit", exec_id, "\"exit_status\":1", NULL);
+	}
+	assert_done(r, rig_task(r, "Pause", "{\"id\":\"%s\"}", id));
+	assert_done(r, rig_task(r, "Resume", "{\"id\":\"%s\"}", id));
+	rig_events_next(&one, "/tasks/paused", id, NULL);
+	rig_events_next(&one, "/tasks/resumed", id, NULL);
+	assert_done(r, rig_task(r, "Kill", "{\"id\":\"%s\",\"signal\":9}", id));
+	rig_events_next(&one, "/tasks/exit", id, "137", NULL);
+	assert_done(r, rig_task(r, "Delete", "{\"id\":\"%s\"}", id));
+	rig_events_next(&one, "/tasks/delete", id, NULL);
+	ack(r, one.v[one.n - 1].seq);
+	rig_events_close(&one);
+}
+
+const struct CMUnitTest cases_task_events[] = {
+	cmocka_unit_test(kept),
+	cmocka_unit_test(both),
+	cmocka_unit_test(order),
+	{ 0 },
+};
