@@ -2,7 +2,10 @@
 /* Events are kept until they are acknowledged, and come in order. */
 #include "lib/cases.h"
 
+#include "containerd_metrics.pb-c.h"
+#include "containerd_task.pb-c.h"
 #include "lib/rig_task.h"
+#include "service/containerd/any.h"
 
 static struct rig_events one, two;
 
@@ -127,6 +130,83 @@ static void order(void **state UNUSED)
 	ack(r, one.v[one.n - 1].seq);
 	rig_events_close(&one);
 }
+
+/* --- what needs control groups with limits: a VM --------------------------------------------- */
+
+#define LIMIT "{\"memory\":{\"limit\":16777216},\"pids\":{\"limit\":50}}"
+
+static void out_of_memory(void **state UNUSED)
+{
+	struct rig *r = cases_rig;
+	struct rig_task what = { .args = "[\"sh\",\"-c\",\"tail /dev/zero; exit 9\"]",
+				 .linux = ",\"resources\":" LIMIT };
+	const char *id = rig_id(r);
+
+	rig_events_open(r, r->client, &one, 0);
+	assert_done(r, rig_task_run(r, id, &what));
+	assert_int_equal(rig_task_wait(r, id, ""), 9);
+	rig_events_next(&one, "/tasks/create", id, NULL);
+	rig_events_next(&one, "/tasks/start", id, NULL);
+	rig_events_next(&one, "/tasks/oom", id, NULL);
+	rig_events_next(&one, "/tasks/exit", id, NULL);
+	assert_done(r, rig_task(r, "Delete", "{\"id\":\"%s\"}", id));
+	rig_events_next(&one, "/tasks/delete", id, NULL);
+	ack(r, one.v[one.n - 1].seq);
+	rig_events_close(&one);
+}
+
+static const Io__Containerd__Cgroups__V2__Metrics *stats(struct rig *r, struct arena *a,
+							 const char *id)
+{
+	static struct rig_pending p;
+	const Containerd__Task__V2__StatsResponse *reply;
+	const Io__Containerd__Cgroups__V2__Metrics *m;
+	struct err e = { 0 };
+
+	rig_send(r, r->client, 0, &p, "containerd.task.v2.Task/Stats", "{\"id\":\"%s\"}", id);
+	assert_int_equal(rig_await(r, &p), RC_OK);
+	reply = (void *)pb_unpack(a, &containerd__task__v2__stats_response__descriptor, p.payload, p.len,
+				  &e);
+	assert_non_null(reply);
+	m = (void *)any_open(reply->stats, &io__containerd__cgroups__v2__metrics__descriptor, a, &e);
+	assert_non_null(m);
+	return m;
+}
+
+static void counters(void **state UNUSED)
+{
+	struct rig *r = cases_rig;
+	struct rig_task what = { .args = "[\"sh\",\"-c\",\"x=$(seq 2000); exec sleep 1000\"]",
+				 .linux = ",\"resources\":" LIMIT };
+	const Io__Containerd__Cgroups__V2__Metrics *m;
+	const char *id = rig_id(r);
+	struct arena a;
+
+	arena_init(&a, 1 << 20);
+	assert_done(r, rig_task_run(r, id, &what));
+	m = stats(r, &a, id);
+	assert_true(m->cpu->usage_usec > 0);
+	assert_true(m->memory->usage > 4096 && m->memory->usage < 16777216);
+	assert_int_equal(m->memory->usage_limit, 16777216);
+	assert_true(m->memory->pgfault > 0);
+	assert_true(m->pids->current >= 1);
+	assert_int_equal(m->pids->limit, 50);
+	assert_done(r, rig_task(r, "Update", "{\"id\":\"%s\",\"resources\":%s}", id,
+				rig_any(&a, "LinuxResources", NULL, "{\"memory\":{\"limit\":33554432}}")));
+	m = stats(r, &a, id);
+	assert_int_equal(m->memory->usage_limit, 33554432);
+	assert_int_equal(m->pids->limit, 50);
+	arena_fini(&a);
+	assert_done(r, rig_task(r, "Kill", "{\"id\":\"%s\",\"signal\":9}", id));
+	rig_task_wait(r, id, "");
+	assert_done(r, rig_task(r, "Delete", "{\"id\":\"%s\"}", id));
+}
+
+const struct CMUnitTest cases_task_limits[] = {
+	cmocka_unit_test(out_of_memory),
+	cmocka_unit_test(counters),
+	{ 0 },
+};
 
 const struct CMUnitTest cases_task_events[] = {
 	cmocka_unit_test(kept),

@@ -4,7 +4,7 @@
 
 int main(void)
 {
-	static const struct CMUnitTest *const tables[] = { cases_task, cases_task_io, cases_task_events,
+	static const struct CMUnitTest *const tables[] = { cases_task, cases_task_io, cases_task_events, cases_task_limits,
 							    cases_task_pod, NULL };
 	static struct rig r;
 

@@ -192,12 +192,13 @@ struct task_process *task_exec_new(struct task *t, struct process *p, const char
 {
 	size_t n = strlen(p->id) + strlen(urls[0]) + strlen(urls[1]) + strlen(urls[2]) + 4;
 	struct task_process *tp = mem_new(1, sizeof(*tp) + n);
-	char *at = (char *)(tp + 1);
+	char *at;
 
 	if (!tp) {
 		err_sys(e, ENOMEM, "exec_id '%s'", p->id);
 		return NULL;
 	}
+	at = (char *)(tp + 1);
 	copy(&tp->id, &at, p->id);
 	for (size_t i = 0; i < COUNT_OF(tp->urls); i++)
 		copy(&tp->urls[i], &at, urls[i]);
