@@ -112,7 +112,13 @@ $(GEN)/google/protobuf/%.pb-c.c $(GEN)/google/protobuf/%.pb-c.h &: | $(SETUP)
 	@mkdir -p $(GEN)
 	@protoc-c -I/usr/include --c_out=$(GEN) google/protobuf/$*.proto
 
+# The agent's own are without names.
+$(GEN)/small/%.pb-c.c: $(GEN)/%.pb-c.c tools/strip-names
+	@mkdir -p $(@D)
+	@tools/strip-names $< $@
+
 PB_H	:= $(PB:.c=.h)
+PB_SMALL := $(PB:$(GEN)/%.c=$(GEN)/small/%.c)
 
 # --- objects: release, test, fuzz ---------------------------------------------------
 
@@ -180,7 +186,7 @@ $(F)/libmote.a: $(F_LIB_O)
 
 # --- programs ----------------------------------------------------------------------
 
-$(B)/mote-agent: $(R_MAIN_O) $(B)/libmote.a | $(B)/deps
+$(B)/mote-agent: $(R_MAIN_O) $(PB_SMALL:$(GEN)/%.c=$(B)/obj/gen/%.o) $(B)/libmote.a | $(B)/deps
 	@$(B)/deps/bin/cc $(RLDFLAGS) $^ $(RLIBS) -o $@.debug
 	@$(CROSS)strip -s -R .comment -R .note.gnu.property $@.debug -o $@
 	@tools/check-static $@ 1048576
