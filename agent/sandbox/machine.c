@@ -124,3 +124,26 @@ int machine_set_clock(int64_t sec, int64_t usec, struct err *e)
 		return err_sys(e, errno, "set the clock");
 	return 0;
 }
+
+#define NS_PER_S INT64_C(1000000000)
+
+int64_t machine_clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+int machine_shift_clock(int64_t delta_ns, struct err *e)
+{
+	struct timespec t;
+	int64_t at;
+
+	if (__builtin_add_overflow(machine_clock_ns(), delta_ns, &at) || at < 0)
+		return err_set(e, RC_INVALID_ARGUMENT, "%lld ns from now is no time",
+			       (long long)delta_ns);
+	t.tv_sec = at / NS_PER_S;
+	t.tv_nsec = at % NS_PER_S;
+	return clock_settime(CLOCK_REALTIME, &t) < 0 ? err_sys(e, errno, "set the clock") : 0;
+}

@@ -26,4 +26,9 @@ int machine_swap_on(const char *path, struct err *e);
 /* The clock of the wall, seconds and microseconds since 1970. Timers do not notice. */
 int machine_set_clock(int64_t sec, int64_t usec, struct err *e);
 
+/* The same clock in nanoseconds, and by how much it shall go forward, or back. INVALID_ARGUMENT: to before
+ * 1970, or further than it counts. */
+int64_t machine_clock_ns(void);
+int machine_shift_clock(int64_t delta_ns, struct err *e);
+
 #endif

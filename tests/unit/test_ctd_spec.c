@@ -247,6 +247,42 @@ static void bad_pods(void **state UNUSED)
 	}
 }
 
+static int read_json(const char *text, struct sandbox_spec *s, struct err *e)
+{
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+
+	any.type_url = (char *)"runtime.v1.PodSandboxConfig";
+	any.value.data = (uint8_t *)(uintptr_t)text;
+	any.value.len = strlen(text);
+	return pod_config_read(&any, &c.arena, s, e);
+}
+
+static void pod_in_json(void **state UNUSED)
+{
+	static const char *const bad[] = {
+		"{", "{\"hostname\":1}", "{\"dns_config\":{\"servers\":[1]}}",
+		"{\"dns_config\":{\"options\":{}}}", "{\"linux\":{\"sysctls\":{\"a\":1}}}",
+	};
+	struct sandbox_spec s;
+	struct err e = { 0 };
+
+	assert_int_equal(read_json("{\"hostname\":\"h\",\"more\":{},\"dns_config\":{\"servers\":[\"10.0.0.1\"],"
+				   "\"searches\":null},\"linux\":{\"sysctls\":{\"net.a\":\"1\"},\"x\":0}}",
+				   &s, &e),
+			 0);
+	assert_string_equal(s.hostname, "h");
+	assert_string_equal(s.dns[0], "nameserver 10.0.0.1");
+	assert_int_equal(s.n_dns, 1);
+	assert_string_equal(s.sysctls.v[0].value, "1");
+	assert_int_equal(read_json("{\"linux\":null,\"dns_config\":null,\"hostname\":null}", &s, &e), 0);
+	assert_string_equal(s.hostname, "");
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		err_clear(&e);
+		assert_int_equal(read_json(bad[i], &s, &e), -1);
+		assert_int_equal(e.rc, RC_INVALID_ARGUMENT);
+	}
+}
+
 /* --- any.c --- */
 
 static void any_types(void **state UNUSED)
@@ -268,7 +304,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 		T(namespaces), T(root), T(mounts), T(mounts_readonly), T(rootfs_mount),
-		T(pod), T(no_pod), T(own_options), T(bad_pods), T(any_types),
+		T(pod), T(no_pod), T(own_options), T(bad_pods), T(pod_in_json),
+		T(any_types),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

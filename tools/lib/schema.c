@@ -6,6 +6,7 @@
 #include "containerd_streaming.pb-c.h"
 #include "containerd_task.pb-c.h"
 #include "health.pb-c.h"
+#include "kuasar.pb-c.h"
 #include "lib/pbjson.h"
 #include "mote.pb-c.h"
 
@@ -18,6 +19,7 @@ static const ProtobufCServiceDescriptor *const services[] = {
 	&containerd__runtime__sandbox__v1__sandbox__descriptor,
 	&containerd__services__streaming__v1__streaming__descriptor,
 	&mote__v1__events__descriptor,
+	&kuasar__sandbox_service__descriptor,
 	NULL,
 };
 

@@ -73,5 +73,12 @@ void pod_metrics(struct call *c);
 void io_stream(struct call *c);
 void events_subscribe(struct call *c);
 void events_ack(struct call *c);
+void kuasar_check(struct call *c);
+void kuasar_setup(struct call *c);
+void kuasar_update_interfaces(struct call *c);
+void kuasar_update_routes(struct call *c);
+void kuasar_exec(struct call *c);
+void kuasar_sync_clock(struct call *c);
+void kuasar_get_events(struct call *c);
 
 #endif

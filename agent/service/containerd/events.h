@@ -16,6 +16,7 @@
 
 struct events {
 	struct list kept, listeners;
+	struct list pollers; /* struct call.park, of Kuasar's GetEvents */
 	size_t n, bytes;
 	uint64_t last; /* the newest one's number */
 };

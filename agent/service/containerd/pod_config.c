@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/containerd/pod_config.h"
 
-#include "cri.pb-c.h"
 #include "mote.pb-c.h"
 #include "service/containerd/any.h"
 #include "service/convert.h"
@@ -90,20 +89,30 @@ static int add_shm(struct arena *a, struct sandbox_spec *out, struct err *e)
 	return 0;
 }
 
-static int read_pod(const Google__Protobuf__Any *any, struct arena *a, struct sandbox_spec *out,
-		    struct err *e)
+int pod_config_take(const Runtime__V1__PodSandboxConfig *in, struct arena *a,
+		    struct sandbox_spec *out, struct err *e)
 {
-	const Runtime__V1__PodSandboxConfig *in =
-		(void *)any_open(any, &runtime__v1__pod_sandbox_config__descriptor, a, e);
-
-	if (!in)
-		return err_ctx(e, "options");
 	if (*in->hostname)
 		out->hostname = in->hostname;
 	out->pod_files = true;
 	if (read_dns(in->dns_config, a, out, e) < 0 || read_sysctls(in->linux, a, out, e) < 0)
 		return -1;
 	return add_shm(a, out, e);
+}
+
+/* Some hosts write it in JSON. No message begins like that. */
+static int read_pod(const Google__Protobuf__Any *any, struct arena *a, struct sandbox_spec *out,
+		    struct err *e)
+{
+	const Runtime__V1__PodSandboxConfig *in;
+
+	if (any->value.len && any->value.data[0] == '{')
+		in = pod_config_json(any->value.data, any->value.len, a, e);
+	else
+		in = (void *)any_open(any, &runtime__v1__pod_sandbox_config__descriptor, a, e);
+	if (!in)
+		return err_ctx(e, "options");
+	return pod_config_take(in, a, out, e);
 }
 
 static int read_own(const Mote__V1__SandboxOptions *in, struct arena *a, struct sandbox_spec *out,

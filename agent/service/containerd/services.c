@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tables of containerd's front, and all services of the agent. */
 #include "containerd_streaming.pb-c.h"
+#include "kuasar.pb-c.h"
 #include "service/containerd/containerd.h"
 
 static const struct rpc_row task_rows[] = {
@@ -39,6 +40,16 @@ static const struct rpc_row streaming_rows[] = {
 	{ "Stream", io_stream, RPC_STREAM },
 };
 
+static const struct rpc_row kuasar_rows[] = {
+	{ "Check", kuasar_check, 0 },
+	{ "SetupSandbox", kuasar_setup, 0 },
+	{ "UpdateInterfaces", kuasar_update_interfaces, 0 },
+	{ "UpdateRoutes", kuasar_update_routes, 0 },
+	{ "ExecVMProcess", kuasar_exec, 0 },
+	{ "SyncClock", kuasar_sync_clock, 0 },
+	{ "GetEvents", kuasar_get_events, 0 },
+};
+
 static const struct rpc_row events_rows[] = {
 	{ "Subscribe", events_subscribe, RPC_STREAM },
 	{ "Ack", events_ack, 0 },
@@ -61,8 +72,13 @@ static const struct rpc_service streaming =
 
 static const struct rpc_service events = SERVICE(mote__v1__events__descriptor, events_rows);
 
+/* Its package is Kata's on the wire. */
+static const struct rpc_service kuasar = SERVICE(kuasar__sandbox_service__descriptor, kuasar_rows,
+						 .name = "grpc.SandboxService");
+
 const struct rpc_service *const fronts_services[] = {
-	&kata_agent_service, &kata_health_service, &task2, &task3, &pod, &streaming, &events, NULL,
+	&kata_agent_service, &kata_health_service, &task2, &task3, &pod, &streaming, &events,
+	&kuasar, NULL,
 };
 
 void fronts_init(struct fronts *f, struct sandbox *s)
