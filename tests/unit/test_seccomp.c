@@ -98,6 +98,29 @@ static void test_typical(void **state)
 	assert_int_equal(in_child(load_typical), 0);
 }
 
+/* A profile may name machines whose programs cannot run here: one of other endianness, one that the library may be without. */
+static void load_of_other_machines(void)
+{
+	char *list[] = { (char *)"SCMP_ARCH_S390X", (char *)"SCMP_ARCH_MIPSEL", (char *)"SCMP_ARCH_PPC64" };
+	char *denied[] = { (char *)"getpriority" };
+	const struct seccomp_rule rule = { .names = denied, .n_names = 1, .action = "SCMP_ACT_ERRNO" };
+	const struct seccomp_spec spec = { .default_action = "SCMP_ACT_ALLOW",
+					   .arches = list,
+					   .n_arches = COUNT_OF(list),
+					   .rules = &rule,
+					   .n_rules = 1 };
+
+	load(&spec);
+	CHECK(syscall(SYS_getpriority, 0, 0) < 0 && errno == EPERM);
+}
+
+static void test_other_machines(void **state)
+{
+	(void)state;
+	skip_without_filters();
+	assert_int_equal(in_child(load_of_other_machines), 0);
+}
+
 /* --- actions --- */
 
 static const char *action_now;
@@ -377,6 +400,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_typical),
+		cmocka_unit_test(test_other_machines),
 		cmocka_unit_test(test_actions),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_conditions),

@@ -5,7 +5,7 @@
 # All happens in one working directory; the finished prefix is renamed into place at the end, so an interrupted build
 # leaves none. Where a library is a handful of plain files they are compiled directly: quicker than its configure.
 
-flags="-Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables"
+flags="-Os -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables"
 jobs=${MOTE_JOBS:-$(nproc)}
 
 build_all() {
@@ -216,7 +216,28 @@ C
 	cp src/.libs/libmnl.a "$out/lib/"
 }
 
+# Its table has two numbers of each system call for each of 19 architectures, 70 KB that no program here asks for: those whose programs
+# the machine cannot run are taken out, and the library knows them no more.
+keep_seccomp_arches() {
+	local name
+	for name in $(head -n 1 src/syscalls.csv | tr , '\n' | grep -Ev '^#|_kver$'); do
+		case " $* " in *" $name "*) continue ;; esac
+		: >"src/arch-$name.c"
+		sed -i "/^\t\(int $name\|enum scmp_kver ${name}_kver\);/d" src/syscalls.h
+		sed -i -E "s/return &arch_def_$name(el|le|eb|el64|el64n32)?;/return NULL;/" src/arch.c
+	done
+	awk -F, -v OFS=, -v keep=" $* " 'NR == 1 { for (i = 2; i < NF; i += 2) if (index(keep, " " $i " ")) at[++n] = i }
+		{ line = $1; for (i = 1; i <= n; i++) line = line OFS $at[i] OFS $(at[i] + 1); print line }' src/syscalls.csv >own.csv
+	mv own.csv src/syscalls.csv
+	(cd src && ./arch-gperf-generate syscalls.csv syscalls.perf.template)
+}
+
 build_libseccomp() {
+	case $arch in
+	x86_64) keep_seccomp_arches x86 x86_64 x32 ;;
+	aarch64) keep_seccomp_arches arm aarch64 ;;
+	riscv64) keep_seccomp_arches riscv64 ;;
+	esac
 	configured
 	make -j"$jobs" -C include
 	make -j"$jobs" -C src libseccomp.la
