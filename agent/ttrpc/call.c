@@ -72,10 +72,9 @@ void call_refuse(struct link *l, uint32_t stream, const struct err *e)
 }
 
 /* True when it was sent; e says why not. */
-static bool send_message(struct link *l, uint32_t stream, const ProtobufCMessage *msg,
-			 struct err *e)
+static bool send_message(struct link *l, uint32_t stream, const struct body *body, struct err *e)
 {
-	struct envelope_response r = { .payload = body_of_msg(msg) };
+	struct envelope_response r = { .payload = *body };
 	size_t size = envelope_response_size(&r);
 	struct frame f = { .length = (uint32_t)size, .stream = stream, .type = FRAME_RESPONSE };
 	uint8_t *payload;
@@ -255,7 +254,13 @@ static int fill_call(struct server_call *c, const struct frame *f,
 
 	if (service_find(services, req->service, req->method, &c->pub.method, e) < 0)
 		return -1;
-	if (has_message(c->pub.method.row, f, req->payload.len)) {
+	if (c->pub.method.row->flags & RPC_RAW) {
+		static const uint8_t nothing[1];
+
+		if (has_message(c->pub.method.row, f, req->payload.len))
+			c->pub.raw = req->payload.len ? req->payload.data : nothing;
+		c->pub.raw_len = req->payload.len;
+	} else if (has_message(c->pub.method.row, f, req->payload.len)) {
 		c->pub.req = pb_unpack(&c->pub.arena, c->pub.method.input, req->payload.data,
 				       req->payload.len, e);
 		if (!c->pub.req)
@@ -275,35 +280,38 @@ static void attach(struct server_call *c, struct link *l)
 	timer_arm(c->pub.loop, &c->deadline, c->pub.deadline_ms, deadline_passed);
 }
 
+/* A raw request stays in scratch. */
 static int decode_call(struct server_call *c, const struct frame *f, const uint8_t *payload,
-		       struct err *e)
+		       struct arena *scratch, struct err *e)
 {
 	struct envelope_request req;
-	struct arena scratch;
 	int r;
 
-	arena_init(&scratch, pb_budget(f->length));
-	r = envelope_request_read(&scratch, payload, f->length, &req, e);
+	r = envelope_request_read(scratch, payload, f->length, &req, e);
 	if (r == 0)
 		r = fill_call(c, f, &req, e);
-	arena_fini(&scratch);
+	if (r < 0 || !c->pub.raw)
+		arena_fini(scratch);
 	return r;
 }
 
 void call_request(struct link *l, const struct frame *f, const uint8_t *payload)
 {
 	struct server_call *c = NULL;
+	struct arena scratch;
 	struct err e = { 0 };
 
 	if (!call_admit_id(l, f->stream))
 		return;
+	arena_init(&scratch, pb_budget(f->length));
 	if (l->n_calls >= SERVER_CALLS || l->server->n_calls >= SERVER_CALLS_ALL)
 		err_set(&e, RC_RESOURCE_EXHAUSTED, "too many calls in flight");
 	else if (!(c = new_call(l, f)))
 		err_set(&e, RC_RESOURCE_EXHAUSTED, "no memory for a call");
-	if (c && decode_call(c, f, payload, &e) == 0) {
+	if (c && decode_call(c, f, payload, &scratch, &e) == 0) {
 		attach(c, l);
 		c->pub.method.row->handler(&c->pub);
+		arena_fini(&scratch);
 		return;
 	}
 	if (c)
@@ -347,15 +355,29 @@ void call_failf(struct call *c, enum rc rc, const char *fmt, ...)
 	call_fail(c, &e);
 }
 
-void call_reply(struct call *call, const ProtobufCMessage *reply)
+static void reply_body(struct call *call, const struct body *body)
 {
 	struct server_call *c = impl_of(call);
 	struct err e = { 0 };
 
-	if (c->link && !send_message(c->link, c->stream, reply, &e))
+	if (c->link && !send_message(c->link, c->stream, body, &e))
 		call_fail(call, &e);
 	else
 		call_end(c);
+}
+
+void call_reply(struct call *call, const ProtobufCMessage *reply)
+{
+	struct body body = body_of_msg(reply);
+
+	reply_body(call, &body);
+}
+
+void call_reply_raw(struct call *call, const uint8_t *data, size_t len)
+{
+	struct body body = { .data = data, .len = len };
+
+	reply_body(call, &body);
 }
 
 void call_reply_data(struct call *call, const void *data, size_t len)

@@ -25,7 +25,9 @@ struct call {
 	 * pb_budget() of the frame; a handler whose reply may need more raises it. */
 	struct arena arena;
 	struct rpc_method method;
-	const ProtobufCMessage *req;	/* in the arena */
+	const ProtobufCMessage *req;	/* in the arena; NULL with RPC_RAW */
+	const uint8_t *raw;		/* RPC_RAW: see below */
+	size_t raw_len;
 	struct server *server;
 	struct loop *loop;
 	uint64_t deadline_ms;		/* clock_ms() value, CLOCK_NEVER if the peer gave none */
@@ -56,6 +58,19 @@ void call_ok(struct call *c);
  * Frees the call. */
 void call_fail(struct call *c, const struct err *e);
 
+/*
+ * Raw rows (RPC_RAW): the handler gets the encoded request in raw and raw_len, valid while it runs
+ * and NULL when a stream's client has yet to send its first message. Whether the bytes are the
+ * message that the method wants nobody has looked at. A stream's messages come by on_raw.
+ */
+
+/* call_reply with the encoded message of somebody else's reply. */
+void call_reply_raw(struct call *c, const uint8_t *data, size_t len);
+
+/* call_send likewise: sent from where it lies, and copied only when the connection does not take
+ * it now. */
+int call_send_raw(struct call *c, const uint8_t *data, size_t len);
+
 /* call_fail with err_set. */
 void call_failf(struct call *c, enum rc rc, const char *fmt, ...) PRINTF(3, 4);
 
@@ -69,6 +84,8 @@ struct call_stream_ops {
 	/* One message, in scratch memory valid during the call; NULL: the peer sends no more. May
 	 * end the call. May be NULL. */
 	void (*on_data)(struct call *c, const ProtobufCMessage *msg);
+	/* The same of a raw row, in its place; data NULL: the end. */
+	void (*on_raw)(struct call *c, const uint8_t *data, size_t len);
 	/* Room again after call_send said 0. May be NULL. */
 	void (*on_drain)(struct call *c);
 };

@@ -19,6 +19,7 @@ typedef void (*rpc_handler)(struct call *c);
 
 enum rpc_flags {
 	RPC_STREAM = 0x1,	/* client, server or both stream: see call.h, "streams" */
+	RPC_RAW = 0x2,		/* nothing is decoded: for who passes messages on (call.h, "raw") */
 };
 
 struct rpc_row {

@@ -91,6 +91,21 @@ static bool tell(struct server_call *c, const ProtobufCMessage *msg)
 	return !gone;
 }
 
+/* As tell, of a raw row. */
+static bool tell_raw(struct server_call *c, const uint8_t *data, size_t len)
+{
+	static const uint8_t nothing[1];
+	bool gone = false;
+
+	if (!c->ops->on_raw)
+		return true;
+	c->gone = &gone;
+	c->ops->on_raw(&c->pub, data ? data : nothing, len);
+	if (!gone)
+		c->gone = NULL;
+	return !gone;
+}
+
 /* An undecodable message ends the stream. Returns as tell. */
 static bool give(struct server_call *c, const uint8_t *data, size_t len)
 {
@@ -99,6 +114,8 @@ static bool give(struct server_call *c, const uint8_t *data, size_t len)
 	struct err e = { 0 };
 	bool gone = false, alive;
 
+	if (c->pub.method.row->flags & RPC_RAW)
+		return tell_raw(c, data, len);
 	arena_init(&scratch, pb_budget(len));
 	msg = pb_unpack(&scratch, c->pub.method.input, data, len, &e);
 	if (msg) {
@@ -120,7 +137,12 @@ static void give_end(struct server_call *c)
 	    (c->bits & STREAM_END_TOLD))
 		return;
 	c->bits |= STREAM_END_TOLD;
-	tell(c, NULL);
+	if (!(c->pub.method.row->flags & RPC_RAW)) {
+		tell(c, NULL);
+		return;
+	}
+	if (c->ops->on_raw)
+		c->ops->on_raw(&c->pub, NULL, 0);
 }
 
 static void deliver(struct deferred *d)
@@ -227,6 +249,16 @@ void call_stream_resume(struct call *call)
 	deliver_later(c);
 }
 
+/* As call_send's, after something was queued. */
+static int after_send(struct server_call *c)
+{
+	if (!conn_is_congested(c->link->conn))
+		return 1;
+	if (list_empty(&c->drain_node))
+		list_append(&c->link->drain, &c->drain_node);
+	return 0;
+}
+
 int call_send(struct call *call, const ProtobufCMessage *msg)
 {
 	struct server_call *c = impl_of(call);
@@ -246,11 +278,26 @@ int call_send(struct call *call, const ProtobufCMessage *msg)
 		return r;
 	body_write(&body, payload);
 	conn_send(c->link->conn, out);
-	if (!conn_is_congested(c->link->conn))
-		return 1;
-	if (list_empty(&c->drain_node))
-		list_append(&c->link->drain, &c->drain_node);
-	return 0;
+	return after_send(c);
+}
+
+int call_send_raw(struct call *call, const uint8_t *data, size_t len)
+{
+	struct server_call *c = impl_of(call);
+	struct frame f = { .stream = c->stream, .type = FRAME_DATA };
+	int r;
+
+	if (!c->link)
+		return -EPIPE;
+	if (len > FRAME_MAX)
+		return -EMSGSIZE;
+	f.length = (uint32_t)len;
+	r = conn_send_data(c->link->conn, &f, "", 0, data, len);
+	if (r == -ENOBUFS) {
+		conn_abort(c->link->conn, ENOBUFS);
+		r = -EPIPE;
+	}
+	return r < 0 ? r : after_send(c);
 }
 
 void call_stream_end(struct call *call)
