@@ -21,7 +21,7 @@
 
 #define QUIT_MS		2000
 #define ARGS_BYTES	65536
-#define QEMU_FDS	(3 + VM_SHARES)
+#define QEMU_FDS	(3 + VM_SHARES + VM_FDS)
 
 static void on_console(struct watch *w, uint32_t events UNUSED)
 {
@@ -125,11 +125,14 @@ static int open_channels(struct vm *vm, struct vm_plan *p, struct err *e)
 static int start_qemu(struct vm *vm, const struct vm_plan *p, struct err *e)
 {
 	int fds[QEMU_FDS] = { p->qmpfd, p->consolefd, p->vsockfd };
-	struct vm_proc_opts opts = { .name = "QEMU", .fds = fds, .n_fds = 3 + p->opts->n_shares };
+	const struct vm_opts *o = p->opts;
+	struct vm_proc_opts opts = { .name = "QEMU", .fds = fds, .n_fds = 3 + o->n_shares + o->n_fds,
+				     .ended = o->ended, .arg = o->arg };
 	struct arena a;
 	int rc;
 
-	memcpy(fds + 3, p->share_fds, sizeof(p->share_fds));
+	memcpy(fds + 3, p->share_fds, o->n_shares * sizeof(*fds));
+	memcpy(fds + 3 + o->n_shares, o->fds ? o->fds : fds, o->n_fds * sizeof(*fds));
 	arena_init(&a, ARGS_BYTES);
 	opts.argv = vm_args_build(&a, p, e);
 	rc = opts.argv ? vm_proc_start(vm->loop, &vm->qemu, &opts, e) : -1;
@@ -225,9 +228,9 @@ struct vm *vm_start(struct loop *l, const struct vm_opts *opts, struct err *e)
 	vm->console_fn = opts->console;
 	vm->console_arg = opts->arg;
 	vm_lines_init(&vm->console, on_console_line, vm);
-	if (opts->n_drives > VM_DRIVES || opts->n_shares > VM_SHARES)
-		err_set(e, RC_INVALID_ARGUMENT, "more than %d drives or %d shares", VM_DRIVES,
-			VM_SHARES);
+	if (opts->n_drives > VM_DRIVES || opts->n_shares > VM_SHARES || opts->n_fds > VM_FDS)
+		err_set(e, RC_INVALID_ARGUMENT, "more than %d drives, %d shares or %d descriptors", VM_DRIVES,
+			VM_SHARES, VM_FDS);
 	else if (find_all(vm, &plan, found, e) == 0)
 		rc = start_all(vm, &plan, e);
 	auto_close(&plan.qmpfd);

@@ -19,6 +19,7 @@
 #define VM_DRIVES	8
 #define VM_SHARES	4
 #define VM_SIBLINGS	3
+#define VM_FDS		8
 #define VM_PCI_PATH	8	/* bytes of "02/01" with room to spare */
 
 enum vm_drive_flags {
@@ -56,6 +57,9 @@ struct vm_opts {
 	const char *qemu;		/* NULL: found */
 	const char *accel;		/* "kvm", "tcg"; NULL: kvm where it is proven to work */
 	const char *const *extra;	/* more arguments for QEMU, NULL-terminated; may be NULL */
+	const int *fds;		/* descriptors that extra names: QEMU has them by the same numbers */
+	size_t n_fds;		/* at most VM_FDS */
+	void (*ended)(void *arg);	/* QEMU has ended: called once, in the loop; may be NULL */
 	void (*console)(void *arg, const char *line);	/* the guest's console; may be NULL */
 	void *arg;
 	const bool *cancel; /* once true, every wait in here ends with CANCELLED; may be NULL */

@@ -39,12 +39,14 @@ static void on_exit_status(struct child *c, int status)
 
 	p->exited = true;
 	p->status = status;
-	if (!p->out.loop)
-		return;
-	while (read_some(p) > 0)
-		;	/* its last words may still be in the pipe */
-	watch_del(&p->out);
-	vm_lines_flush(&p->lines);
+	if (p->out.loop) {
+		while (read_some(p) > 0)
+			;	/* its last words may still be in the pipe */
+		watch_del(&p->out);
+		vm_lines_flush(&p->lines);
+	}
+	if (p->ended)
+		p->ended(p->arg);
 }
 
 NORETURN static void run_child(const struct vm_proc_opts *opts, int outfd, pid_t parent)
@@ -74,6 +76,8 @@ int vm_proc_start(struct loop *l, struct vm_proc *p, const struct vm_proc_opts *
 	memset(p, 0, sizeof(*p));
 	p->outfd = -1;
 	p->name = opts->name;
+	p->ended = opts->ended;
+	p->arg = opts->arg;
 	vm_lines_init(&p->lines, opts->line, opts->arg);
 	if (pipe2(pipefd, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "start %s: pipe", opts->name);

@@ -22,6 +22,8 @@ struct vm_proc {
 	bool exited;
 	int status;		/* as child_fn, once exited */
 	struct vm_lines lines;	/* stdout and stderr */
+	void (*ended)(void *arg);
+	void *arg;
 };
 
 struct vm_proc_opts {
@@ -30,6 +32,7 @@ struct vm_proc_opts {
 	const int *fds;			/* stay open in the child, same numbers */
 	size_t n_fds;
 	void (*line)(void *arg, const char *line);	/* may be NULL */
+	void (*ended)(void *arg);	/* in the loop, once it is reaped; may be NULL */
 	void *arg;
 };
 
