@@ -32,6 +32,7 @@ MAIN_SRC := agent/main/main.c
 LIB_SRC	:= $(filter-out $(MAIN_SRC),$(foreach l,$(LAYERS),$(wildcard agent/$(l)/*.c)))
 TOOL_SRC := $(wildcard tools/motectl/*.c)
 VMLIB_SRC := $(wildcard tools/vm/*.c tools/lib/*.c)
+SHIM_SRC := $(filter-out tools/shim/main.c,$(wildcard tools/shim/*.c))
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
 
 # --- flags -------------------------------------------------------------------
@@ -77,7 +78,7 @@ build/%/deps: tools/deps $(wildcard tools/deps.d/*) | $(SETUP)
 	@prefix=$$(tools/deps $* | tail -n 1) && ln -sfn "$$prefix" $@ && touch -h $@
 
 agent: $(B)/mote-agent ## the agent: build/ARCH/mote-agent
-tools: $(B)/motectl $(B)/mkinitrd $(B)/vhost-device-vsock $(B)/guest/motectl $(if $(CROSS),$(B)/busybox) ## motectl, mkinitrd, and what VMs need here for their vsock
+tools: $(B)/motectl $(B)/containerd-shim-mote-v2 $(B)/mkinitrd $(B)/vhost-device-vsock $(B)/guest/motectl $(if $(CROSS),$(B)/busybox) ## motectl, mkinitrd, and what VMs need here for their vsock
 
 initrd: $(B)/initrd.img ## the initrd with the agent as init
 kernel: $(B)/vmlinuz ## the guest kernel (KERNEL_VARIANT=debug: one that tells more; KERNEL=/path takes another)
@@ -124,7 +125,8 @@ PB_SMALL := $(PB:$(GEN)/%.c=$(GEN)/small/%.c)
 
 R_MAIN_O := $(MAIN_SRC:%.c=$(B)/obj/%.o)
 R_TOOL_O := $(TOOL_SRC:%.c=$(N)/obj/%.o) $(VMLIB_SRC:%.c=$(N)/obj/%.o)
-H_LIB_O	:= $(LIB_SRC:%.c=$(H)/obj/%.o) $(PB:$(GEN)/%.c=$(H)/obj/gen/%.o) $(VMLIB_SRC:%.c=$(H)/obj/%.o) $(TESTLIB_SRC:%.c=$(H)/obj/%.o) \
+R_SHIM_O := $(SHIM_SRC:%.c=$(N)/obj/%.o) $(N)/obj/tools/shim/main.o $(VMLIB_SRC:%.c=$(N)/obj/%.o)
+H_LIB_O	:= $(LIB_SRC:%.c=$(H)/obj/%.o) $(PB:$(GEN)/%.c=$(H)/obj/gen/%.o) $(VMLIB_SRC:%.c=$(H)/obj/%.o) $(SHIM_SRC:%.c=$(H)/obj/%.o) $(TESTLIB_SRC:%.c=$(H)/obj/%.o) \
 	   $(H)/obj/third/protobuf-c.o $(H)/obj/third/yyjson.o
 F_LIB_O	:= $(LIB_SRC:%.c=$(F)/obj/%.o) $(PB:$(GEN)/%.c=$(F)/obj/gen/%.o) \
 	   $(patsubst %.c,$(F)/obj/%.o,$(wildcard tools/lib/*.c)) \
@@ -196,6 +198,8 @@ $(N)/motectl: $(R_TOOL_O) $(N)/libmote.a | $(N)/deps
 $(B)/guest/motectl: $(TOOL_SRC:%.c=$(B)/obj/%.o) $(VMLIB_SRC:%.c=$(B)/obj/%.o) $(B)/libmote.a | $(B)/deps
 	@mkdir -p $(@D)
 	@$(B)/deps/bin/cc $(RLDFLAGS) $^ $(RLIBS) -o $@
+$(N)/containerd-shim-mote-v2: $(R_SHIM_O) $(N)/libmote.a | $(N)/deps
+	@$(N)/deps/bin/cc $(RLDFLAGS) -s $^ $(RLIBS) -o $@
 # A link into the cache; a host with /dev/vhost-vsock does without, so that a failure is told and no more.
 $(N)/vhost-device-vsock: tools/vsock-device tools/deps.d/sources | $(SETUP)
 	@mkdir -p $(@D)
@@ -205,7 +209,7 @@ $(N)/mkinitrd: initrd/mkinitrd.c | $(SETUP)
 	@gcc $(STD) $(WARN) -O2 $< -o $@
 ifneq ($(CROSS),)
 # The tools look beside themselves for a kernel and an initrd: each build has its own, all of this machine's kind.
-$(B)/motectl $(B)/mkinitrd: $(B)/%: $(N)/%
+$(B)/motectl $(B)/containerd-shim-mote-v2 $(B)/mkinitrd: $(B)/%: $(N)/%
 	@mkdir -p $(@D)
 	@cp $< $@
 # A link into the cache: its target may be missing where this one is.

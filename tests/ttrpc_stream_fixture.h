@@ -51,7 +51,7 @@ static void on_drain(struct call *c)
 	seen.drains++;
 }
 
-static const struct call_stream_ops stream_ops = { on_data, on_drain };
+static const struct call_stream_ops stream_ops = { .on_data = on_data, .on_drain = on_drain };
 
 static void stream_cancel(struct call *c)
 {

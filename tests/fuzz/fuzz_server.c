@@ -52,7 +52,7 @@ static void on_data(struct call *c, const ProtobufCMessage *msg)
 		call_send(c, &reply.base);
 }
 
-static const struct call_stream_ops ops = { on_data, NULL };
+static const struct call_stream_ops ops = { .on_data = on_data };
 
 static void stream(struct call *c)
 {

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/net.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+#include "agent.pb-c.h"
+#include "base/log.h"
+#include "kernel/netlink.h"
+#include "kernel/ns.h"
+#include "shim/net_tc.h"
+
+#include <netinet/in.h>
+#include <arpa/inet.h>
+#include <linux/rtnetlink.h>
+
+#define SLOT_FIRST	0x18	/* on the machine's root bus, clear of vm_args.c's */
+#define WORDS		(4 * NET_LINKS + 1)
+#define AGENT		"grpc.AgentService"
+#define CALL_MS		30000
+#define ARENA_BYTES	(1u << 20)
+#define ADDRESSES	32
+#define ROUTES		64
+
+void net_init(struct net *n)
+{
+	*n = (struct net){ .nsfd = -1 };
+	for (size_t i = 0; i < NET_LINKS; i++)
+		n->links[i].tapfd = -1;
+}
+
+void net_close(struct net *n)
+{
+	for (size_t i = 0; i < NET_LINKS; i++)
+		auto_close(&n->links[i].tapfd);
+	auto_close(&n->nsfd);
+	n->n = 0;
+}
+
+/* --- in the namespace --- */
+
+/* Runs fn there: one thread, and back before anything else. */
+static int inside(struct net *n, int (*fn)(struct net *n, void *arg, struct err *e), void *arg, struct err *e)
+{
+	AUTO_FD ownfd = ns_hold(0, NS_NET);
+	int rc;
+
+	if (ownfd < 0)
+		return err_sys(e, -ownfd, "the network namespace");
+	rc = ns_join(n->nsfd, NS_NET);
+	if (rc < 0)
+		return err_sys(e, -rc, "enter the network namespace");
+	rc = fn(n, arg, e);
+	if (ns_join(ownfd, NS_NET) < 0)
+		abort();	/* nothing would be where it belongs */
+	return rc;
+}
+
+static int note_link(void *arg, const struct netlink_link *l)
+{
+	struct net *n = arg;
+	struct net_link *x;
+
+	if (l->flags & IFF_LOOPBACK || l->mac_len != 6)
+		return 0;
+	if (n->n == NET_LINKS)
+		return -E2BIG;
+	x = &n->links[n->n++];
+	x->index = l->index;
+	x->mtu = l->mtu;
+	snprintf(x->name, sizeof(x->name), "%s", l->name);
+	snprintf(x->mac, sizeof(x->mac), "%02x:%02x:%02x:%02x:%02x:%02x", l->mac[0], l->mac[1], l->mac[2], l->mac[3],
+		 l->mac[4], l->mac[5]);
+	return 0;
+}
+
+/* The device is gone when the last descriptor of it is closed. */
+static int make_tap(struct net_link *x, size_t i, struct err *e)
+{
+	struct ifreq req = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	AUTO_FD fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "tap%u_mote", (unsigned int)i);
+	if (fd < 0)
+		return err_sys(e, errno, "/dev/net/tun");
+	if (ioctl(fd, TUNSETIFF, &req) < 0)
+		return err_sys(e, errno, "make %s", req.ifr_name);
+	x->tapfd = TAKE_FD(fd);
+	return 0;
+}
+
+static int join_link(struct netlink *nl, struct net_link *x, size_t i, struct err *e)
+{
+	const struct netlink_link_change up = { .mtu = x->mtu, .flags_mask = IFF_UP, .flags = IFF_UP };
+	char name[IFNAMSIZ];
+	int tap;
+
+	if (make_tap(x, i, e) < 0)
+		return -1;
+	snprintf(name, sizeof(name), "tap%u_mote", (unsigned int)i);
+	tap = netlink_link_index(nl, name, e);
+	if (tap < 0 || netlink_link_change(nl, tap, &up, e) < 0)
+		return -1;
+	if (net_tc_redirect(nl, x->index, tap, e) < 0 || net_tc_redirect(nl, tap, x->index, e) < 0)
+		return err_ctx(e, "%s", x->name);
+	return 0;
+}
+
+static int join_all(struct net *n, void *arg UNUSED, struct err *e)
+{
+	struct netlink nl = { .fd = -1 };
+	int rc;
+
+	if (netlink_open(&nl, e) < 0)
+		return -1;
+	rc = netlink_links(&nl, note_link, n, e);
+	for (size_t i = 0; rc == 0 && i < n->n; i++)
+		rc = join_link(&nl, &n->links[i], i, e);
+	netlink_close(&nl);
+	return rc;
+}
+
+int net_open(struct net *n, const char *netns, struct err *e)
+{
+	n->nsfd = ns_open(netns, NS_NET, e);
+	if (n->nsfd < 0)
+		return -1;
+	if (inside(n, join_all, NULL, e) == 0)
+		return 0;
+	net_close(n);
+	return -1;
+}
+
+const char *const *net_words(struct arena *a, const struct net *n)
+{
+	const char **words = ARENA_ARRAY(a, const char *, WORDS), **w = words;
+
+	for (size_t i = 0; words && i < n->n; i++) {
+		*w++ = "-netdev";
+		*w = arena_printf(a, "tap,id=net%zu,fd=%d,vhost=off", i, n->links[i].tapfd);
+		if (!*w++)
+			return NULL;
+		*w++ = "-device";
+		*w = arena_printf(a, "virtio-net-pci,netdev=net%zu,mac=%s,bus=pcie.0,addr=0x%02zx", i, n->links[i].mac,
+				  SLOT_FIRST + i);
+		if (!*w++)
+			return NULL;
+	}
+	return words;
+}
+
+/* --- what the guest is told --- */
+
+struct told {
+	struct net *net;
+	struct arena a;
+	Types__Interface links[NET_LINKS];
+	Types__IPAddress *addresses[NET_LINKS][ADDRESSES];
+	Types__Route *routes[ROUTES];
+	size_t n_routes;
+};
+
+static ssize_t place_of(const struct net *n, int index)
+{
+	for (size_t i = 0; i < n->n; i++)
+		if (n->links[i].index == index)
+			return (ssize_t)i;
+	return -1;
+}
+
+static char *ip_text(struct arena *a, uint8_t family, const uint8_t *bytes)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	return inet_ntop(family, bytes, text, sizeof(text)) ? arena_strdup(a, text) : NULL;
+}
+
+static Types__IPFamily family_of(uint8_t family)
+{
+	return family == AF_INET6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
+}
+
+static int note_address(void *arg, const struct netlink_address *x)
+{
+	struct told *t = arg;
+	ssize_t i = place_of(t->net, x->index);
+	Types__IPAddress *out;
+
+	/* link-local ones the guest makes itself, from the same hardware address */
+	if (i < 0 || (x->ip.family == AF_INET6 && x->scope == RT_SCOPE_LINK))
+		return 0;
+	out = ARENA_NEW(&t->a, Types__IPAddress);
+	if (!out || t->links[i].n_ipaddresses == ADDRESSES)
+		return -ENOMEM;
+	types__ipaddress__init(out);
+	out->family = family_of(x->ip.family);
+	out->address = ip_text(&t->a, x->ip.family, x->ip.bytes);
+	out->mask = arena_printf(&t->a, "%u", x->prefix);
+	t->addresses[i][t->links[i].n_ipaddresses++] = out;
+	return out->address && out->mask ? 0 : -ENOMEM;
+}
+
+static int note_route(void *arg, const struct netlink_route *x)
+{
+	struct told *t = arg;
+	ssize_t i = place_of(t->net, x->index);
+	Types__Route *out;
+
+	if (i < 0 || (x->family == AF_INET6 && x->dest_len >= 8 && (x->dest[0] == 0xff || (x->dest[0] == 0xfe && x->dest[1] == 0x80))))
+		return 0;
+	out = ARENA_NEW(&t->a, Types__Route);
+	if (!out || t->n_routes == ROUTES)
+		return -ENOMEM;
+	types__route__init(out);
+	out->device = t->net->links[i].name;
+	out->family = family_of(x->family);
+	out->scope = x->scope;
+	if (x->dest_len)
+		out->dest = arena_printf(&t->a, "%s/%u", ip_text(&t->a, x->family, x->dest), x->dest_len);
+	if (x->gateway.family)
+		out->gateway = ip_text(&t->a, x->gateway.family, x->gateway.bytes);
+	if (x->prefer.family)
+		out->source = ip_text(&t->a, x->prefer.family, x->prefer.bytes);
+	out->flags = x->flags & RTNH_F_ONLINK;
+	t->routes[t->n_routes++] = out;
+	return out->dest && out->gateway ? 0 : -ENOMEM;
+}
+
+static int gather(struct net *n, void *arg, struct err *e)
+{
+	struct told *t = arg;
+	struct netlink nl = { .fd = -1 };
+	int rc;
+
+	for (size_t i = 0; i < n->n; i++) {
+		Types__Interface *x = &t->links[i];
+
+		types__interface__init(x);
+		x->device = x->name = n->links[i].name;
+		x->hwaddr = n->links[i].mac;
+		x->mtu = n->links[i].mtu;
+		x->ipaddresses = t->addresses[i];
+	}
+	if (netlink_open(&nl, e) < 0)
+		return -1;
+	rc = netlink_addresses(&nl, note_address, t, e);
+	if (rc == 0)
+		rc = netlink_routes(&nl, AF_INET, note_route, t, e);
+	if (rc == 0)
+		rc = netlink_routes(&nl, AF_INET6, note_route, t, e);
+	netlink_close(&nl);
+	return rc;
+}
+
+static int tell(struct told *t, struct client *c, struct err *e)
+{
+	Grpc__UpdateInterfaceRequest link = GRPC__UPDATE_INTERFACE_REQUEST__INIT;
+	Grpc__UpdateRoutesRequest routes = GRPC__UPDATE_ROUTES_REQUEST__INIT;
+	Grpc__Routes list = GRPC__ROUTES__INIT;
+
+	for (size_t i = 0; i < t->net->n; i++) {
+		link.interface = &t->links[i];
+		if (!client_call_wait(c, AGENT, "UpdateInterface", &link.base, &types__interface__descriptor, CALL_MS, &t->a, e))
+			return err_ctx(e, "guest: UpdateInterface");
+	}
+	list.n_routes = t->n_routes;
+	list.routes = t->routes;
+	routes.routes = &list;
+	if (t->net->n && !client_call_wait(c, AGENT, "UpdateRoutes", &routes.base, &grpc__routes__descriptor, CALL_MS, &t->a, e))
+		return err_ctx(e, "guest: UpdateRoutes");
+	return 0;
+}
+
+int net_tell(struct net *n, struct client *c, struct err *e)
+{
+	struct told *t;
+	int rc;
+
+	if (n->nsfd < 0 || !n->n)
+		return 0;
+	t = mem_new(1, sizeof(*t));
+	if (!t)
+		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+	t->net = n;
+	arena_init(&t->a, ARENA_BYTES);
+	rc = inside(n, gather, t, e);
+	if (rc == 0)
+		rc = tell(t, c, e);
+	arena_fini(&t->a);
+	free(t);
+	return rc;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/task_work.h"
+
+#include "containerd_task.pb-c.h"
+#include "mote.pb-c.h"
+#include "shim/bundle.h"
+#include "shim/flags.h"
+#include "shim/relay.h"
+#include "shim/wire.h"
+#include "ttrpc/pb.h"
+
+/* fields of messages; in some libraries they are macros too */
+#undef stdin
+#undef stdout
+#undef stderr
+
+#define ARENA_BYTES	(48u << 20)	/* a config.json and what is made of it */
+#define CREATE_MS	120000
+#define OPTIONS_TYPE	"mote.v1.TaskOptions"
+#define HOSTNAME	"mote"
+#define ROOTFS		3	/* field of CreateTaskRequest and of TaskCreate */
+
+enum {
+	CREATE_PID = 1,
+	EXEC_TERMINAL = 3,
+	EXEC_STDIN = 4,
+};
+
+/* --- Create --- */
+
+struct create {
+	struct shim *s;
+	struct arena a;
+	struct task *task;
+	Containerd__Task__V2__CreateTaskRequest *req;
+	struct bundle bundle;
+};
+
+static const char *carry(void *arg, size_t number, const char *source, struct err *e)
+{
+	struct create *x = arg;
+
+	return share_bind(&x->s->share, &x->a, x->req->id, number, source, e);
+}
+
+/* The pod is known by its first container, where containerd made no sandbox. */
+static int come_up(struct create *x, struct err *e)
+{
+	struct shim *s = x->s;
+	struct str netns = STR_OVER(s->sandbox.netns);
+
+	if (s->machine != MACHINE_NONE || s->sandbox.created)
+		return guest_up(s, HOSTNAME, e);
+	str_add(&netns, x->bundle.netns);
+	s->sandbox.memory = x->bundle.memory;
+	s->sandbox.cpus = x->bundle.cpus;
+	return guest_up(s, *x->bundle.hostname ? x->bundle.hostname : HOSTNAME, e);
+}
+
+/* For the event: the mounts as they came. */
+static int keep_rootfs(struct task *t, const struct relay *r)
+{
+	struct wire w = wire_of(r->raw, r->raw_len);
+	struct wire_field f;
+
+	t->rootfs = malloc(r->raw_len + 1);
+	if (!t->rootfs)
+		return -ENOMEM;
+	while (wire_next(&w, &f) > 0) {
+		if (f.number != ROOTFS)
+			continue;
+		memcpy(t->rootfs + t->rootfs_len, f.raw, f.raw_len);
+		t->rootfs_len += f.raw_len;
+	}
+	return 0;
+}
+
+static int mount_rootfs(struct create *x, struct err *e)
+{
+	const Containerd__Task__V2__CreateTaskRequest *q = x->req;
+	struct share_mount *m = ARENA_ARRAY(&x->a, struct share_mount, q->n_rootfs + 1);
+
+	if (!m)
+		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+	for (size_t i = 0; i < q->n_rootfs; i++)
+		m[i] = (struct share_mount){ q->rootfs[i]->type, q->rootfs[i]->source, q->rootfs[i]->target,
+					     q->rootfs[i]->options, q->rootfs[i]->n_options };
+	return share_add(&x->s->share, q->id, q->bundle, m, q->n_rootfs, e);
+}
+
+static int open_stdio(struct shim *s, struct proc *p, struct err *e)
+{
+	const struct stdio_opts o = { s->ns, p->task->id, p->exec_id, { p->urls[0], p->urls[1], p->urls[2] },
+				      p->terminal };
+
+	p->stdio = stdio_open(s->loop, &o, e);
+	if (!p->stdio)
+		return -1;
+	if (!s->streams)
+		return err_set(e, RC_UNAVAILABLE, "the machine is lost");
+	return stdio_begin(p->stdio, s->streams, e);
+}
+
+/* The guest's half. */
+static int ask_guest(struct create *x, struct err *e)
+{
+	Containerd__Task__V2__CreateTaskRequest req = CONTAINERD__TASK__V2__CREATE_TASK_REQUEST__INIT;
+	Google__Protobuf__Any options = GOOGLE__PROTOBUF__ANY__INIT;
+	Mote__V1__TaskOptions own = MOTE__V1__TASK_OPTIONS__INIT;
+	const struct proc *p = &x->task->init;
+	uint8_t *packed;
+	size_t len;
+
+	own.spec.data = (uint8_t *)bundle_for_guest(&x->a, &x->bundle, carry, x, &own.spec.len, e);
+	own.rootfs = arena_printf(&x->a, SHARE_GUEST "/%s/rootfs", x->req->id);
+	if (!own.spec.data || !own.rootfs)
+		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+	options.type_url = (char *)OPTIONS_TYPE;
+	options.value.data = pb_pack(&x->a, &own.base, &options.value.len, e);
+	req.id = x->req->id;
+	req.bundle = x->req->bundle;
+	req.terminal = x->req->terminal;
+	req.stdin = (char *)stdio_guest_url(p->stdio, 0);
+	req.stdout = (char *)stdio_guest_url(p->stdio, 1);
+	req.stderr = (char *)stdio_guest_url(p->stdio, 2);
+	req.options = &options;
+	packed = options.value.data ? pb_pack(&x->a, &req.base, &len, e) : NULL;
+	return packed && guest_call(x->s, &x->a, TASK_SERVICE, "Create", packed, len, CREATE_MS, &len, e) ? 0 : -1;
+}
+
+static int make(struct create *x, const struct relay *r, struct err *e)
+{
+	const Containerd__Task__V2__CreateTaskRequest *q = x->req;
+	const char *const urls[3] = { q->stdin, q->stdout, q->stderr };
+
+	if (come_up(x, e) < 0)
+		return -1;
+	x->task = task_new(x->s, q->id, q->bundle);
+	if (!x->task || proc_set_urls(&x->task->init, q->terminal, urls) < 0 || keep_rootfs(x->task, r) < 0)
+		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+	if (mount_rootfs(x, e) < 0 || open_stdio(x->s, &x->task->init, e) < 0)
+		return -1;
+	return ask_guest(x, e);
+}
+
+static int prepare(struct create *x, const struct relay *r, struct err *e)
+{
+	x->req = (Containerd__Task__V2__CreateTaskRequest *)pb_unpack(
+		&x->a, &containerd__task__v2__create_task_request__descriptor, r->raw, r->raw_len, e);
+	if (!x->req)
+		return -1;
+	if (!flags_is_name(x->req->id))
+		return err_set(e, RC_INVALID_ARGUMENT, "id: no name");
+	if (task_find(x->s, x->req->id))
+		return err_set(e, RC_ALREADY_EXISTS, "container %s exists", x->req->id);
+	if (!str_empty(x->req->checkpoint))
+		return err_set(e, RC_UNIMPLEMENTED, "checkpoint: a machine's containers cannot be restored");
+	return bundle_read(&x->a, x->req->bundle, &x->bundle, e);
+}
+
+static void run_create(struct work *w)
+{
+	struct relay *r = container_of(w, struct relay, work);
+	const struct wire_edit pid = { .number = CREATE_PID };
+	struct create x = { .s = r->s };
+	struct wire_edit reply = pid;
+	struct err e = { 0 };
+
+	arena_init(&x.a, ARENA_BYTES);
+	if (prepare(&x, r, &e) == 0 && make(&x, r, &e) == 0) {
+		reply.value = (uint64_t)x.s->vm_pid;
+		relay_answer(r, &reply, 1);
+	} else {
+		if (x.task)
+			task_free(x.s, x.task);
+		call_fail(r->c, &e);
+	}
+	arena_fini(&x.a);
+}
+
+void task_create(struct call *c)
+{
+	struct relay *r = relay_admit(c, false);
+
+	if (r && relay_keep(r))
+		shim_queue(r->s, &r->work, run_create);
+}
+
+/* --- Exec --- */
+
+static int read_exec(struct relay *r, struct proc *p, struct err *e)
+{
+	struct arena *a = &r->c->arena;
+	const char *urls[3];
+	struct wire_field f;
+	bool terminal;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		urls[i] = wire_text(a, r->raw, r->raw_len, EXEC_STDIN + i, PATH_MAX);
+		if (!urls[i])
+			return err_set(e, RC_INVALID_ARGUMENT, "stdio: malformed");
+	}
+	terminal = wire_find(r->raw, r->raw_len, EXEC_TERMINAL, WIRE_VARINT, &f) > 0 && f.value;
+	return proc_set_urls(p, terminal, urls) < 0 ? err_set(e, RC_RESOURCE_EXHAUSTED, "no memory") : 0;
+}
+
+static int ask_for_exec(struct relay *r, const struct proc *p, struct err *e)
+{
+	const struct wire_edit edits[] = {
+		WIRE_TEXT(EXEC_STDIN, stdio_guest_url(p->stdio, 0)),
+		WIRE_TEXT(EXEC_STDIN + 1, stdio_guest_url(p->stdio, 1)),
+		WIRE_TEXT(EXEC_STDIN + 2, stdio_guest_url(p->stdio, 2)),
+	};
+	struct arena *a = &r->c->arena;
+	size_t len;
+	uint8_t *req = wire_edit(a, r->raw, r->raw_len, edits, COUNT_OF(edits), &len);
+
+	if (!req)
+		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+	return guest_call(r->s, a, TASK_SERVICE, "Exec", req, len, CREATE_MS, &len, e) ? 0 : -1;
+}
+
+static void run_exec(struct work *w)
+{
+	struct relay *r = container_of(w, struct relay, work);
+	struct task *t = task_find(r->s, r->id);
+	struct err e = { 0 };
+	struct proc *p;
+
+	if (!t || !*r->exec_id) {
+		relay_fail(r, t ? RC_INVALID_ARGUMENT : RC_NOT_FOUND, t ? "no exec id" : "no such container");
+		return;
+	}
+	if (proc_find(r->s, r->id, r->exec_id)) {
+		relay_fail(r, RC_ALREADY_EXISTS, "the process exists");
+		return;
+	}
+	p = proc_new(t, r->exec_id);
+	if (!p)
+		err_set(&e, RC_RESOURCE_EXHAUSTED, "no memory");
+	else if (read_exec(r, p, &e) == 0 && open_stdio(r->s, p, &e) == 0 && ask_for_exec(r, p, &e) == 0) {
+		call_ok(r->c);
+		return;
+	}
+	/* the container may be gone by now, and its execs with it */
+	p = proc_find(r->s, r->id, r->exec_id);
+	if (p)
+		proc_free(p);
+	call_fail(r->c, &e);
+}
+
+void task_exec(struct call *c)
+{
+	struct relay *r = relay_admit(c, true);
+
+	if (r && relay_keep(r))
+		shim_queue(r->s, &r->work, run_exec);
+}
