@@ -23,8 +23,21 @@ ODD = {"PodSandboxStats": ("PodSandboxStatsRequest", "PodSandboxStatsResponse")}
 class Cri:
     def __init__(self, host, handler):
         self.host, self.handler = host, handler
-        self.channel = grpc.insecure_channel("unix://" + host.socket)
         self.serial = 0
+        self.connect()
+
+    def connect(self):
+        """Anew after a restart of containerd."""
+        self.channel = grpc.insecure_channel("unix://" + self.host.socket)
+        until(self.is_ready, "CRI is initialized")
+
+    def is_ready(self):
+        try:
+            return bool(self.call("Status"))
+        except Wrong as e:
+            if "not initialized yet" in str(e):
+                return False
+            raise
 
     def call(self, method, **members):
         request, response = ODD.get(method, (method + "Request", method + "Response"))

@@ -95,16 +95,17 @@ class Containerd:
 
     def __init__(self, version, cri=False):
         self.version, self.cri = version, cri
-        self.dir = os.path.join(scratch, version)
+        self.dir = tempfile.mkdtemp(prefix=version + "-", dir=scratch)
         self.packages = packages()
         self.bin = os.path.join(self.packages, "containerd-" + version, "usr/bin")
         self.process = None
-        os.makedirs(os.path.join(self.dir, "run"), exist_ok=True)
+        for name in ("run", "shims"):
+            os.makedirs(os.path.join(self.dir, name))
         self.socket = os.path.join(self.dir, "c.sock")
         self.write("shim.conf", "append = agent.log=debug\nboot_timeout = 300\n")
         self.write("config.toml", self.config())
         self.env = dict(os.environ, MOTE_SHIM_CONFIG=os.path.join(self.dir, "shim.conf"), MOTE_BUILD=BUILD,
-                        MOTE_SHIM_RUN=scratch, XDG_RUNTIME_DIR=os.path.join(self.dir, "run"), ENABLE_CRI_SANDBOXES="1",
+                        MOTE_SHIM_RUN=os.path.join(self.dir, "shims"), XDG_RUNTIME_DIR=os.path.join(self.dir, "run"), ENABLE_CRI_SANDBOXES="1",
                         PATH=BUILD + ":" + self.bin + ":" + os.environ["PATH"])
         self.start()
         self.import_image()
@@ -200,8 +201,7 @@ class Containerd:
         """What is there that a pod may have left."""
         found = ["process %d: %s" % x for x in procs().items() if self.process is None or x[0] != self.process.pid]
         found = [x for x in found if "usr/bin/ctr" not in x and "usr/bin/containerd " not in x]
-        found += ["file " + x for x in os.listdir(scratch) if x.startswith("mote-")]
-        found += ["file " + x for x in os.listdir(os.path.join(self.dir, "run"))]
+        found += ["file " + x for name in ("run", "shims") for x in os.listdir(os.path.join(self.dir, name))]
         with open("/proc/mounts") as f:
             found += ["mount " + x.split()[1] for x in f if scratch in x and "/root/" not in x and "/sandboxes/" not in x]
         state = os.path.join(self.dir, "state/io.containerd.runtime.v2.task")
@@ -272,7 +272,7 @@ def run_case(fn, host):
     except (Wrong, OSError, subprocess.SubprocessError, ValueError) as e:
         text = "".join("\n# " + line for line in str(e).splitlines())
         said = [line[:300] for line in host.said().splitlines() if "loading plugin" not in line and "level=debug" not in line]
-        return "not ok", text + "".join("\n# " + line for line in said[-15:])
+        return "not ok", text + "".join("\n# " + line for line in said[-8:])
 
 
 def main(make, variants):
@@ -289,12 +289,16 @@ def main(make, variants):
         cases = [c for v, c in wanted if v == variant]
         if not cases:
             continue
-        with make(variant) as host:
-            for fn in cases:
-                number += 1
-                began = time.monotonic()
-                word, why = run_case(fn, host)
-                failed += word != "ok"
-                print("%s %d - containerd %s: %s%s" % (word, number, variant, fn.__name__.replace("_", " "), why), flush=True)
-                print("# %.1f s" % (time.monotonic() - began), flush=True)
+        while cases:
+            with make(variant) as host:     # a new one after each failure
+                while cases:
+                    fn = cases.pop(0)
+                    number += 1
+                    began = time.monotonic()
+                    word, why = run_case(fn, host)
+                    failed += word != "ok"
+                    print("%s %d - containerd %s: %s%s" % (word, number, variant, fn.__name__.replace("_", " "), why), flush=True)
+                    print("# %.1f s" % (time.monotonic() - began), flush=True)
+                    if word != "ok":
+                        break
     sys.exit(1 if failed else 0)

@@ -98,6 +98,7 @@ int bundle_read(struct arena *a, const char *dir, struct bundle *out, struct err
 
 struct change {
 	yyjson_mut_doc *doc;
+	const char *pod;
 	bundle_carry_fn carry;
 	void *arg;
 	struct err *e;
@@ -149,6 +150,25 @@ static int make_shm(struct change *c, yyjson_mut_val *mount)
 	return ok ? 0 : err_set(c->e, RC_RESOURCE_EXHAUSTED, "no memory");
 }
 
+/* "…/POD/hosts" on /etc/hosts. */
+static bool is_made_by_the_guest(const struct change *c, yyjson_mut_val *mount)
+{
+	static const char *const files[] = { "hosts", "hostname", "resolv.conf" };
+	const char *on = mut_text(mount, "destination"), *source = mut_text(mount, "source"), *at;
+	size_t n = strlen(c->pod);
+
+	if (!n || !str_starts(on, "/etc/"))
+		return false;
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		if (!str_eq(on + strlen("/etc/"), files[i]))
+			continue;
+		at = strrchr(source, '/');
+		return at && str_eq(at + 1, files[i]) && (size_t)(at - source) > n && at[-(ssize_t)n - 1] == '/' &&
+		       memcmp(at - n, c->pod, n) == 0;
+	}
+	return false;
+}
+
 static int change_mount(struct change *c, size_t n, yyjson_mut_val *mount)
 {
 	const char *source = mut_text(mount, "source"), *guest;
@@ -170,22 +190,24 @@ static int change_mount(struct change *c, size_t n, yyjson_mut_val *mount)
 static int change_mounts(struct change *c, yyjson_mut_val *root)
 {
 	yyjson_mut_val *mounts = yyjson_mut_obj_get(root, "mounts"), *m;
-	yyjson_mut_arr_iter it;
-	size_t n = 0;
 
-	if (!yyjson_mut_is_arr(mounts))
-		return 0;
-	yyjson_mut_arr_iter_init(mounts, &it);
-	while ((m = yyjson_mut_arr_iter_next(&it)))
-		if (change_mount(c, n++, m) < 0)
+	/* n: as the spec counts them, i: as they are left */
+	for (size_t n = 0, i = 0; (m = yyjson_mut_arr_get(mounts, i)); n++) {
+		if (is_bind(m) && is_made_by_the_guest(c, m)) {
+			yyjson_mut_arr_remove(mounts, i);
+			continue;
+		}
+		if (change_mount(c, n, m) < 0)
 			return -1;
+		i++;
+	}
 	return 0;
 }
 
-char *bundle_for_guest(struct arena *a, const struct bundle *b, bundle_carry_fn carry, void *arg,
+char *bundle_for_guest(struct arena *a, const struct bundle *b, const char *pod, bundle_carry_fn carry, void *arg,
 		       size_t *len, struct err *e)
 {
-	struct change c = { json_new(a), carry, arg, e };
+	struct change c = { json_new(a), pod, carry, arg, e };
 	yyjson_mut_val *root = NULL;
 
 	if (!b->doc || !yyjson_is_obj(yyjson_doc_get_root(b->doc))) {

@@ -34,8 +34,10 @@ int bundle_parse(struct arena *a, const char *text, size_t len, struct bundle *o
  * mount in the spec. */
 typedef const char *(*bundle_carry_fn)(void *arg, size_t number, const char *source, struct err *e);
 
-/* The text for the guest, in a; *len without its end. NULL with e. */
-char *bundle_for_guest(struct arena *a, const struct bundle *b, bundle_carry_fn carry, void *arg,
+/* The text for the guest, in a; *len without its end. NULL with e. pod: the id of a sandbox that
+ * containerd made by its Sandbox calls, whose files (/etc/hosts and the like) are the guest's to make:
+ * mounts of containerd's own, which may not even be there, are left out. "": there is none. */
+char *bundle_for_guest(struct arena *a, const struct bundle *b, const char *pod, bundle_carry_fn carry, void *arg,
 		       size_t *len, struct err *e);
 
 #endif

@@ -111,7 +111,8 @@ static int ask_guest(struct create *x, struct err *e)
 	uint8_t *packed;
 	size_t len;
 
-	own.spec.data = (uint8_t *)bundle_for_guest(&x->a, &x->bundle, carry, x, &own.spec.len, e);
+	own.spec.data = (uint8_t *)bundle_for_guest(&x->a, &x->bundle, x->s->sandbox.created ? x->s->id : "", carry, x,
+						    &own.spec.len, e);
 	own.rootfs = arena_printf(&x->a, SHARE_GUEST "/%s/rootfs", x->req->id);
 	if (!own.spec.data || !own.rootfs)
 		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
