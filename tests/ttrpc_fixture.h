@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A server with three services over health.proto's messages, and hand-made peers, in one loop:
+ * A server with four services over health.proto's messages, and hand-made peers, in one loop:
  *
  *   grpc.Health   Check answers at once; Version waits in `parked` until the test answers
  *   test.Size     Check answers at once; Version answers at once with `reply_bytes` bytes
  *   test.Stream   Check streams; Version is left out (UNIMPLEMENTED)
+ *   test.Raw      Version echoes the bytes of its request, Check the bytes of each message
  */
 #ifndef MOTE_TESTS_TTRPC_FIXTURE_H
 #define MOTE_TESTS_TTRPC_FIXTURE_H
@@ -93,6 +94,35 @@ static void check_stream(struct call *c)
 	fx.on_stream(c);
 }
 
+static void raw_echo(struct call *c)
+{
+	assert_null(c->req);
+	call_reply_raw(c, c->raw, c->raw_len);
+}
+
+static void raw_message(struct call *c, const uint8_t *bytes, size_t len)
+{
+	if (bytes)
+		assert_int_equal(call_send_raw(c, bytes, len), 1);
+	else
+		call_stream_end(c);
+}
+
+static void raw_cancel(struct call *c)
+{
+	call_failf(c, RC_CANCELLED, "cancelled");
+}
+
+static void raw_stream(struct call *c)
+{
+	static const struct call_stream_ops raw_ops = { .on_raw = raw_message };
+
+	c->cancel = raw_cancel;
+	if (c->raw)
+		assert_int_equal(call_send_raw(c, c->raw, c->raw_len), 1);
+	call_stream_start(c, &raw_ops);
+}
+
 static const struct rpc_row health_rows[] = { { "Check", check_now, 0 },
 					      { "Version", version_parks, 0 } };
 static const struct rpc_row size_rows[] = { { "Check", check_now, 0 },
@@ -104,7 +134,10 @@ static const struct rpc_service size = { &grpc__health__descriptor, "test.Size",
 					 NULL };
 static const struct rpc_service stream = { &grpc__health__descriptor, "test.Stream", stream_rows, 1,
 					   left_out };
-static const struct rpc_service *const services[] = { &health, &size, &stream, NULL };
+static const struct rpc_row raw_rows[] = { { "Version", raw_echo, RPC_RAW },
+					   { "Check", raw_stream, RPC_RAW | RPC_STREAM } };
+static const struct rpc_service raw = { &grpc__health__descriptor, "test.Raw", raw_rows, 2, NULL };
+static const struct rpc_service *const services[] = { &health, &size, &stream, &raw, NULL };
 
 static int fixture_setup(void **state UNUSED)
 {

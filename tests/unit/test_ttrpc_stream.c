@@ -168,12 +168,50 @@ static void loss_and_deadline_cancel(void **state UNUSED)
 	close(fd);
 }
 
+/* --- rows that pass messages on --- */
+
+/* Bytes that are no message of the method's come and go as they are. */
+static void raw_rows_do_not_look(void **state UNUSED)
+{
+	static const uint8_t junk[] = { 0xff, 0xff, 0x07, 0 };
+	struct envelope_request r = { "test.Raw", "Version", { .data = junk, .len = sizeof(junk) }, 0 };
+	struct envelope_response answer;
+	struct peer_in in = { 0 };
+	struct arena a;
+	struct err e = { 0 };
+	uint8_t buf[64];
+	int fd = peer_new();
+
+	envelope_request_write(&r, buf);
+	peer_frame(fd, 1, FRAME_REQUEST, 0, buf, envelope_request_size(&r));
+	peer_next(fd, &in);
+	arena_init(&a, pb_budget(in.f.length));
+	assert_int_equal(envelope_response_read(&a, in.payload, in.f.length, &answer, &e), 0);
+	assert_int_equal(answer.rc, RC_OK);
+	assert_int_equal(answer.payload.len, sizeof(junk));
+	assert_memory_equal(answer.payload.data, junk, sizeof(junk));
+	arena_fini(&a);
+	peer_request(fd, 3, FRAME_REMOTE_OPEN, "test.Raw", "Check", NULL, 0);
+	peer_frame(fd, 3, FRAME_DATA, 0, junk, sizeof(junk));
+	peer_next(fd, &in);
+	assert_int_equal(in.f.type, FRAME_DATA);
+	assert_int_equal(in.f.length, sizeof(junk));
+	assert_memory_equal(in.payload, junk, sizeof(junk));
+	peer_frame(fd, 3, FRAME_DATA, STREAM_END, NULL, 0);
+	peer_next(fd, &in);
+	assert_int_equal(in.f.flags, STREAM_END);
+	free(in.payload);
+	assert_int_equal(stats().calls, 0);
+	close(fd);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(both_sides_talk),
+		TEST(raw_rows_do_not_look),
 		TEST(the_last_message_may_close),
 		TEST(first_messages),
 		TEST(a_stream_may_end_with_a_status),
