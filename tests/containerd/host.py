@@ -116,6 +116,11 @@ class Containerd:
 
     def config(self):
         head = 'root = "{0}/root"\nstate = "{0}/state"\n[grpc]\naddress = "{0}/c.sock"\n[ttrpc]\naddress = "{0}/c.sock.ttrpc"\n[debug]\nlevel = "debug"\n'.format(self.dir)
+        scratch_file = os.path.join(self.dir, "empty.ext4")
+        with open(scratch_file, "wb") as f:
+            f.truncate(64 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", scratch_file], check=True)
+        head += '[plugins."io.containerd.snapshotter.v1.blockfile"]\nscratch_file = "%s"\nfs_type = "ext4"\n' % scratch_file
         if not self.cri:
             off = ['io.containerd.grpc.v1.cri'] if self.version == "1.7" else ['io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.runtime', 'io.containerd.cri.v1.images']
             return 'version = 2\ndisabled_plugins = %s\n' % json.dumps(off) + head
@@ -168,9 +173,9 @@ class Containerd:
             raise Wrong("ctr %s: status %d, not %d: %s%s" % (" ".join(words), r.status, status, r.out, r.err))
         return r
 
-    def run(self, *words, status=0, input=None, options=("--rm",)):
+    def run(self, *words, status=0, input=None, options=("--rm",), snapshotter="native"):
         """ctr run: a container of its own name."""
-        argv = ["run", "--snapshotter", "native", "--runtime", RUNTIME] + list(options) + [IMAGE] + list(words)
+        argv = ["run", "--snapshotter", snapshotter, "--runtime", RUNTIME] + list(options) + [IMAGE] + list(words)
         return self.ctr(*argv, status=status, input=input)
 
     def deleted(self, name, status):

@@ -104,6 +104,21 @@ static unsigned int memory_mb(const struct shim *s)
 	return (unsigned int)MIN(mb, (uint64_t)MEMORY_MAX_MB);
 }
 
+static const char *const *qemu_words(struct arena *a, const struct net *n)
+{
+	const char *const *net = net_words(a, n);
+	const char **words = net ? ARENA_ARRAY(a, const char *, WORDS_MAX) : NULL;
+	size_t k = 2;
+
+	if (!words)
+		return NULL;
+	words[0] = "-device";
+	words[1] = DISKS_BUS;
+	for (; *net && k + 1 < WORDS_MAX; net++)
+		words[k++] = *net;
+	return words;
+}
+
 static int boot(struct shim *s, struct arena *a, struct err *e)
 {
 	struct vm_share share = { s->share.dir, SHARE_TAG };
@@ -118,7 +133,7 @@ static int boot(struct shim *s, struct arena *a, struct err *e)
 		.cpus = (unsigned int)MIN(MAX(s->sandbox.cpus, s->conf.cpus), (uint64_t)CPUS_MAX),
 		.shares = &share,
 		.n_shares = 1,
-		.extra = net_words(a, &s->net),
+		.extra = qemu_words(a, &s->net),
 		.fds = fds,
 		.n_fds = s->net.n,
 		.console = on_console,

@@ -124,20 +124,27 @@ static int fill(const char *root, const char *bundle, const struct share_mount *
 	return 0;
 }
 
+int share_make(struct share *s, const char *id, struct err *e)
+{
+	char dir[PATH_MAX];
+
+	if (!place(s, id, "", dir))
+		return err_set(e, RC_INVALID_ARGUMENT, "the path is too long");
+	return mkdir(dir, 0755) < 0 ? err_sys(e, errno, "make %s", dir) : 0;
+}
+
 int share_add(struct share *s, const char *id, const char *bundle, const struct share_mount *mounts, size_t n,
 	      struct err *e)
 {
-	char dir[PATH_MAX], root[PATH_MAX];
+	char root[PATH_MAX];
 
-	if (!place(s, id, "", dir) || !place(s, id, "rootfs", root))
-		return err_set(e, RC_INVALID_ARGUMENT, "the path is too long");
-	if (mkdir(dir, 0755) < 0 || mkdir(root, 0755) < 0) {
-		err_sys(e, errno, "make %s", root);
-		if (errno != EEXIST)
-			rmdir(dir);
+	if (share_make(s, id, e) < 0)
 		return -1;
-	}
-	if (fill(root, bundle, mounts, n, e) == 0)
+	if (!place(s, id, "rootfs", root))
+		err_set(e, RC_INVALID_ARGUMENT, "the path is too long");
+	else if (mkdir(root, 0755) < 0)
+		err_sys(e, errno, "make %s", root);
+	else if (fill(root, bundle, mounts, n, e) == 0)
 		return 0;
 	share_remove(s, id);
 	return -1;

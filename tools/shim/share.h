@@ -31,7 +31,10 @@ struct share_mount {
 	size_t n_options;
 };
 
-/* The container's directory with its root file system in it; without mounts BUNDLE/rootfs is it. -1
+/* The container's directory, empty. */
+int share_make(struct share *s, const char *id, struct err *e);
+
+/* The same with its root file system in it; without mounts BUNDLE/rootfs is it. -1
  * with e, and then nothing is left. Mounts: waits as long as mount(2) does. */
 int share_add(struct share *s, const char *id, const char *bundle, const struct share_mount *mounts, size_t n,
 	      struct err *e);

@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "event/loop.h"
 #include "shim/conf.h"
+#include "shim/disks.h"
 #include "shim/events.h"
 #include "shim/net.h"
 #include "shim/share.h"
@@ -50,6 +51,7 @@ struct proc {
 struct task {
 	struct list node;
 	char *id, *bundle;
+	int disk;		/* slot of the one that its root file system is on; 0: none */
 	uint8_t *rootfs;	/* the mounts of its request, as they were encoded */
 	size_t rootfs_len;
 	struct proc init;
@@ -93,6 +95,7 @@ struct shim {
 	struct client *streams;
 	char *deleted[32];		/* ids of containers whose last event may be still to come */
 	size_t next_deleted;
+	uint32_t disks;			/* bit n: slot n is taken */
 	struct work lost;		/* clears a machine away that has died */
 	bool done;			/* the server shall end */
 };

@@ -34,6 +34,7 @@ struct create {
 	struct task *task;
 	Containerd__Task__V2__CreateTaskRequest *req;
 	struct bundle bundle;
+	Grpc__Storage disk, *disks[1];	/* the root file system, where it is one of its own */
 };
 
 static const char *carry(void *arg, size_t number, const char *source, struct err *e)
@@ -75,6 +76,32 @@ static int keep_rootfs(struct task *t, const struct relay *r)
 	return 0;
 }
 
+/* A file system by itself goes into the guest as a disk. */
+static int plug_rootfs(struct create *x, const struct share_mount *m, struct err *e)
+{
+	Grpc__Storage *d = &x->disk;
+	bool readonly = disk_is_readonly(m);
+	char **options = ARENA_ARRAY(&x->a, char *, 1), path[DISK_PATH];
+
+	if (share_make(&x->s->share, x->req->id, e) < 0)
+		return -1;
+	x->task->disk = disk_add(x->s, m->source, readonly, path, e);
+	if (x->task->disk < 0)
+		return -1;
+	grpc__storage__init(d);
+	d->driver = (char *)"blk";
+	d->source = arena_strdup(&x->a, path);
+	d->fstype = (char *)m->type;
+	d->mount_point = arena_printf(&x->a, "/run/kata-containers/%s/rootfs", x->req->id);
+	if (!options || !d->source || !d->mount_point)
+		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+	options[0] = (char *)"ro";
+	d->options = options;
+	d->n_options = readonly;
+	x->disks[0] = d;
+	return 0;
+}
+
 static int mount_rootfs(struct create *x, struct err *e)
 {
 	const Containerd__Task__V2__CreateTaskRequest *q = x->req;
@@ -85,6 +112,8 @@ static int mount_rootfs(struct create *x, struct err *e)
 	for (size_t i = 0; i < q->n_rootfs; i++)
 		m[i] = (struct share_mount){ q->rootfs[i]->type, q->rootfs[i]->source, q->rootfs[i]->target,
 					     q->rootfs[i]->options, q->rootfs[i]->n_options };
+	if (q->n_rootfs == 1 && disk_is_one(m))
+		return plug_rootfs(x, m, e);
 	return share_add(&x->s->share, q->id, q->bundle, m, q->n_rootfs, e);
 }
 
@@ -113,8 +142,13 @@ static int ask_guest(struct create *x, struct err *e)
 
 	own.spec.data = (uint8_t *)bundle_for_guest(&x->a, &x->bundle, x->s->sandbox.created ? x->s->id : "", carry, x,
 						    &own.spec.len, e);
-	own.rootfs = arena_printf(&x->a, SHARE_GUEST "/%s/rootfs", x->req->id);
-	if (!own.spec.data || !own.rootfs)
+	if (!own.spec.data)
+		return -1;
+	own.storages = x->disks;
+	own.n_storages = x->task->disk > 0;
+	if (!x->task->disk)
+		own.rootfs = arena_printf(&x->a, SHARE_GUEST "/%s/rootfs", x->req->id);
+	if (!own.rootfs)
 		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
 	options.type_url = (char *)OPTIONS_TYPE;
 	options.value.data = pb_pack(&x->a, &own.base, &options.value.len, e);

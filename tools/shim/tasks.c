@@ -106,6 +106,7 @@ void task_free(struct shim *s, struct task *t)
 		proc_free(p);
 	fini_proc(&t->init);
 	share_remove(&s->share, t->id);
+	disk_remove(s, t->disk);
 	list_remove(&t->node);
 	free(t->id);
 	free(t->bundle);
