@@ -264,7 +264,7 @@ static int come_up(struct shim *s, struct arena *a, const char *hostname, struct
 		return err_ctx(e, "connect to the guest");
 	if (make_sandbox(s, a, hostname, e) < 0)
 		return -1;
-	if (net_tell(&s->net, s->calls, e) < 0)
+	if (net_tell(&s->net, s->loop, s->calls, e) < 0)
 		return err_ctx(e, "network");
 	if (events_begin(s, e) < 0)
 		return -1;

@@ -29,12 +29,14 @@
 void net_init(struct net *n)
 {
 	*n = (struct net){ .nsfd = -1 };
+	forward_init(&n->forward);
 	for (size_t i = 0; i < NET_LINKS; i++)
 		n->links[i].tapfd = -1;
 }
 
 void net_close(struct net *n)
 {
+	forward_close(&n->forward);
 	for (size_t i = 0; i < NET_LINKS; i++)
 		auto_close(&n->links[i].tapfd);
 	auto_close(&n->nsfd);
@@ -193,6 +195,8 @@ static int note_address(void *arg, const struct netlink_address *x)
 	/* link-local ones the guest makes itself, from the same hardware address */
 	if (i < 0 || (x->ip.family == AF_INET6 && x->scope == RT_SCOPE_LINK))
 		return 0;
+	if (x->ip.family == AF_INET && !t->net->address.s_addr)
+		memcpy(&t->net->address, x->ip.bytes, sizeof(t->net->address));
 	out = ARENA_NEW(&t->a, Types__IPAddress);
 	if (!out || t->links[i].n_ipaddresses == ADDRESSES)
 		return -ENOMEM;
@@ -275,7 +279,21 @@ static int tell(struct told *t, struct client *c, struct err *e)
 	return 0;
 }
 
-int net_tell(struct net *n, struct client *c, struct err *e)
+static int open_forward(struct net *n, void *arg, struct err *e)
+{
+	return forward_open(&n->forward, arg, n->nsfd, n->address, e);
+}
+
+/* A pod does without, where the host's kernel does not know how. */
+static void let_forward(struct net *n, struct loop *l)
+{
+	struct err e = { 0 };
+
+	if (n->address.s_addr && inside(n, open_forward, l, &e) < 0)
+		log_warn("net", "no port-forward: %s", e.msg);
+}
+
+int net_tell(struct net *n, struct loop *l, struct client *c, struct err *e)
 {
 	struct told *t;
 	int rc;
@@ -290,6 +308,8 @@ int net_tell(struct net *n, struct client *c, struct err *e)
 	rc = inside(n, gather, t, e);
 	if (rc == 0)
 		rc = tell(t, c, e);
+	if (rc == 0)
+		let_forward(n, l);
 	arena_fini(&t->a);
 	free(t);
 	return rc;

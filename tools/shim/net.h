@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "shim/forward.h"
 #include "ttrpc/client.h"
 
 #define NET_LINKS	4
@@ -26,6 +27,8 @@ struct net {
 	int nsfd;		/* -1: the pod has none of its own */
 	size_t n;
 	struct net_link links[NET_LINKS];
+	struct in_addr address;	/* the first of them; 0: not known */
+	struct forward forward;
 };
 
 void net_init(struct net *n);
@@ -37,8 +40,8 @@ int net_open(struct net *n, const char *netns, struct err *e);
  * memory. */
 const char *const *net_words(struct arena *a, const struct net *n);
 
-/* Tells the guest what the namespace says. Turns the loop. */
-int net_tell(struct net *n, struct client *c, struct err *e);
+/* Tells the guest what the namespace says, and lets port-forward find it. Turns the loop. */
+int net_tell(struct net *n, struct loop *l, struct client *c, struct err *e);
 
 void net_close(struct net *n);
 
