@@ -6,6 +6,8 @@
  */
 #include "lib/fault_main.h"
 
+#include "lib/rig_task.h"
+
 static int plain(struct rig *r)
 {
 	return fault_life(r,
@@ -233,6 +235,47 @@ static int shared_mounts(struct rig *r)
 	return rc ? rc : rig_remove(r, FAULT_OTHER_ID);
 }
 
+/* A number, or the code that came in its place. */
+static int status_is(struct rig *r, int got, int want)
+{
+	if (got < 0)
+		return -got;
+	return got == want ? 0 : fault_wrong(r, "the status is %d, not %d", got, want);
+}
+
+/* What is kept of this life and of one that has failed before. */
+static int forget_events(struct rig *r)
+{
+	return rig_call(r, "mote.v1.Events/Ack", "{\"seq\":\"18446744073709551615\"}");
+}
+
+/* containerd's way, with streams that wait, and an exec. */
+static int task(struct rig *r)
+{
+	const struct rig_task what = { .args = SH("sleep 1000"), .out = "stream://out" };
+	int rc = forget_events(r);
+
+	if (!rc)
+		rc = rig_task_run(r, FAULT_ID, &what);
+	if (!rc)
+		rc = rig_task_exec(r, FAULT_ID, "e", "exit 5", "stream://e-out");
+	if (!rc)
+		rc = rig_task(r, "Start", "{\"id\":\"" FAULT_ID "\",\"exec_id\":\"e\"}");
+	if (!rc)
+		rc = status_is(r, rig_task_wait(r, FAULT_ID, "e"), 5);
+	if (!rc)
+		rc = rig_task(r, "Delete", "{\"id\":\"" FAULT_ID "\",\"exec_id\":\"e\"}");
+	if (!rc)
+		rc = rig_task(r, "Pids", "{\"id\":\"" FAULT_ID "\"}");
+	if (!rc)
+		rc = rig_task(r, "Kill", "{\"id\":\"" FAULT_ID "\",\"signal\":9}");
+	if (!rc)
+		rc = status_is(r, rig_task_wait(r, FAULT_ID, ""), 137);
+	if (!rc)
+		rc = rig_task(r, "Delete", "{\"id\":\"" FAULT_ID "\"}");
+	return rc ? rc : forget_events(r);
+}
+
 static int sandbox(struct rig *r)
 {
 	return rig_call(r, "CreateSandbox", TEXT({
@@ -275,6 +318,7 @@ static const struct fault_scenario scenarios[] = {
 	{ "shared_pids", shared_pids, NULL, fault_two_ids, 0, NULL },
 	{ "pods_pids", pods_pids, NULL, fault_one_id, 0, NULL },
 	{ "shared_mounts", shared_mounts, NULL, fault_two_ids, 0, NULL },
+	{ "task", task, NULL, fault_one_id, 0, NULL },
 	{ "sandbox", sandbox, NULL, NULL, FAULT_FRESH | FAULT_ONCE,
 	  "/run/kata-containers/sandbox/shm" },
 	{ "destroy", destroy, sandbox_with_container, fault_one_id, FAULT_FRESH | FAULT_ENDS | FAULT_ONCE, NULL },

@@ -131,6 +131,30 @@ static void order(void **state UNUSED)
 	rig_events_close(&one);
 }
 
+/* The start is over when its hooks are, and the process long before. Programs of a guest's own there are
+ * none: only on this machine. */
+static void order_with_hooks(void **state UNUSED)
+{
+	struct rig *r = cases_rig;
+	struct rig_task what = {
+		.args = "[\"true\"]",
+		.spec = r->kind == RIG_VM ? NULL :
+			",\"hooks\":{\"poststart\":[{\"path\":\"/bin/sleep\",\"args\":[\"sleep\",\"0.3\"]}]}",
+	};
+	const char *id = rig_id(r);
+
+	rig_events_open(r, r->client, &one, 0);
+	assert_done(r, rig_task_run(r, id, &what));
+	rig_events_next(&one, "/tasks/create", id, NULL);
+	rig_events_next(&one, "/tasks/start", id, NULL);
+	rig_events_next(&one, "/tasks/exit", id, NULL);
+	assert_int_equal(rig_task_wait(r, id, ""), 0);
+	assert_done(r, rig_task(r, "Delete", "{\"id\":\"%s\"}", id));
+	rig_events_next(&one, "/tasks/delete", id, NULL);
+	ack(r, one.v[one.n - 1].seq);
+	rig_events_close(&one);
+}
+
 /* --- what needs control groups with limits: a VM --------------------------------------------- */
 
 #define LIMIT "{\"memory\":{\"limit\":16777216},\"pids\":{\"limit\":50}}"
@@ -212,5 +236,6 @@ const struct CMUnitTest cases_task_events[] = {
 	cmocka_unit_test(kept),
 	cmocka_unit_test(both),
 	cmocka_unit_test(order),
+	cmocka_unit_test(order_with_hooks),
 	{ 0 },
 };

@@ -72,6 +72,9 @@ static void clear(struct rig *r, const struct fault_scenario *s)
 	}
 	for (size_t i = 0; r->client && s->ids && s->ids[i]; i++)
 		rig_remove(r, s->ids[i]);
+	/* what is kept for a host that has not seen it */
+	if (r->client && s->ids)
+		rig_call(r, "mote.v1.Events/Ack", "{\"seq\":\"18446744073709551615\"}");
 }
 
 static int start(struct fault_walk *w)

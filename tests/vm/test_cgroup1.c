@@ -4,7 +4,8 @@
 
 int main(void)
 {
-	static const struct CMUnitTest *const tables[] = { cases_life, cases_limits, cases_greedy, cases_inside_v1, cases_guest, NULL };
+	static const struct CMUnitTest *const tables[] = { cases_life, cases_limits, cases_greedy, cases_task_limits, cases_inside_v1,
+							     cases_guest, NULL };
 	static struct rig r = { .vm_opts = { .cmdline = "systemd.unified_cgroup_hierarchy=0" } };
 
 	r.programs = cases_inside_programs;
