@@ -45,7 +45,7 @@ INC	:= -Iagent -I$(GEN) -Itools
 
 # The release build: musl, static, small. No build path and no time stamp goes in.
 RCC	= build/$(1)/deps/bin/cc
-RCFLAGS	:= $(STD) $(WARN) -Os -g1 -fno-plt -fno-ident -ffunction-sections -fdata-sections -fstack-protector-strong \
+RCFLAGS	:= $(STD) $(WARN) -Os -g1 -fno-pie -fno-plt -fno-ident -ffunction-sections -fdata-sections -fstack-protector-strong \
 	   -fno-asynchronous-unwind-tables -fno-unwind-tables -ffile-prefix-map=$(CURDIR)=. $(INC)
 RLDFLAGS := -static -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=sha1
 RLIBS	= -lcgroup -lblkid -lseccomp -lmnl -lyyjson -lprotobuf-c

@@ -25,6 +25,12 @@ static void source_free(void *arg UNUSED, void *p UNUSED)
 {
 }
 
+/* The agent's own messages have no names (tools/strip-names); which one it is, the method tells. */
+static const char *name_of(const ProtobufCMessageDescriptor *type)
+{
+	return type->name ? type->name : "the message";
+}
+
 ProtobufCMessage *pb_unpack(struct arena *a, const ProtobufCMessageDescriptor *type,
 			    const uint8_t *data, size_t len, struct err *e)
 {
@@ -35,9 +41,9 @@ ProtobufCMessage *pb_unpack(struct arena *a, const ProtobufCMessageDescriptor *t
 	if (msg)
 		return msg;
 	if (source.exhausted)
-		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory to decode %s", type->name);
+		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory to decode %s", name_of(type));
 	else
-		err_set(e, RC_INVALID_ARGUMENT, "cannot decode %s", type->name);
+		err_set(e, RC_INVALID_ARGUMENT, "cannot decode %s", name_of(type));
 	return NULL;
 }
 
@@ -47,7 +53,7 @@ uint8_t *pb_pack(struct arena *a, const ProtobufCMessage *msg, size_t *len, stru
 	uint8_t *out = arena_alloc(a, size);
 
 	if (!out) {
-		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory to encode %s", msg->descriptor->name);
+		err_set(e, RC_RESOURCE_EXHAUSTED, "no memory to encode %s", name_of(msg->descriptor));
 		return NULL;
 	}
 	*len = protobuf_c_message_pack(msg, out);

@@ -11,7 +11,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-/* The decoded message in a. NULL with e: INVALID_ARGUMENT "cannot decode TYPE" or
+/* The decoded message in a. NULL with e: INVALID_ARGUMENT "cannot decode TYPE" ("the
+ * message" in the agent, whose types have no names) or
  * RESOURCE_EXHAUSTED (budget). */
 ProtobufCMessage *pb_unpack(struct arena *a, const ProtobufCMessageDescriptor *type,
 			    const uint8_t *data, size_t len, struct err *e);

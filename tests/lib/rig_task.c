@@ -25,6 +25,13 @@ bool rig_task_v3;
 #define STREAMING "containerd.services.streaming.v1.Streaming"
 #define WAIT_MS	  60000
 
+/* Also where there is no more of cmocka than this: the benchmark is linked with the rig. */
+#define must_be(what)                                                         \
+	do {                                                                  \
+		if (!(what))                                                  \
+			fail_msg("%s:%d: %s", __FILE__, __LINE__, #what);     \
+	} while (0)
+
 /* --- calls --- */
 
 static ProtobufCMessage *message(struct arena *a, const ProtobufCMessageDescriptor *type,
@@ -46,7 +53,7 @@ static int call_v3(struct rig *r, const char *name, const char *text)
 	struct arena a;
 	size_t len;
 
-	assert_non_null(m);
+	must_be(m);
 	arena_init(&a, 32 << 20);
 	err_clear(&r->err);
 	*r->reply = '\0';
@@ -55,7 +62,7 @@ static int call_v3(struct rig *r, const char *name, const char *text)
 	if (reply) {
 		char *json = pbjson_write(&a, reply, PBJSON_COMPACT | PBJSON_DEFAULTS, &len, &r->err);
 
-		assert_true(json && len < sizeof(r->reply));
+		must_be(json && len < sizeof(r->reply));
 		memcpy(r->reply, json, len + 1);
 	}
 	arena_fini(&a);
@@ -74,7 +81,7 @@ int rig_task(struct rig *r, const char *method, const char *json, ...)
 	va_start(ap, json);
 	text = arena_vprintf(&a, json, ap);
 	va_end(ap);
-	assert_non_null(text);
+	must_be(text);
 	snprintf(full, sizeof(full), "containerd.task.v2.Task/%s", method);
 	rc = rig_task_v3 ? call_v3(r, method, text) : rig_call(r, full, "%s", text);
 	arena_fini(&a);
@@ -91,9 +98,9 @@ char *rig_any(struct arena *a, const char *name, const ProtobufCMessageDescripto
 
 	if (type)
 		data = pb_pack(a, message(a, type, text), &len, &e);
-	assert_non_null(data);
+	must_be(data);
 	value = arena_alloc(a, base64_length(len) + 1);
-	assert_non_null(value);
+	must_be(value);
 	base64_encode(data, len, value);
 	return arena_printf(a, "{\"type_url\":\"%s\",\"value\":\"%s\"}", name, value);
 }
@@ -205,13 +212,13 @@ static void took(struct rig_stream *s, const Google__Protobuf__Any *any, struct 
 	struct err e = { 0 };
 
 	if (!s->acked) {
-		assert_true(any_is(any, "google.protobuf.Empty"));
+		must_be(any_is(any, "google.protobuf.Empty"));
 		s->acked = true;
 	} else if (any_is(any, "containerd.types.transfer.Data")) {
 		const Containerd__Types__Transfer__Data *d =
 			(void *)any_open(any, &containerd__types__transfer__data__descriptor, a, &e);
 
-		assert_non_null(d);
+		must_be(d);
 		s->total += d->data.len;
 		s->largest = MAX(s->largest, (uint64_t)d->data.len);
 		if (s->len + d->data.len < sizeof(s->data)) {
@@ -223,7 +230,7 @@ static void took(struct rig_stream *s, const Google__Protobuf__Any *any, struct 
 		const Containerd__Types__Transfer__WindowUpdate *w = (void *)any_open(
 			any, &containerd__types__transfer__window_update__descriptor, a, &e);
 
-		assert_true(w && any_is(any, "containerd.types.transfer.WindowUpdate"));
+		must_be(w && any_is(any, "containerd.types.transfer.WindowUpdate"));
 		s->window += w->update;
 	}
 }
@@ -253,9 +260,9 @@ static void send_any(struct rig_stream *s, const char *type, const ProtobufCMess
 	size_t len;
 
 	arena_init(&a, 8 << 20);
-	assert_int_equal(any_make(&any, type, msg, &a, &e), 0);
+	must_be(any_make(&any, type, msg, &a, &e) == 0);
 	packed = pb_pack(&a, &any.base, &len, &e);
-	assert_non_null(packed);
+	must_be(packed);
 	client_stream_send(s->stream, packed, len);
 	arena_fini(&a);
 }
@@ -350,16 +357,16 @@ static void told(struct rig_events *ev, const Mote__V1__Event *msg, struct arena
 	size_t k = 0, n = 0;
 	char *text;
 
-	assert_true(msg && msg->envelope && msg->envelope->timestamp && msg->envelope->event);
-	assert_true(msg->envelope->timestamp->seconds > 0);
-	assert_string_equal(msg->envelope->namespace_, "");
+	must_be(msg && msg->envelope && msg->envelope->timestamp && msg->envelope->event);
+	must_be(msg->envelope->timestamp->seconds > 0);
+	must_be(str_empty(msg->envelope->namespace_));
 	while (k < COUNT_OF(kinds) && !str_eq(kinds[k].name, msg->envelope->topic))
 		k++;
-	assert_true(k < COUNT_OF(kinds) && ev->n < COUNT_OF(ev->v));
-	assert_true(any_is(msg->envelope->event, kinds[k].type->name));
+	must_be(k < COUNT_OF(kinds) && ev->n < COUNT_OF(ev->v));
+	must_be(any_is(msg->envelope->event, kinds[k].type->name));
 	text = pbjson_write(a, any_open(msg->envelope->event, kinds[k].type, a, &e),
 			    PBJSON_COMPACT | PBJSON_DEFAULTS, &n, &e);
-	assert_non_null(text);
+	must_be(text);
 	ev->v[ev->n].seq = msg->seq;
 	snprintf(ev->v[ev->n].topic, sizeof(ev->v[0].topic), "%s", msg->envelope->topic);
 	snprintf(ev->v[ev->n++].text, sizeof(ev->v[0].text), "%s", text);

@@ -103,6 +103,56 @@ static void version_1(void **state UNUSED)
 	arena_fini(&a);
 }
 
+/* All numbers as large as they can be, and lists: it fits. */
+static void largest(void **state UNUSED)
+{
+	static const char *const keys[] = {
+		"anon", "rss", "file", "cache", "kernel_stack", "slab", "sock", "shmem", "file_mapped",
+		"mapped_file", "file_dirty", "dirty", "file_writeback", "writeback", "anon_thp",
+		"inactive_anon", "active_anon", "inactive_file", "active_file", "unevictable",
+		"slab_reclaimable", "slab_unreclaimable", "pgfault", "pgmajfault",
+		"workingset_nodereclaim", "pgrefill", "pgscan", "pgsteal", "pgactivate", "pgdeactivate",
+		"pglazyfree", "pglazyfreed", "thp_fault_alloc", "thp_collapse_alloc",
+		"workingset_refault_anon", "workingset_refault_file", "workingset_activate_anon",
+		"workingset_activate_file",
+	};
+	const uint64_t max = UINT64_MAX;
+	struct cgroup_stat_pair stat[COUNT_OF(keys)];
+	struct cgroup_io_entry bytes[100], serviced[100];
+	struct net_link_stats links[20];
+	struct container_stats in = {
+		.cgroup = {
+			.cpu_total = max, .cpu_user = max, .cpu_kernel = max, .periods = max,
+			.throttled_periods = max, .throttled_ns = max, .memory = { max, max, max, max },
+			.swap = { max, max, max, max }, .memory_stat = stat,
+			.n_memory_stat = COUNT_OF(stat), .oom_kill = max, .pids = max, .pids_limit = max,
+			.io = { [CGROUP_IO_BYTES] = { bytes, 100 }, [CGROUP_IO_SERVICED] = { serviced, 100 } },
+		},
+		.links = links, .n_links = COUNT_OF(links),
+	};
+	const Io__Containerd__Cgroups__V2__Metrics *m;
+	struct arena a;
+
+	for (size_t i = 0; i < COUNT_OF(keys); i++)
+		stat[i] = (struct cgroup_stat_pair){ keys[i], max };
+	for (size_t i = 0; i < 100; i++) {
+		bytes[i] = (struct cgroup_io_entry){ max - i, max, "read", max };
+		serviced[i] = (struct cgroup_io_entry){ max - i - 50, max, "write", max };
+	}
+	for (size_t i = 0; i < COUNT_OF(links); i++)
+		links[i] = (struct net_link_stats){ "a-name-of-fifteen", max, max, max, max, max, max,
+						    max, max };
+	arena_init(&a, 1 << 20);
+	m = metrics(&a, &in);
+	assert_int_equal(m->io->n_usage, 150);
+	assert_true(m->io->usage[149]->wios == max);
+	assert_int_equal(m->n_network, 20);
+	assert_true(m->network[19]->tx_dropped == max);
+	assert_true(m->memory->workingset_activate_file == max);
+	assert_true(m->memory_events->max == max);
+	arena_fini(&a);
+}
+
 /* --- events --- */
 
 static void add(struct events *s, size_t len)
@@ -139,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(version_1),
+		cmocka_unit_test(largest),
 		cmocka_unit_test(events_bounded),
 	};
 

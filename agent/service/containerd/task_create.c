@@ -244,6 +244,8 @@ void task_create(struct call *c)
 	if (any_is(req->options, TYPE_OPTIONS))
 		cr->options = (void *)any_open(req->options, &mote__v1__task_options__descriptor,
 					       &c->arena, &e);
+	if (err_is_set(&e))
+		err_ctx(&e, "options");
 	if (ctd_of(c)->pod.state == POD_STOPPED)
 		err_set(&e, RC_FAILED_PRECONDITION, "the sandbox has been stopped");
 	if (!str_empty(req->checkpoint) || !str_empty(req->parent_checkpoint))
