@@ -313,6 +313,10 @@ zoo: $(ZOO) agent tools initrd kernel deb ## real software of the distribution i
 	@kernel=$$(MOTE_KERNEL_FRAGMENTS="$(MORE)" kernel-config/build --arch $(ARCH) | tail -n 1) && \
 		MOTE_MORE_KERNEL=$$kernel tests/run --only zoo -v --build $(B) --host $(H)
 
+containerd-zoo: agent tools initrd kernel ## pods and containers by containerd 2.1 and 1.7 as they come from their packages (root; many minutes)
+	@tests/containerd/packages >/dev/null
+	@tests/run --only containerd -v --build $(B) --host $(H)
+
 image-zoo: agent tools initrd kernel ## every flavour in every format of a rootfs image, booted in every way (root; many minutes)
 	@MOTE_IMAGE_ZOO=1 tests/run --only vm --match vm/test_image --limit 14400 -v --build $(B) --host $(H)
 
@@ -330,6 +334,7 @@ lives: bench-programs all ## LIVES containers (10,000), one after the other in o
 PREFIX	?= /usr/local
 install: agent tools initrd kernel ## install agent, tools and guest artefacts (DESTDIR, PREFIX)
 	install -D -m 755 $(B)/motectl $(DESTDIR)$(PREFIX)/bin/motectl
+	install -D -m 755 $(B)/containerd-shim-mote-v2 $(DESTDIR)$(PREFIX)/bin/containerd-shim-mote-v2
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/libexec/mote/rootfs-builder rootfs-builder/check rootfs-builder/inspect
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/libexec/mote/rootfs-builder rootfs-builder/*.py
 	[ ! -x $(B)/vhost-device-vsock ] || install -D -m 755 $(B)/vhost-device-vsock $(DESTDIR)$(PREFIX)/libexec/mote/vhost-device-vsock
@@ -354,4 +359,4 @@ clean: ## remove build/ (the cache outside stays)
 
 FORCE:
 
-.PHONY: FORCE kernel-menuconfig kernel-report help all setup deps agent tools initrd kernel rootfs run check test vm-test fuzz fault zoo bench lives bench-programs cannot-measure install clean check-image image-zoo install-guest deb
+.PHONY: FORCE containerd-zoo kernel-menuconfig kernel-report help all setup deps agent tools initrd kernel rootfs run check test vm-test fuzz fault zoo bench lives bench-programs cannot-measure install clean check-image image-zoo install-guest deb

@@ -2,6 +2,7 @@
 /* The server's life: set up, turn, and take everything back. */
 #include <signal.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "event/child.h"
@@ -10,6 +11,7 @@
 
 #define ARENA_BYTES	65536
 #define FLUSH_MS	3000	/* for containerd to take the last events */
+#define HANG_UP_MS	2000
 #define DRAIN_MS	2000	/* for the last replies */
 
 static struct shim the_shim;	/* signals carry no argument */
@@ -69,19 +71,35 @@ static int set_up(struct shim *s, const struct serve_opts *o, struct arena *a, s
 	return server_listen(s->server, &address, e);
 }
 
+/* containerd closes once it has read the last reply. Were we to close first, its client could take the
+ * end for the answer (both are there, and it looks at either). */
+static void await_hang_up(struct shim *s)
+{
+	uint64_t deadline = clock_after(HANG_UP_MS), now;
+	struct server_stats stats;
+
+	for (;;) {
+		server_stats(s->server, &stats);
+		now = clock_ms();
+		if (!stats.conns || now >= deadline || loop_once(s->loop, (int)(deadline - now)) < 0)
+			return;
+	}
+}
+
 static void take_back(struct shim *s, const char *socket)
 {
 	struct task *t;
 	bool drained = false;
 
+	unlink(socket);		/* who comes now shall find nobody, and start anew */
 	guest_stop(s);
 	events_flush(s, FLUSH_MS);
 	if (s->server) {
+		await_hang_up(s);
 		server_drain(s->server, DRAIN_MS, on_drained, &drained);
 		while (!drained && loop_once(s->loop, -1) >= 0)
 			;
 		server_free(s->server);
-		unlink(socket);
 	}
 	while ((t = LIST_FIRST(&s->tasks, struct task, node)))
 		task_free(s, t);
