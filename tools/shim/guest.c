@@ -121,7 +121,7 @@ static const char *const *qemu_words(struct arena *a, const struct net *n)
 
 static int boot(struct shim *s, struct arena *a, struct err *e)
 {
-	struct vm_share share = { s->share.dir, SHARE_TAG };
+	struct vm_share share = { s->share.shown, SHARE_TAG };
 	int fds[NET_LINKS];
 	struct vm_opts o = {
 		.kernel = s->conf.kernel,

@@ -26,22 +26,28 @@ static int leave(struct share *s, struct err *e)
 		return err_sys(e, errno, "a mount namespace");
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return err_sys(e, errno, "make all mounts slaves");
-	if (mkdir(s->dir, 0755) < 0)
+	if (mkdir(s->dir, 0755) < 0 || mkdir(s->shown, 0755) < 0)
 		return err_sys(e, errno, "make %s", s->dir);
 	if (mount(s->dir, s->dir, NULL, MS_BIND, NULL) < 0 || mount(NULL, s->dir, NULL, MS_PRIVATE, NULL) < 0 ||
 	    mount(NULL, s->dir, NULL, MS_SHARED, NULL) < 0)
 		return err_sys(e, errno, "make %s a mount that is shared", s->dir);
+	/* what is mounted in the one appears in the other, and from there in the file server's */
+	if (mount(s->dir, s->shown, NULL, MS_BIND, NULL) < 0 || mount(NULL, s->shown, NULL, MS_SLAVE, NULL) < 0 ||
+	    mount(NULL, s->shown, NULL, MS_SHARED, NULL) < 0 ||
+	    mount(NULL, s->shown, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+		return err_sys(e, errno, "make %s a read-only mount", s->shown);
 	return 0;
 }
 
 int share_open(struct loop *l, struct share *s, struct err *e)
 {
 	static const char *const parents[] = { "$MOTE_SHIM_RUN", "/run", "/tmp", NULL };
-	struct str dir = STR_OVER(s->dir);
+	struct str dir = STR_OVER(s->dir), shown = STR_OVER(s->shown);
 
 	if (vm_scratch_make(l, &s->scratch, parents, e) < 0)
 		return -1;
-	str_addf(&dir, "%s/shared", s->scratch.path);
+	str_addf(&dir, "%s/own", s->scratch.path);
+	str_addf(&shown, "%s/shared", s->scratch.path);
 	if (leave(s, e) == 0)
 		return 0;
 	share_close(s);
@@ -52,6 +58,7 @@ void share_close(struct share *s)
 {
 	if (!s->scratch.loop)
 		return;
+	umount2(s->shown, MNT_DETACH);
 	umount2(s->dir, MNT_DETACH);
 	vm_scratch_remove(&s->scratch);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a pod's machine sees of the host: one directory, that a file server shows it (virtio-fs), and
- * in which every container has its own: DIR/shared/ID/rootfs, and DIR/shared/ID/N for mount N of its
- * spec. All of it is mounted in a mount namespace of the shim's own, of which the file server's is a
+ * in which every container has its own: ID/rootfs, and ID/N for mount N of its spec. The server shows
+ * a read-only twin of the directory that we work in, into which our mounts spread with their own
+ * rights: so the guest, which could put a link in the place of a directory that we are about to mount on,
+ * changes nothing but what is inside of a mount. All of it is mounted in a mount namespace of the shim's own, of which the file server's is a
  * slave: however the shim ends, nothing stays mounted.
  */
 #ifndef MOTE_SHIM_SHARE_H
@@ -17,7 +19,8 @@
 
 struct share {
 	struct vm_scratch scratch;
-	char dir[96];		/* what the file server shows */
+	char dir[96];		/* ours */
+	char shown[96];		/* what the file server shows */
 };
 
 /* Leaves the host's mount namespace, for good. -1 with e. */
