@@ -106,6 +106,7 @@ static void mounts(void **state UNUSED)
 	assert_null(changed("{\"mounts\":[{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"/none\"}]}", ""));
 	assert_non_null(strstr(e.msg, "mounts[0]"));
 	assert_non_null(strstr(changed("{\"mounts\":[{\"destination\":\"/dev/shm\",\"type\":\"bind\",\"source\":\"/x/shm\"}]}", ""), "\"tmpfs\""));
+	assert_non_null(strstr(changed("{\"mounts\":[{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"/sys/../etc\"}]}", ""), "guest:0:/sys/../etc"));
 	assert_null(changed("[]", ""));
 }
 

@@ -130,7 +130,8 @@ static bool is_bind(yyjson_mut_val *mount)
 /* The guest has kernel filesystems of its own: what a host's would show is not this machine. */
 static bool is_of_the_kernel(const char *source)
 {
-	return path_is_below(source, "/proc") || path_is_below(source, "/sys") || path_is_below(source, "/dev");
+	return path_is_plain(source) &&
+	       (path_is_below(source, "/proc") || path_is_below(source, "/sys") || path_is_below(source, "/dev"));
 }
 
 /* Shared memory is of one kernel: the pod's is the guest's, not the directory that a host makes. */
