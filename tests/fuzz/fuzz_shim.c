@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a shim reads that others have written: the first byte says which. Bootstrap, options, stdio's
- * URLs and config.json are containerd's; events, and replies that are edited, are the guest's, which
- * is hostile.
+ * What a shim reads that others have written: the first byte says which. Bootstrap, options,
+ * stdio's URLs and config.json are containerd's; events, and replies that are edited, are the
+ * guest's, which is hostile.
  */
 #include <stdio.h>
 
@@ -15,7 +15,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define BUDGET	(4u << 20)
+#define BUDGET (4u << 20)
 
 static void must(bool ok)
 {
@@ -26,7 +26,9 @@ static void must(bool ok)
 /* What is edited is protobuf again, holds what was put, and nothing that was to go. */
 static void edit(struct arena *a, const uint8_t *data, size_t size)
 {
-	const struct wire_edit edits[] = { { .number = 3, .value = 99 }, WIRE_TEXT(2, "path"), { .number = 5, .data = "" } };
+	const struct wire_edit edits[] = { { .number = 3, .value = 99 },
+					   WIRE_TEXT(2, "path"),
+					   { .number = 5, .data = "" } };
 	struct wire_field f;
 	size_t len = 0;
 	uint8_t *out = wire_edit(a, data, size, edits, COUNT_OF(edits), &len);
@@ -46,7 +48,9 @@ static void edit(struct arena *a, const uint8_t *data, size_t size)
 static void event(struct arena *a, const uint8_t *data, size_t size)
 {
 	static const uint8_t rootfs[] = { 0x1a, 0 };
-	struct event_host host = { .pid = 7, .bundle = "/b", .rootfs = rootfs, .rootfs_len = sizeof(rootfs) };
+	struct event_host host = {
+		.pid = 7, .bundle = "/b", .rootfs = rootfs, .rootfs_len = sizeof(rootfs)
+	};
 	struct wire_field f;
 	struct event_in in;
 	uint64_t seq = 0;

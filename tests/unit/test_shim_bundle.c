@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A config.json of containerd on its way into the guest, and the guest's events on their way out. */
+/* A config.json of containerd on its way into the guest, and the guest's events on their way out.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -37,17 +38,23 @@ static void annotations(void **state UNUSED)
 {
 	struct bundle b;
 
-	assert_int_equal(parse(&b, "{\"hostname\":\"h\",\"annotations\":{\"io.kubernetes.cri.container-type\":\"container\","
-				   "\"io.kubernetes.cri.sandbox-id\":\"pod\",\"io.kubernetes.cri.sandbox-memory\":\"1048576\","
-				   "\"io.kubernetes.cri.sandbox-cpu-quota\":\"150000\",\"io.kubernetes.cri.sandbox-cpu-period\":\"100000\"},"
-				   "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\",\"path\":\"/run/netns/x\"}]}}"), 0);
+	assert_int_equal(
+		parse(&b,
+		      "{\"hostname\":\"h\",\"annotations\":{\"io.kubernetes.cri.container-type\":\"container\","
+		      "\"io.kubernetes.cri.sandbox-id\":\"pod\",\"io.kubernetes.cri.sandbox-memory\":\"1048576\","
+		      "\"io.kubernetes.cri.sandbox-cpu-quota\":\"150000\",\"io.kubernetes.cri.sandbox-cpu-period\":\"100000\"},"
+		      "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\",\"path\":\"/run/netns/x\"}]}}"),
+		0);
 	assert_string_equal(b.sandbox_id, "pod");
 	assert_false(b.is_pause);
 	assert_string_equal(b.netns, "/run/netns/x");
 	assert_string_equal(b.hostname, "h");
 	assert_int_equal(b.memory, 1 << 20);
 	assert_int_equal(b.cpus, 2);
-	assert_int_equal(parse(&b, "{\"annotations\":{\"io.kubernetes.cri-o.ContainerType\":\"sandbox\",\"io.kubernetes.cri-o.SandboxID\":\"s\"}}"), 0);
+	assert_int_equal(
+		parse(&b,
+		      "{\"annotations\":{\"io.kubernetes.cri-o.ContainerType\":\"sandbox\",\"io.kubernetes.cri-o.SandboxID\":\"s\"}}"),
+		0);
 	assert_string_equal(b.sandbox_id, "s");
 	assert_true(b.is_pause);
 }
@@ -56,7 +63,11 @@ static void annotations(void **state UNUSED)
 static void annotations_that_are_none(void **state UNUSED)
 {
 	static const char *const cases[] = {
-		"{}", "[]", "3", "{\"annotations\":[]}", "{\"annotations\":{\"io.kubernetes.cri.sandbox-id\":\"alone\"}}",
+		"{}",
+		"[]",
+		"3",
+		"{\"annotations\":[]}",
+		"{\"annotations\":{\"io.kubernetes.cri.sandbox-id\":\"alone\"}}",
 		"{\"annotations\":{\"io.kubernetes.cri.container-type\":\"container\",\"io.kubernetes.cri.sandbox-id\":7}}",
 		"{\"annotations\":{\"io.kubernetes.cri.container-type\":\"container\",\"io.kubernetes.cri.sandbox-id\":\"a\\u0000b\"}}",
 		"{\"linux\":{\"namespaces\":{\"type\":\"network\"}}}",
@@ -95,32 +106,45 @@ static const char *changed(const char *text, const char *pod)
 
 static void mounts(void **state UNUSED)
 {
-	assert_string_equal(changed("{\"hooks\":{\"prestart\":[]},\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
-				    "{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"/host/v\"},"
-				    "{\"destination\":\"/s\",\"type\":\"bind\",\"source\":\"/sys/x\"},"
-				    "{\"destination\":\"/w\",\"type\":\"none\",\"source\":\"/w\",\"options\":[\"rbind\",\"ro\"]}]}", ""),
-			    "{\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
-			    "{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"guest:1:/host/v\"},"
-			    "{\"destination\":\"/s\",\"type\":\"bind\",\"source\":\"/sys/x\"},"
-			    "{\"destination\":\"/w\",\"type\":\"none\",\"options\":[\"rbind\",\"ro\"],\"source\":\"guest:3:/w\"}]}");
-	assert_null(changed("{\"mounts\":[{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"/none\"}]}", ""));
+	assert_string_equal(
+		changed("{\"hooks\":{\"prestart\":[]},\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
+			"{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"/host/v\"},"
+			"{\"destination\":\"/s\",\"type\":\"bind\",\"source\":\"/sys/x\"},"
+			"{\"destination\":\"/w\",\"type\":\"none\",\"source\":\"/w\",\"options\":[\"rbind\",\"ro\"]}]}",
+			""),
+		"{\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
+		"{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"guest:1:/host/v\"},"
+		"{\"destination\":\"/s\",\"type\":\"bind\",\"source\":\"/sys/x\"},"
+		"{\"destination\":\"/w\",\"type\":\"none\",\"options\":[\"rbind\",\"ro\"],\"source\":\"guest:3:/w\"}]}");
+	assert_null(changed(
+		"{\"mounts\":[{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"/none\"}]}",
+		""));
 	assert_non_null(strstr(e.msg, "mounts[0]"));
-	assert_non_null(strstr(changed("{\"mounts\":[{\"destination\":\"/dev/shm\",\"type\":\"bind\",\"source\":\"/x/shm\"}]}", ""), "\"tmpfs\""));
-	assert_non_null(strstr(changed("{\"mounts\":[{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"/sys/../etc\"}]}", ""), "guest:0:/sys/../etc"));
+	assert_non_null(strstr(
+		changed("{\"mounts\":[{\"destination\":\"/dev/shm\",\"type\":\"bind\",\"source\":\"/x/shm\"}]}",
+			""),
+		"\"tmpfs\""));
+	assert_non_null(strstr(
+		changed("{\"mounts\":[{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"/sys/../etc\"}]}",
+			""),
+		"guest:0:/sys/../etc"));
 	assert_null(changed("[]", ""));
 }
 
-/* containerd's own files go where the guest makes them; a kubelet's stay, and so does one of another pod. */
+/* containerd's own files go where the guest makes them; a kubelet's stay, and so does one of
+ * another pod. */
 static void files_of_the_pod(void **state UNUSED)
 {
-	static const char text[] = "{\"mounts\":[{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":\"/c/pod/hosts\"},"
-				   "{\"destination\":\"/etc/resolv.conf\",\"type\":\"bind\",\"source\":\"/c/pod/resolv.conf\"},"
-				   "{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":\"/kubelet/etc-hosts\"},"
-				   "{\"destination\":\"/etc/hostname\",\"type\":\"bind\",\"source\":\"/c/xpod/hostname\"}]}";
+	static const char text[] =
+		"{\"mounts\":[{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":\"/c/pod/hosts\"},"
+		"{\"destination\":\"/etc/resolv.conf\",\"type\":\"bind\",\"source\":\"/c/pod/resolv.conf\"},"
+		"{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":\"/kubelet/etc-hosts\"},"
+		"{\"destination\":\"/etc/hostname\",\"type\":\"bind\",\"source\":\"/c/xpod/hostname\"}]}";
 
-	assert_string_equal(changed(text, "pod"),
-			    "{\"mounts\":[{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":\"guest:2:/kubelet/etc-hosts\"},"
-			    "{\"destination\":\"/etc/hostname\",\"type\":\"bind\",\"source\":\"guest:3:/c/xpod/hostname\"}]}");
+	assert_string_equal(
+		changed(text, "pod"),
+		"{\"mounts\":[{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":\"guest:2:/kubelet/etc-hosts\"},"
+		"{\"destination\":\"/etc/hostname\",\"type\":\"bind\",\"source\":\"guest:3:/c/xpod/hostname\"}]}");
 	assert_non_null(strstr(changed(text, ""), "guest:0:/c/pod/hosts"));
 }
 
@@ -166,8 +190,11 @@ static void an_exit(void **state UNUSED)
 
 static void a_create(void **state UNUSED)
 {
-	static const uint8_t payload[] = { 0x0a, 1, 'c', 0x12, 1, 'g', 0x1a, 0, 0x30, 1 }, mount[] = { 0x1a, 3, 0x0a, 1, 't' };
-	struct event_host host = { .pid = 42, .bundle = "/b", .rootfs = mount, .rootfs_len = sizeof(mount) };
+	static const uint8_t payload[] = { 0x0a, 1, 'c', 0x12, 1, 'g', 0x1a, 0, 0x30, 1 },
+			     mount[] = { 0x1a, 3, 0x0a, 1, 't' };
+	struct event_host host = {
+		.pid = 42, .bundle = "/b", .rootfs = mount, .rootfs_len = sizeof(mount)
+	};
 	const uint8_t *out;
 	struct wire_field f;
 	struct event_in in;
@@ -189,12 +216,9 @@ static void a_create(void **state UNUSED)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(annotations),
-		TEST(annotations_that_are_none),
-		TEST(mounts),
-		TEST(files_of_the_pod),
-		TEST(an_exit),
-		TEST(a_create),
+		TEST(annotations), TEST(annotations_that_are_none),
+		TEST(mounts),      TEST(files_of_the_pod),
+		TEST(an_exit),     TEST(a_create),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

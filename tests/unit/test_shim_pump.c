@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stdio between pipes of ours and a guest's streams; the guest is a server of this program, which may
- * be told to misbehave. */
+/* Stdio between pipes of ours and a guest's streams; the guest is a server of this program, which
+ * may be told to misbehave. */
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -20,16 +20,16 @@
 
 #include <cmocka.h>
 
-#define CHUNK	32768
-#define TURNS	2000
+#define CHUNK 32768
+#define TURNS 2000
 
 static struct {
 	struct loop *loop;
 	struct server *server;
 	struct client *client;
-	struct call *call;	/* the stream */
+	struct call *call; /* the stream */
 	size_t granted, sent, received;
-	bool ended;		/* by the shim's side */
+	bool ended; /* by the shim's side */
 	char id[32], text[64];
 	int fds[2];
 } fx;
@@ -55,7 +55,8 @@ static void on_raw(struct call *c, const uint8_t *bytes, size_t len)
 		fx.granted += f.value;
 	} else if (pump_open(bytes, len, pump_data, &msg, &n) == 1) {
 		assert_int_equal(wire_find(msg, n, 1, WIRE_BYTES, &f), 1);
-		snprintf(fx.text + fx.received, sizeof(fx.text) - fx.received, "%.*s", (int)f.len, (const char *)f.data);
+		snprintf(fx.text + fx.received, sizeof(fx.text) - fx.received, "%.*s", (int)f.len,
+			 (const char *)f.data);
 		fx.received += f.len;
 	}
 }
@@ -76,9 +77,11 @@ static void stream(struct call *c)
 }
 
 static const struct rpc_row rows[] = { { "Stream", stream, RPC_RAW | RPC_STREAM } };
-static const struct rpc_service streaming = { .desc = &containerd__services__streaming__v1__streaming__descriptor,
-					      .rows = rows,
-					      .n_rows = 1 };
+static const struct rpc_service streaming = {
+	.desc = &containerd__services__streaming__v1__streaming__descriptor,
+	.rows = rows,
+	.n_rows = 1
+};
 static const struct rpc_service *const services[] = { &streaming, NULL };
 
 static void send_data(size_t len)
@@ -192,7 +195,7 @@ static void the_end_comes_behind_all_data(void **state UNUSED)
 	}
 	got += drain();
 	assert_int_equal(got, 3 * CHUNK);
-	assert_int_equal(read(fx.fds[0], &got, 1), 0);	/* nobody writes any more */
+	assert_int_equal(read(fx.fds[0], &got, 1), 0); /* nobody writes any more */
 	pump_out_fini(&p);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What containerd and the administrator write to a shim: flags, bootstrap, stdio's URLs, the configuration. */
+/* What containerd and the administrator write to a shim: flags, bootstrap, stdio's URLs, the
+ * configuration. */
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -36,8 +37,17 @@ static int read_flags(struct shim_flags *f, const char *const *argv)
 
 static void flags_as_containerd_writes_them(void **state UNUSED)
 {
-	const char *const argv[] = { "shim", "-namespace", "k8s.io", "--address=/run/c.sock", "-publish-binary", "/bin/c",
-				     "-id", "x-1", "-debug", "start", NULL };
+	const char *const argv[] = { "shim",
+				     "-namespace",
+				     "k8s.io",
+				     "--address=/run/c.sock",
+				     "-publish-binary",
+				     "/bin/c",
+				     "-id",
+				     "x-1",
+				     "-debug",
+				     "start",
+				     NULL };
 	const char *const more[] = { "shim", "-debug=false", "-bundle", "-odd", "delete", NULL };
 	struct shim_flags f;
 
@@ -58,8 +68,9 @@ static void flags_as_containerd_writes_them(void **state UNUSED)
 static void flags_that_are_none(void **state UNUSED)
 {
 	static const char *const cases[][4] = {
-		{ "shim", "-what", NULL }, { "shim", "-id", NULL }, { "shim", "-debug=maybe", NULL },
-		{ "shim", "start", "delete", NULL }, { "shim", "-", "x", NULL }, { "shim", "--=x", NULL },
+		{ "shim", "-what", NULL },        { "shim", "-id", NULL },
+		{ "shim", "-debug=maybe", NULL }, { "shim", "start", "delete", NULL },
+		{ "shim", "-", "x", NULL },       { "shim", "--=x", NULL },
 	};
 	struct shim_flags f;
 
@@ -72,7 +83,8 @@ static void flags_that_are_none(void **state UNUSED)
 static void names(void **state UNUSED)
 {
 	static const char *const good[] = { "a", "k8s.io", "a-b_c.d", "0123456789" };
-	static const char *const bad[] = { "", ".", "..", "a/b", "-a", "a-", "a..b", "a b", "\xc3\xa4", "a\n" };
+	static const char *const bad[] = { "",   ".",    "..",  "a/b",      "-a",
+					   "a-", "a..b", "a b", "\xc3\xa4", "a\n" };
 	char text[SHIM_NAME_MAX + 2];
 
 	for (size_t i = 0; i < COUNT_OF(good); i++)
@@ -95,8 +107,11 @@ static const struct shim_flags us = { .namespace = "ns", .id = "box" };
 static uint8_t *params(const char *id, const char *ns, size_t *len)
 {
 	const struct wire_edit fields[] = {
-		WIRE_TEXT(1, id), WIRE_TEXT(2, ns), { .number = 3, .value = (uint64_t)-4 },
-		WIRE_TEXT(5, "/run/c.ttrpc"), WIRE_TEXT(9, "/run/s"),
+		WIRE_TEXT(1, id),
+		WIRE_TEXT(2, ns),
+		{ .number = 3, .value = (uint64_t)-4 },
+		WIRE_TEXT(5, "/run/c.ttrpc"),
+		WIRE_TEXT(9, "/run/s"),
 	};
 
 	return wire_edit(&a, (const uint8_t *)"", 0, fields, COUNT_OF(fields), len);
@@ -124,14 +139,16 @@ static void the_newer_dialect(void **state UNUSED)
 static void the_older_dialect(void **state UNUSED)
 {
 	const struct bootstrap_result r = { 2, "unix:///x" };
-	static const char want[] = "{\"version\":2,\"address\":\"unix:///x\",\"protocol\":\"ttrpc\"}";
+	static const char want[] =
+		"{\"version\":2,\"address\":\"unix:///x\",\"protocol\":\"ttrpc\"}";
 	struct bootstrap b;
 	uint8_t *inputs[3], *out;
 	size_t lens[3], len;
 
 	inputs[0] = (uint8_t *)"";
 	lens[0] = 0;
-	/* an Any whose bytes decode as the newer message: what it says is not what our command line says */
+	/* an Any whose bytes decode as the newer message: what it says is not what our command line
+	 * says */
 	inputs[1] = params("containerd.runc.v1.Options", "ns", &lens[1]);
 	inputs[2] = params("box", "other", &lens[2]);
 	for (size_t i = 0; i < COUNT_OF(inputs); i++) {
@@ -183,7 +200,8 @@ static void urls_of_stdio(void **state UNUSED)
 		assert_int_equal(url_parse(&a, cases[i].text, &u, &e), 0);
 		assert_int_equal(u.kind, cases[i].kind);
 		if (cases[i].what)
-			assert_string_equal(u.kind == URL_STREAM ? u.stream : u.path, cases[i].what);
+			assert_string_equal(u.kind == URL_STREAM ? u.stream : u.path,
+					    cases[i].what);
 		if (u.kind != URL_BINARY)
 			continue;
 		assert_int_equal(u.n_args, 3);
@@ -196,8 +214,11 @@ static void urls_of_stdio(void **state UNUSED)
 static void urls_that_are_refused(void **state UNUSED)
 {
 	static const char *const cases[] = {
-		"relative", "/a/../b", "fifo://a", "file:///a%2", "file:///a%zz", "file:///a%00", "binary:///a?x=%",
-		"ttrpc+unix:///s", "ttrpc+unix:///s?streaming_id=", "stream", "file://", "fifo:///../x", "file:///%2e%2e/x",
+		"relative",         "/a/../b",         "fifo://a",
+		"file:///a%2",      "file:///a%zz",    "file:///a%00",
+		"binary:///a?x=%",  "ttrpc+unix:///s", "ttrpc+unix:///s?streaming_id=",
+		"stream",           "file://",         "fifo:///../x",
+		"file:///%2e%2e/x",
 	};
 	struct url u;
 
@@ -212,7 +233,8 @@ static void urls_that_are_refused(void **state UNUSED)
 
 static void a_configuration(void **state UNUSED)
 {
-	char text[] = "# comment\n\n kernel = /boot/guest \nmemory=64M\ncpus = 3\r\nappend = a=b c=d\ntask_version=3\nboot_timeout = 5";
+	char text[] =
+		"# comment\n\n kernel = /boot/guest \nmemory=64M\ncpus = 3\r\nappend = a=b c=d\ntask_version=3\nboot_timeout = 5";
 	char empty[] = "";
 	struct conf c;
 
@@ -230,7 +252,8 @@ static void a_configuration(void **state UNUSED)
 
 static void a_wrong_configuration(void **state UNUSED)
 {
-	static const char *const cases[] = { "what = 1", "kernel", "kernel =", "cpus = 0", "memory = x", "task_version = 4" };
+	static const char *const cases[] = { "what = 1", "kernel",     "kernel =",
+					     "cpus = 0", "memory = x", "task_version = 4" };
 	struct conf c;
 
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {

@@ -22,8 +22,10 @@ static int teardown(void **state UNUSED)
 }
 
 /* 1: "id", 2: 150, 3 as fixed64, 4 as fixed32, 1 again: "new". */
-static const uint8_t sample[] = { 0x0a, 2, 'i', 'd', 0x10, 0x96, 0x01, 0x19, 1, 2, 3, 4, 5, 6, 7, 8,
-				  0x25, 9, 9, 9, 9, 0x0a, 3, 'n', 'e', 'w' };
+static const uint8_t sample[] = {
+	0x0a, 2, 'i', 'd',  0x10, 0x96, 0x01, 0x19, 1,    2, 3,   4,   5,
+	6,    7, 8,   0x25, 9,    9,    9,    9,    0x0a, 3, 'n', 'e', 'w'
+};
 
 static void fields_of_all_kinds(void **state UNUSED)
 {
@@ -53,17 +55,18 @@ static void what_is_malformed(void **state UNUSED)
 		uint8_t bytes[12];
 		size_t n;
 	} cases[] = {
-		{ { 0x00, 0x01 }, 2 },				/* field 0 */
-		{ { 0x0a }, 1 },				/* no length */
-		{ { 0x0a, 5, 'x' }, 3 },			/* longer than there is */
+		{ { 0x00, 0x01 }, 2 },   /* field 0 */
+		{ { 0x0a }, 1 },         /* no length */
+		{ { 0x0a, 5, 'x' }, 3 }, /* longer than there is */
 		{ { 0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01 }, 11 },
 		{ { 0x10 }, 1 },
 		{ { 0x10, 0x80 }, 2 },
-		{ { 0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02 }, 11 }, /* 65 bits */
+		{ { 0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02 },
+		  11 }, /* 65 bits */
 		{ { 0x19, 1, 2, 3 }, 4 },
 		{ { 0x25, 1, 2 }, 3 },
-		{ { 0x0b, 0x0c }, 2 },				/* a group */
-		{ { 0x0f }, 1 },				/* type 7 */
+		{ { 0x0b, 0x0c }, 2 }, /* a group */
+		{ { 0x0f }, 1 },       /* type 7 */
 	};
 	struct wire_field f;
 	size_t len;
@@ -85,8 +88,10 @@ static void only_what_is_edited_changes(void **state UNUSED)
 		{ .number = 7, .value = 0 },
 		WIRE_TEXT(8, ""),
 	};
-	static const uint8_t want[] = { 0x19, 1, 2, 3, 4, 5, 6, 7, 8, 0x25, 9, 9, 9, 9,
-					0x0a, 5, 't', 'h', 'i', 'r', 'd', 0x10, 0xac, 0x02 };
+	static const uint8_t want[] = {
+		0x19, 1, 2,    3, 4,   5,   6,   7,   8,   0x25, 9,    9,
+		9,    9, 0x0a, 5, 't', 'h', 'i', 'r', 'd', 0x10, 0xac, 0x02
+	};
 	size_t len;
 	uint8_t *out = wire_edit(&a, sample, sizeof(sample), edits, COUNT_OF(edits), &len);
 

@@ -11,7 +11,8 @@
 
 static struct arena a;
 static struct err e;
-static const struct vm_drive drives[] = { { "/img/a", "one", VM_DRIVE_READONLY }, { "/img/b", NULL, 0 } };
+static const struct vm_drive drives[] = { { "/img/a", "one", VM_DRIVE_READONLY },
+					  { "/img/b", NULL, 0 } };
 static const struct vm_share share = { "/dir", "tag" };
 static const struct vm_arch arch = { .name = "x86_64", .cmdline = "console=ttyS0" };
 static struct vm_opts opts;
@@ -21,9 +22,17 @@ static int setup(void **state UNUSED)
 {
 	arena_init(&a, 1u << 20);
 	err_clear(&e);
-	opts = (struct vm_opts){ .cmdline = "agent.log=debug", .drives = drives, .n_drives = 2, .cpus = 2 };
-	plan = (struct vmm_plan){ .opts = &opts, .arch = &arch, .program = "/bin/vmm", .kernel = "/k", .initrd = "/i",
-				  .vsock = "/s/vsock", .nets = { { "tap0", "02:00:00:00:00:01" } }, .n_nets = 1 };
+	opts = (struct vm_opts){
+		.cmdline = "agent.log=debug", .drives = drives, .n_drives = 2, .cpus = 2
+	};
+	plan = (struct vmm_plan){ .opts = &opts,
+				  .arch = &arch,
+				  .program = "/bin/vmm",
+				  .kernel = "/k",
+				  .initrd = "/i",
+				  .vsock = "/s/vsock",
+				  .nets = { { "tap0", "02:00:00:00:00:01" } },
+				  .n_nets = 1 };
 	return 0;
 }
 

@@ -4,7 +4,7 @@
 #include "base/str.h"
 #include "shim/wire.h"
 
-#define TEXT_MAX	4096
+#define TEXT_MAX 4096
 
 /* BootstrapParams, BootstrapResult; DeleteResponse; RuntimeInfo and its RuntimeVersion. */
 enum {
@@ -25,23 +25,25 @@ enum {
 	TIMESTAMP_SECONDS = 1,
 };
 
-#define LEVEL_DEBUG	(-4)	/* and below: more */
+#define LEVEL_DEBUG (-4) /* and below: more */
 
-static bool says(struct arena *a, const uint8_t *data, size_t len, uint32_t number, const char *what)
+static bool says(struct arena *a, const uint8_t *data, size_t len, uint32_t number,
+		 const char *what)
 {
 	const char *text = wire_text(a, data, len, number, TEXT_MAX);
 
 	return text && what && *text && str_eq(text, what);
 }
 
-void bootstrap_read(struct arena *a, const uint8_t *data, size_t len, const struct shim_flags *flags,
-		    struct bootstrap *out)
+void bootstrap_read(struct arena *a, const uint8_t *data, size_t len,
+		    const struct shim_flags *flags, struct bootstrap *out)
 {
 	struct wire_field level;
 	const char *text;
 
 	*out = (struct bootstrap){ .ttrpc_address = "", .socket_dir = "", .debug = flags->debug };
-	if (!says(a, data, len, PARAMS_ID, flags->id) || !says(a, data, len, PARAMS_NAMESPACE, flags->namespace))
+	if (!says(a, data, len, PARAMS_ID, flags->id) ||
+	    !says(a, data, len, PARAMS_NAMESPACE, flags->namespace))
 		return;
 	out->is_params = true;
 	text = wire_text(a, data, len, PARAMS_TTRPC, TEXT_MAX);
@@ -57,8 +59,8 @@ static uint8_t *make(struct arena *a, const struct wire_edit *fields, size_t n, 
 	return wire_edit(a, (const uint8_t *)"", 0, fields, n, len);
 }
 
-uint8_t *bootstrap_answer(struct arena *a, const struct bootstrap *b, const struct bootstrap_result *r,
-			  size_t *len)
+uint8_t *bootstrap_answer(struct arena *a, const struct bootstrap *b,
+			  const struct bootstrap_result *r, size_t *len)
 {
 	const struct wire_edit fields[] = {
 		{ .number = RESULT_VERSION, .value = r->version },
@@ -69,8 +71,10 @@ uint8_t *bootstrap_answer(struct arena *a, const struct bootstrap *b, const stru
 
 	if (b->is_params)
 		return make(a, fields, COUNT_OF(fields), len);
-	/* the address has nothing that JSON would want escaped: it is made of a checked directory and digits */
-	text = arena_printf(a, "{\"version\":%u,\"address\":\"%s\",\"protocol\":\"ttrpc\"}", r->version, r->address);
+	/* the address has nothing that JSON would want escaped: it is made of a checked directory
+	 * and digits */
+	text = arena_printf(a, "{\"version\":%u,\"address\":\"%s\",\"protocol\":\"ttrpc\"}",
+			    r->version, r->address);
 	*len = text ? strlen(text) : 0;
 	return (uint8_t *)text;
 }
@@ -84,9 +88,11 @@ uint8_t *bootstrap_info(struct arena *a, const char *name, const char *version, 
 	return fields[1].data ? make(a, fields, COUNT_OF(fields), len) : NULL;
 }
 
-uint8_t *bootstrap_deleted(struct arena *a, uint32_t pid, uint32_t status, int64_t seconds, size_t *len)
+uint8_t *bootstrap_deleted(struct arena *a, uint32_t pid, uint32_t status, int64_t seconds,
+			   size_t *len)
 {
-	const struct wire_edit inner[] = { { .number = TIMESTAMP_SECONDS, .value = (uint64_t)seconds } };
+	const struct wire_edit inner[] = { { .number = TIMESTAMP_SECONDS,
+					     .value = (uint64_t)seconds } };
 	struct wire_edit fields[] = {
 		{ .number = DELETE_PID, .value = pid },
 		{ .number = DELETE_STATUS, .value = status },

@@ -7,11 +7,13 @@
 #include "base/num.h"
 #include "base/path.h"
 
-#define SHM	"/dev/shm"
+#define SHM "/dev/shm"
 
 /* What containerd's CRI and CRI-O call the same things. */
-static const char *const type_keys[] = { "io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType", NULL };
-static const char *const sandbox_keys[] = { "io.kubernetes.cri.sandbox-id", "io.kubernetes.cri-o.SandboxID", NULL };
+static const char *const type_keys[] = { "io.kubernetes.cri.container-type",
+					 "io.kubernetes.cri-o.ContainerType", NULL };
+static const char *const sandbox_keys[] = { "io.kubernetes.cri.sandbox-id",
+					    "io.kubernetes.cri-o.SandboxID", NULL };
 static const char *const memory_keys[] = { "io.kubernetes.cri.sandbox-memory", NULL };
 static const char *const quota_keys[] = { "io.kubernetes.cri.sandbox-cpu-quota", NULL };
 static const char *const period_keys[] = { "io.kubernetes.cri.sandbox-cpu-period", NULL };
@@ -21,7 +23,9 @@ static const char *const period_keys[] = { "io.kubernetes.cri.sandbox-cpu-period
 static const char *text_of(yyjson_val *v)
 {
 	/* a text with a zero byte inside is none that anyone could have meant */
-	return yyjson_is_str(v) && strlen(yyjson_get_str(v)) == yyjson_get_len(v) ? yyjson_get_str(v) : "";
+	return yyjson_is_str(v) && strlen(yyjson_get_str(v)) == yyjson_get_len(v)
+		       ? yyjson_get_str(v)
+		       : "";
 }
 
 static const char *annotation(yyjson_val *annotations, const char *const *keys)
@@ -131,13 +135,15 @@ static bool is_bind(yyjson_mut_val *mount)
 static bool is_of_the_kernel(const char *source)
 {
 	return path_is_plain(source) &&
-	       (path_is_below(source, "/proc") || path_is_below(source, "/sys") || path_is_below(source, "/dev"));
+	       (path_is_below(source, "/proc") || path_is_below(source, "/sys") ||
+		path_is_below(source, "/dev"));
 }
 
 /* Shared memory is of one kernel: the pod's is the guest's, not the directory that a host makes. */
 static int make_shm(struct change *c, yyjson_mut_val *mount)
 {
-	static const char *const words[] = { "nosuid", "noexec", "nodev", "mode=1777", "size=65536k" };
+	static const char *const words[] = { "nosuid", "noexec", "nodev", "mode=1777",
+					     "size=65536k" };
 	yyjson_mut_val *options = yyjson_mut_arr(c->doc);
 	bool ok = options;
 
@@ -164,8 +170,8 @@ static bool is_made_by_the_guest(const struct change *c, yyjson_mut_val *mount)
 		if (!str_eq(on + strlen("/etc/"), files[i]))
 			continue;
 		at = strrchr(source, '/');
-		return at && str_eq(at + 1, files[i]) && (size_t)(at - source) > n && at[-(ssize_t)n - 1] == '/' &&
-		       memcmp(at - n, c->pod, n) == 0;
+		return at && str_eq(at + 1, files[i]) && (size_t)(at - source) > n &&
+		       at[-(ssize_t)n - 1] == '/' && memcmp(at - n, c->pod, n) == 0;
 	}
 	return false;
 }
@@ -184,8 +190,9 @@ static int change_mount(struct change *c, size_t n, yyjson_mut_val *mount)
 	if (!guest)
 		return err_ctx(c->e, "mounts[%zu]", n);
 	yyjson_mut_obj_remove_key(mount, "source");
-	return yyjson_mut_obj_add_str(c->doc, mount, "source", guest) ? 0
-								     : err_set(c->e, RC_RESOURCE_EXHAUSTED, "no memory");
+	return yyjson_mut_obj_add_str(c->doc, mount, "source", guest)
+		       ? 0
+		       : err_set(c->e, RC_RESOURCE_EXHAUSTED, "no memory");
 }
 
 static int change_mounts(struct change *c, yyjson_mut_val *root)
@@ -205,8 +212,8 @@ static int change_mounts(struct change *c, yyjson_mut_val *root)
 	return 0;
 }
 
-char *bundle_for_guest(struct arena *a, const struct bundle *b, const char *pod, bundle_carry_fn carry, void *arg,
-		       size_t *len, struct err *e)
+char *bundle_for_guest(struct arena *a, const struct bundle *b, const char *pod,
+		       bundle_carry_fn carry, void *arg, size_t *len, struct err *e)
 {
 	struct change c = { json_new(a), pod, carry, arg, e };
 	yyjson_mut_val *root = NULL;

@@ -12,16 +12,16 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-#define BUNDLE_SPEC_MAX	(4u << 20)	/* bytes of a config.json */
+#define BUNDLE_SPEC_MAX (4u << 20) /* bytes of a config.json */
 
 struct bundle {
-	yyjson_doc *doc;		/* NULL: there is no config.json */
-	const char *sandbox_id;		/* of the pod it belongs to; "": it is none's */
-	bool is_pause;			/* it is the pod's own container */
-	const char *netns;		/* path of the network namespace; "": none */
-	const char *hostname;		/* "" where it has none */
-	uint64_t memory;		/* bytes, that the pod's containers may take in all; 0: not told */
-	uint64_t cpus;			/* likewise, rounded up */
+	yyjson_doc *doc;        /* NULL: there is no config.json */
+	const char *sandbox_id; /* of the pod it belongs to; "": it is none's */
+	bool is_pause;          /* it is the pod's own container */
+	const char *netns;      /* path of the network namespace; "": none */
+	const char *hostname;   /* "" where it has none */
+	uint64_t memory;        /* bytes, that the pod's containers may take in all; 0: not told */
+	uint64_t cpus;          /* likewise, rounded up */
 };
 
 /* DIR/config.json. A missing file is a bundle without anything. Everything is a's. */
@@ -30,14 +30,15 @@ int bundle_read(struct arena *a, const char *dir, struct bundle *out, struct err
 /* The same of a text; pure. */
 int bundle_parse(struct arena *a, const char *text, size_t len, struct bundle *out, struct err *e);
 
-/* Brings a file or directory of the host into the guest: its path there, NULL with e. number: of the
- * mount in the spec. */
+/* Brings a file or directory of the host into the guest: its path there, NULL with e. number: of
+ * the mount in the spec. */
 typedef const char *(*bundle_carry_fn)(void *arg, size_t number, const char *source, struct err *e);
 
 /* The text for the guest, in a; *len without its end. NULL with e. pod: the id of a sandbox that
- * containerd made by its Sandbox calls, whose files (/etc/hosts and the like) are the guest's to make:
- * mounts of containerd's own, which may not even be there, are left out. "": there is none. */
-char *bundle_for_guest(struct arena *a, const struct bundle *b, const char *pod, bundle_carry_fn carry, void *arg,
-		       size_t *len, struct err *e);
+ * containerd made by its Sandbox calls, whose files (/etc/hosts and the like) are the guest's to
+ * make: mounts of containerd's own, which may not even be there, are left out. "": there is none.
+ */
+char *bundle_for_guest(struct arena *a, const struct bundle *b, const char *pod,
+		       bundle_carry_fn carry, void *arg, size_t *len, struct err *e);
 
 #endif

@@ -6,11 +6,11 @@
 #include "base/io.h"
 #include "lib/parse.h"
 
-#define FILE_MAX	65536
-#define MEMORY		(256u << 20)
-#define BOOT_MS		120000
-#define CPUS_MAX	256
-#define BLANKS		" \t\r"
+#define FILE_MAX 65536
+#define MEMORY   (256u << 20)
+#define BOOT_MS  120000
+#define CPUS_MAX 256
+#define BLANKS   " \t\r"
 
 static int parse_text(const char *text, void *member, struct err *e)
 {
@@ -76,7 +76,9 @@ static int set(struct conf *out, const char *key, const char *value, struct err 
 		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		if (str_eq(rows[i].key, key))
-			return rows[i].parse(value, (char *)out + rows[i].offset, e) < 0 ? err_ctx(e, "%s", key) : 0;
+			return rows[i].parse(value, (char *)out + rows[i].offset, e) < 0
+				       ? err_ctx(e, "%s", key)
+				       : 0;
 	return err_set(e, RC_INVALID_ARGUMENT, "'%.40s' is not known", key);
 }
 
@@ -98,7 +100,8 @@ int conf_parse(struct arena *a, char *text, struct conf *out, struct err *e)
 			continue;
 		equals = strchr(line, '=');
 		if (!equals)
-			return err_set(e, RC_INVALID_ARGUMENT, "line %u: not 'key = value'", number);
+			return err_set(e, RC_INVALID_ARGUMENT, "line %u: not 'key = value'",
+				       number);
 		*equals = '\0';
 		if (set(out, trim(line), arena_strdup(a, trim(equals + 1)), e) < 0)
 			return err_ctx(e, "line %u", number);

@@ -10,15 +10,15 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-#define CONF_FILE	"/etc/mote/shim.conf"
+#define CONF_FILE "/etc/mote/shim.conf"
 
 struct conf {
-	const char *kernel, *initrd, *qemu, *accel;	/* NULL: as vm/vm.h finds them */
-	const char *append;				/* more for the kernel's command line */
-	uint64_t memory;		/* bytes, beside what a pod asks for */
-	uint64_t cpus;			/* where a pod asks for none */
+	const char *kernel, *initrd, *qemu, *accel; /* NULL: as vm/vm.h finds them */
+	const char *append;                         /* more for the kernel's command line */
+	uint64_t memory;                            /* bytes, beside what a pod asks for */
+	uint64_t cpus;                              /* where a pod asks for none */
 	uint64_t boot_ms;
-	uint64_t task_version;		/* announced to containerd: 2, 3; 0: by its dialect */
+	uint64_t task_version; /* announced to containerd: 2, 3; 0: by its dialect */
 };
 
 /* Texts are a's. -1 with e: the file, the line, and why. */

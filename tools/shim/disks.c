@@ -11,10 +11,10 @@
 #include "base/path.h"
 #include "shim/shim.h"
 
-#define BUS		"05"
-#define TEXT_MAX	(PATH_MAX * 2)	/* the launcher takes no longer command anyway */
-#define UNPLUG_MS	5000
-#define RETRY_MS	50
+#define BUS       "05"
+#define TEXT_MAX  (PATH_MAX * 2) /* the launcher takes no longer command anyway */
+#define UNPLUG_MS 5000
+#define RETRY_MS  50
 
 bool disk_is_one(const struct share_mount *m)
 {
@@ -22,7 +22,8 @@ bool disk_is_one(const struct share_mount *m)
 
 	if (!str_eq(m->type, "erofs") && !str_eq(m->type, "ext4"))
 		return false;
-	return str_empty(m->target) && stat(m->source, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+	return str_empty(m->target) && stat(m->source, &st) == 0 &&
+	       (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
 bool disk_is_readonly(const struct share_mount *m)
@@ -42,9 +43,12 @@ static int plug(struct shim *s, int slot, const char *source, bool readonly, str
 	struct stat st;
 
 	if (!path_is_plain(source) || stat(source, &st) < 0)
-		return err_set(e, RC_INVALID_ARGUMENT, "'%.100s' is no path of a file that is there", source);
-	str_addf(&t, "{\"driver\":\"raw\",\"node-name\":\"disk%d\",\"read-only\":%s,\"file\":{\"driver\":\"%s\",\"filename\":",
-		 slot, readonly ? "true" : "false", S_ISBLK(st.st_mode) ? "host_device" : "file");
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "'%.100s' is no path of a file that is there", source);
+	str_addf(
+		&t,
+		"{\"driver\":\"raw\",\"node-name\":\"disk%d\",\"read-only\":%s,\"file\":{\"driver\":\"%s\",\"filename\":",
+		slot, readonly ? "true" : "false", S_ISBLK(st.st_mode) ? "host_device" : "file");
 	json_add_string(&t, source);
 	str_add(&t, "}}");
 	if (!str_ok(&t))
@@ -52,8 +56,10 @@ static int plug(struct shim *s, int slot, const char *source, bool readonly, str
 	if (vm_qmp(s->vm, "blockdev-add", text, NULL, 0, e) < 0)
 		return -1;
 	str_reset(&t);
-	str_addf(&t, "{\"driver\":\"virtio-blk-pci\",\"bus\":\"disks\",\"addr\":\"%d\",\"id\":\"slot%d\",\"drive\":\"disk%d\"}",
-		 slot, slot, slot);
+	str_addf(
+		&t,
+		"{\"driver\":\"virtio-blk-pci\",\"bus\":\"disks\",\"addr\":\"%d\",\"id\":\"slot%d\",\"drive\":\"disk%d\"}",
+		slot, slot, slot);
 	if (vm_qmp(s->vm, "device_add", text, NULL, 0, e) == 0)
 		return 0;
 	str_reset(&t);
@@ -71,7 +77,8 @@ int disk_add(struct shim *s, const char *source, bool readonly, char path[DISK_P
 	while (slot <= DISKS_SLOTS && s->disks & (1u << slot))
 		slot++;
 	if (slot > DISKS_SLOTS)
-		return err_set(e, RC_RESOURCE_EXHAUSTED, "the machine has %d disks already", DISKS_SLOTS);
+		return err_set(e, RC_RESOURCE_EXHAUSTED, "the machine has %d disks already",
+			       DISKS_SLOTS);
 	s->disks |= 1u << slot;
 	if (plug(s, slot, source, readonly, e) < 0) {
 		s->disks &= ~(1u << slot);

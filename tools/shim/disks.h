@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Disks of a running machine, behind a PCI bridge of their own: a snapshot that is a file system in a
- * file, or on a device, goes into the guest as what it is, and the host mounts nothing. All of it
+ * Disks of a running machine, behind a PCI bridge of their own: a snapshot that is a file system in
+ * a file, or on a device, goes into the guest as what it is, and the host mounts nothing. All of it
  * talks to QEMU and turns the loop: in work only.
  */
 #ifndef MOTE_SHIM_DISKS_H
@@ -11,16 +11,17 @@
 
 struct shim;
 
-#define DISKS_BUS	"pci-bridge,id=disks,chassis_nr=5,bus=pcie.0,addr=0x05"
-#define DISKS_SLOTS	30
-#define DISK_PATH	8	/* bytes of "05/1e" with room to spare */
+#define DISKS_BUS   "pci-bridge,id=disks,chassis_nr=5,bus=pcie.0,addr=0x05"
+#define DISKS_SLOTS 30
+#define DISK_PATH   8 /* bytes of "05/1e" with room to spare */
 
 /* Is it one that goes in as a disk: "erofs" and "ext4" from a file or a device? */
 bool disk_is_one(const struct share_mount *m);
 bool disk_is_readonly(const struct share_mount *m);
 
 /* Plugs it. Its slot (> 0), and how the guest calls it; -1 with e. */
-int disk_add(struct shim *s, const char *source, bool readonly, char path[DISK_PATH], struct err *e);
+int disk_add(struct shim *s, const char *source, bool readonly, char path[DISK_PATH],
+	     struct err *e);
 
 /* Asks the guest to let go of it, later: may be called anywhere. */
 void disk_remove(struct shim *s, int slot);

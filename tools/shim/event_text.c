@@ -4,19 +4,34 @@
 #include "shim/flags.h"
 #include "shim/wire.h"
 
-#define TEXT_MAX	256
-#define NS_PER_S	1000000000
+#define TEXT_MAX 256
+#define NS_PER_S 1000000000
 
 const char event_exit_topic[] = "/tasks/exit", event_exit_type[] = "containerd.events.TaskExit";
-const char event_delete_topic[] = "/tasks/delete", event_delete_type[] = "containerd.events.TaskDelete";
+const char event_delete_topic[] = "/tasks/delete",
+	   event_delete_type[] = "containerd.events.TaskDelete";
 
 static const struct event_topic topics[] = {
-	{ .topic = "/tasks/create", .type = "containerd.events.TaskCreate", .pid = 6, .is_create = true },
+	{ .topic = "/tasks/create",
+	  .type = "containerd.events.TaskCreate",
+	  .pid = 6,
+	  .is_create = true },
 	{ .topic = "/tasks/start", .type = "containerd.events.TaskStart", .pid = 2 },
-	{ .topic = event_exit_topic, .type = event_exit_type, .pid = 3, .exec = 2, .is_exit = true },
-	{ .topic = event_delete_topic, .type = event_delete_type, .pid = 2, .exec = 5, .is_delete = true },
+	{ .topic = event_exit_topic,
+	  .type = event_exit_type,
+	  .pid = 3,
+	  .exec = 2,
+	  .is_exit = true },
+	{ .topic = event_delete_topic,
+	  .type = event_delete_type,
+	  .pid = 2,
+	  .exec = 5,
+	  .is_delete = true },
 	{ .topic = "/tasks/exec-added", .type = "containerd.events.TaskExecAdded", .exec = 2 },
-	{ .topic = "/tasks/exec-started", .type = "containerd.events.TaskExecStarted", .pid = 3, .exec = 2 },
+	{ .topic = "/tasks/exec-started",
+	  .type = "containerd.events.TaskExecStarted",
+	  .pid = 3,
+	  .exec = 2 },
 	{ .topic = "/tasks/oom", .type = "containerd.events.TaskOOM" },
 	{ .topic = "/tasks/paused", .type = "containerd.events.TaskPaused" },
 	{ .topic = "/tasks/resumed", .type = "containerd.events.TaskResumed" },
@@ -64,7 +79,8 @@ void event_text_read_time(const uint8_t *data, size_t len, struct timespec *out)
 	struct wire_field f;
 
 	*out = (struct timespec){ 0 };
-	if (wire_find(data, len, TIME_SECONDS, WIRE_VARINT, &f) > 0 && f.value <= INT32_MAX * (uint64_t)4)
+	if (wire_find(data, len, TIME_SECONDS, WIRE_VARINT, &f) > 0 &&
+	    f.value <= INT32_MAX * (uint64_t)4)
 		out->tv_sec = (time_t)f.value;
 	if (wire_find(data, len, TIME_NANOS, WIRE_VARINT, &f) > 0 && f.value < NS_PER_S)
 		out->tv_nsec = (long)f.value;
@@ -86,11 +102,12 @@ static bool read_payload(struct arena *a, struct event_in *in)
 	struct wire_field f;
 
 	in->id = wire_text(a, in->data, in->len, TASK_ID, SHIM_NAME_MAX);
-	in->exec_id = in->topic->exec ? wire_text(a, in->data, in->len, in->topic->exec, TEXT_MAX) : "";
+	in->exec_id =
+		in->topic->exec ? wire_text(a, in->data, in->len, in->topic->exec, TEXT_MAX) : "";
 	if (!in->id || !in->exec_id)
 		return false;
 	if (str_eq(in->exec_id, in->id))
-		in->exec_id = "";	/* an exit names the container for its first process */
+		in->exec_id = ""; /* an exit names the container for its first process */
 	if (!in->topic->is_exit)
 		return true;
 	if (wire_find(in->data, in->len, EXIT_STATUS, WIRE_VARINT, &f) > 0)
@@ -100,7 +117,8 @@ static bool read_payload(struct arena *a, struct event_in *in)
 	return true;
 }
 
-bool event_text_read(struct arena *a, const uint8_t *data, size_t len, uint64_t *seq, struct event_in *out)
+bool event_text_read(struct arena *a, const uint8_t *data, size_t len, uint64_t *seq,
+		     struct event_in *out)
 {
 	struct wire_field envelope, any, value;
 
@@ -110,8 +128,10 @@ bool event_text_read(struct arena *a, const uint8_t *data, size_t len, uint64_t 
 	*seq = value.value;
 	if (wire_find(data, len, EVENT_ENVELOPE, WIRE_BYTES, &envelope) <= 0)
 		return false;
-	out->topic = find_topic(wire_text(a, envelope.data, envelope.len, ENVELOPE_TOPIC, TEXT_MAX));
-	if (!out->topic || wire_find(envelope.data, envelope.len, ENVELOPE_EVENT, WIRE_BYTES, &any) <= 0 ||
+	out->topic =
+		find_topic(wire_text(a, envelope.data, envelope.len, ENVELOPE_TOPIC, TEXT_MAX));
+	if (!out->topic ||
+	    wire_find(envelope.data, envelope.len, ENVELOPE_EVENT, WIRE_BYTES, &any) <= 0 ||
 	    wire_find(any.data, any.len, ANY_VALUE, WIRE_BYTES, &value) <= 0)
 		return false;
 	out->data = value.data;
@@ -119,7 +139,8 @@ bool event_text_read(struct arena *a, const uint8_t *data, size_t len, uint64_t 
 	return read_payload(a, out);
 }
 
-static const uint8_t *change_create(struct arena *a, const struct event_in *in, const struct event_host *h, size_t *len)
+static const uint8_t *change_create(struct arena *a, const struct event_in *in,
+				    const struct event_host *h, size_t *len)
 {
 	struct wire_edit io[4] = { { .number = IO_TERMINAL, .value = h->terminal } };
 	struct wire_edit edits[] = {
@@ -144,7 +165,8 @@ static const uint8_t *change_create(struct arena *a, const struct event_in *in, 
 	return whole;
 }
 
-const uint8_t *event_text_change(struct arena *a, const struct event_in *in, const struct event_host *h, size_t *len)
+const uint8_t *event_text_change(struct arena *a, const struct event_in *in,
+				 const struct event_host *h, size_t *len)
 {
 	const struct wire_edit pid = { .number = in->topic->pid, .value = h->pid };
 
@@ -176,7 +198,8 @@ const uint8_t *event_text_forward(struct arena *a, const struct event_text *t, s
 	return forward.data ? wire_edit(a, none, 0, &forward, 1, len) : NULL;
 }
 
-const uint8_t *event_text_exit(struct arena *a, const struct event_in *in, uint32_t pid, size_t *len)
+const uint8_t *event_text_exit(struct arena *a, const struct event_in *in, uint32_t pid,
+			       size_t *len)
 {
 	struct wire_edit fields[] = {
 		WIRE_TEXT(TASK_ID, in->id),
@@ -187,10 +210,12 @@ const uint8_t *event_text_exit(struct arena *a, const struct event_in *in, uint3
 	};
 
 	fields[4].data = event_text_time(a, &in->at, &fields[4].len);
-	return fields[4].data ? wire_edit(a, (const uint8_t *)"", 0, fields, COUNT_OF(fields), len) : NULL;
+	return fields[4].data ? wire_edit(a, (const uint8_t *)"", 0, fields, COUNT_OF(fields), len)
+			      : NULL;
 }
 
-const uint8_t *event_text_delete(struct arena *a, const struct event_in *in, uint32_t pid, size_t *len)
+const uint8_t *event_text_delete(struct arena *a, const struct event_in *in, uint32_t pid,
+				 size_t *len)
 {
 	struct wire_edit fields[] = {
 		WIRE_TEXT(TASK_ID, in->id),
@@ -200,5 +225,6 @@ const uint8_t *event_text_delete(struct arena *a, const struct event_in *in, uin
 	};
 
 	fields[3].data = event_text_time(a, &in->at, &fields[3].len);
-	return fields[3].data ? wire_edit(a, (const uint8_t *)"", 0, fields, COUNT_OF(fields), len) : NULL;
+	return fields[3].data ? wire_edit(a, (const uint8_t *)"", 0, fields, COUNT_OF(fields), len)
+			      : NULL;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the guest says of a container that this pod does not have, of a topic that is none of a
- * task's, or in an order of its own making stays here: containerd acts on what it is told, for other
- * pods too.
+ * task's, or in an order of its own making stays here: containerd acts on what it is told, for
+ * other pods too.
  */
 #include "shim/events.h"
 
@@ -15,29 +15,32 @@
 #include "shim/wire.h"
 #include "ttrpc/address.h"
 
-#define FORWARD_SERVICE	"containerd.services.events.ttrpc.v1.Events"
-#define EVENTS_SERVICE	"mote.v1.Events"
-#define FORWARD_MS	5000
-#define CONNECT_MS	1000
-#define RETRY_MS	500
-#define ACK_EVERY	32
-#define ARENA_BYTES	(8u << 20)
-#define UNIX_PREFIX	"unix://"
+#define FORWARD_SERVICE "containerd.services.events.ttrpc.v1.Events"
+#define EVENTS_SERVICE  "mote.v1.Events"
+#define FORWARD_MS      5000
+#define CONNECT_MS      1000
+#define RETRY_MS        500
+#define ACK_EVERY       32
+#define ARENA_BYTES     (8u << 20)
+#define UNIX_PREFIX     "unix://"
 
 struct queued {
 	struct list node;
-	uint64_t seq;		/* the guest's; 0: our own */
+	uint64_t seq; /* the guest's; 0: our own */
 	size_t len;
-	uint8_t data[];		/* a ForwardRequest */
+	uint8_t data[]; /* a ForwardRequest */
 };
 
 static void send_next(struct shim *s);
 
 /* --- the queue --- */
 
-static void queue(struct shim *s, uint64_t seq, const char *topic, const char *type, const uint8_t *event, size_t len)
+static void queue(struct shim *s, uint64_t seq, const char *topic, const char *type,
+		  const uint8_t *event, size_t len)
 {
-	struct event_text t = { .ns = s->ns, .topic = topic, .type = type, .event = event, .len = len };
+	struct event_text t = {
+		.ns = s->ns, .topic = topic, .type = type, .event = event, .len = len
+	};
 	struct queued *q = NULL;
 	const uint8_t *out;
 	struct arena a;
@@ -61,12 +64,14 @@ static void queue(struct shim *s, uint64_t seq, const char *topic, const char *t
 	send_next(s);
 }
 
-void events_tell(struct shim *s, const char *topic, const char *type, const uint8_t *event, size_t len)
+void events_tell(struct shim *s, const char *topic, const char *type, const uint8_t *event,
+		 size_t len)
 {
 	queue(s, 0, topic, type, event, len);
 }
 
-static void on_acked(void *arg UNUSED, const struct err *e UNUSED, const uint8_t *payload UNUSED, size_t len UNUSED)
+static void on_acked(void *arg UNUSED, const struct err *e UNUSED, const uint8_t *payload UNUSED,
+		     size_t len UNUSED)
 {
 }
 
@@ -80,7 +85,8 @@ static void acknowledge(struct shim *s, uint64_t seq)
 	if (!seq || !s->calls || (ev->n && seq - ev->acked < ACK_EVERY))
 		return;
 	ev->acked = req.seq = seq;
-	client_call_msg(s->calls, EVENTS_SERVICE, "Ack", &req.base, FORWARD_MS, on_acked, NULL, &ignored);
+	client_call_msg(s->calls, EVENTS_SERVICE, "Ack", &req.base, FORWARD_MS, on_acked, NULL,
+			&ignored);
 }
 
 static void pop(struct shim *s)
@@ -145,7 +151,8 @@ static bool connect_containerd(struct shim *s)
 	return true;
 }
 
-static void on_forwarded(void *arg, const struct err *e, const uint8_t *payload UNUSED, size_t len UNUSED)
+static void on_forwarded(void *arg, const struct err *e, const uint8_t *payload UNUSED,
+			 size_t len UNUSED)
 {
 	struct shim *s = arg;
 
@@ -173,8 +180,9 @@ static void send_next(struct shim *s)
 	}
 	if (!q || ev->busy || ev->broken)
 		return;
-	if (connect_containerd(s) && client_call(ev->containerd, FORWARD_SERVICE, "Forward", q->data, q->len,
-						 FORWARD_MS, on_forwarded, s, &e) > 0)
+	if (connect_containerd(s) &&
+	    client_call(ev->containerd, FORWARD_SERVICE, "Forward", q->data, q->len, FORWARD_MS,
+			on_forwarded, s, &e) > 0)
 		ev->busy = true;
 	else
 		try_later(s);
@@ -246,7 +254,8 @@ static void on_event(void *arg, const struct err *e, const uint8_t *payload, siz
 
 	if (!payload) {
 		if (s->machine == MACHINE_UP)
-			log_error("events", "the guest ends them: %s", err_is_set(e) ? e->msg : "no reason given");
+			log_error("events", "the guest ends them: %s",
+				  err_is_set(e) ? e->msg : "no reason given");
 		client_stream_free(TAKE_PTR(s->events.stream));
 		guest_lost(s);
 		return;
@@ -273,7 +282,8 @@ int events_begin(struct shim *s, struct err *e)
 	if (s->events.stream || !s->calls)
 		return 0;
 	req.after = s->events.seen;
-	s->events.stream = client_stream_open(s->calls, EVENTS_SERVICE, "Subscribe", &req.base, 0, on_event, s, e);
+	s->events.stream = client_stream_open(s->calls, EVENTS_SERVICE, "Subscribe", &req.base, 0,
+					      on_event, s, e);
 	return s->events.stream ? 0 : err_ctx(e, "events");
 }
 

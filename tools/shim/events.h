@@ -11,19 +11,19 @@
 #include "event/loop.h"
 #include "ttrpc/client.h"
 
-#define EVENTS_QUEUE	256
+#define EVENTS_QUEUE 256
 
 struct shim;
 
 struct events {
 	struct list queue;
 	size_t n;
-	uint64_t seen, acked;	/* numbers of the guest */
+	uint64_t seen, acked; /* numbers of the guest */
 	struct client_stream *stream;
-	const char *address;		/* containerd's ttrpc socket; "": nobody is told */
+	const char *address; /* containerd's ttrpc socket; "": nobody is told */
 	struct client *containerd;
-	bool busy;		/* a Forward is under way */
-	bool broken;		/* containerd was not to be reached: a timer runs */
+	bool busy;   /* a Forward is under way */
+	bool broken; /* containerd was not to be reached: a timer runs */
 	struct timer retry;
 };
 
@@ -31,13 +31,15 @@ void events_init(struct shim *s);
 
 /* Listens to the guest from now on. */
 int events_begin(struct shim *s, struct err *e);
-void events_end(struct shim *s);	/* of the guest's */
+void events_end(struct shim *s); /* of the guest's */
 void events_fini(struct shim *s);
 
 /* One of our own: event is an encoded message of that type. */
-void events_tell(struct shim *s, const char *topic, const char *type, const uint8_t *event, size_t len);
+void events_tell(struct shim *s, const char *topic, const char *type, const uint8_t *event,
+		 size_t len);
 
-/* Turns the loop until the guest's exits of all that ran are known, at most max_ms. In work only. */
+/* Turns the loop until the guest's exits of all that ran are known, at most max_ms. In work only.
+ */
 void events_settle(struct shim *s, uint64_t max_ms);
 
 /* Turns the loop until all are with containerd, at most max_ms. In work only. */

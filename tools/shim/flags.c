@@ -39,7 +39,8 @@ static int set_bool(bool *member, const char *name, const char *value, struct er
 	return 0;
 }
 
-/* One flag; *next is its value where that is a word of its own, and becomes NULL when it was taken. */
+/* One flag; *next is its value where that is a word of its own, and becomes NULL when it was taken.
+ */
 static int read_flag(const char *text, const char **next, struct shim_flags *out, struct err *e)
 {
 	size_t n = strcspn(text, "=");
@@ -68,7 +69,8 @@ int flags_read(char *const *argv, struct shim_flags *out, struct err *e)
 
 		if (*text != '-' || !text[1]) {
 			if (out->action)
-				return err_set(e, RC_INVALID_ARGUMENT, "'%.40s' after '%.40s'", text, out->action);
+				return err_set(e, RC_INVALID_ARGUMENT, "'%.40s' after '%.40s'",
+					       text, out->action);
 			out->action = text;
 			continue;
 		}
@@ -92,7 +94,8 @@ bool flags_is_name(const char *text)
 	if (n == 0 || n > SHIM_NAME_MAX)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		bool between = i > 0 && i + 1 < n && is_plain(text[i - 1]) && strchr("._-", text[i]);
+		bool between =
+			i > 0 && i + 1 < n && is_plain(text[i - 1]) && strchr("._-", text[i]);
 
 		if (!is_plain(text[i]) && !between)
 			return false;

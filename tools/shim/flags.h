@@ -5,15 +5,15 @@
 
 #include "base/err.h"
 
-#define SHIM_NAME_MAX	76	/* bytes of a namespace or an id: containerd's own limit */
+#define SHIM_NAME_MAX 76 /* bytes of a namespace or an id: containerd's own limit */
 
 struct shim_flags {
-	const char *namespace;		/* NULL: not given, as all others */
-	const char *address;		/* containerd's socket */
+	const char *namespace; /* NULL: not given, as all others */
+	const char *address;   /* containerd's socket */
 	const char *publish_binary;
 	const char *id;
 	const char *bundle;
-	const char *action;		/* "start", "delete"; NULL: none */
+	const char *action; /* "start", "delete"; NULL: none */
 	bool debug, version, info, help;
 };
 

@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 
-#define CHUNK		16384
-#define BACKLOG		16
+#define CHUNK   16384
+#define BACKLOG 16
 
 /* --- the kernel's half --- */
 
@@ -18,13 +18,17 @@ static int bpf(enum bpf_cmd cmd, union bpf_attr *attr)
 	return (int)syscall(SYS_bpf, cmd, attr, sizeof(*attr));
 }
 
-#define INSN(c, d, s, o, i) { .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) }
-#define LOAD(d, s, member)  INSN(BPF_LDX | BPF_MEM | BPF_W, d, s, offsetof(struct bpf_sk_lookup, member), 0)
-#define MOVE(d, s)	    INSN(BPF_ALU64 | BPF_MOV | BPF_X, d, s, 0, 0)
-#define SET(d, i)	    INSN(BPF_ALU64 | BPF_MOV | BPF_K, d, 0, 0, i)
-#define ADD(d, i)	    INSN(BPF_ALU64 | BPF_ADD | BPF_K, d, 0, 0, i)
-#define UNLESS(d, i, o)	    INSN(BPF_JMP | BPF_JNE | BPF_K, d, 0, o, i)
-#define CALL(i)		    INSN(BPF_JMP | BPF_CALL, 0, 0, 0, i)
+#define INSN(c, d, s, o, i)                                                         \
+	{                                                                           \
+		.code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) \
+	}
+#define LOAD(d, s, member) \
+	INSN(BPF_LDX | BPF_MEM | BPF_W, d, s, offsetof(struct bpf_sk_lookup, member), 0)
+#define MOVE(d, s)      INSN(BPF_ALU64 | BPF_MOV | BPF_X, d, s, 0, 0)
+#define SET(d, i)       INSN(BPF_ALU64 | BPF_MOV | BPF_K, d, 0, 0, i)
+#define ADD(d, i)       INSN(BPF_ALU64 | BPF_ADD | BPF_K, d, 0, 0, i)
+#define UNLESS(d, i, o) INSN(BPF_JMP | BPF_JNE | BPF_K, d, 0, o, i)
+#define CALL(i)         INSN(BPF_JMP | BPF_CALL, 0, 0, 0, i)
 
 /* TCP to 127.0.0.1 goes to the socket in the map's only place; the rest as ever. Jumps count
  * instructions, and all go to the end, which is the last two. */
@@ -60,7 +64,7 @@ static int load_program(int mapfd)
 		.expected_attach_type = BPF_SK_LOOKUP,
 		.insns = (uint64_t)(uintptr_t)program,
 		.insn_cnt = COUNT_OF(program),
-		.license = (uint64_t)(uintptr_t)"Apache-2.0",
+		.license = (uint64_t)(uintptr_t) "Apache-2.0",
 	};
 
 	return bpf(BPF_PROG_LOAD, &attr);
@@ -68,7 +72,9 @@ static int load_program(int mapfd)
 
 static int fill_map(struct forward *f)
 {
-	union bpf_attr make = { .map_type = BPF_MAP_TYPE_SOCKMAP, .key_size = 4, .value_size = 8, .max_entries = 1 };
+	union bpf_attr make = {
+		.map_type = BPF_MAP_TYPE_SOCKMAP, .key_size = 4, .value_size = 8, .max_entries = 1
+	};
 	uint64_t value = (uint64_t)f->listenfd;
 	uint32_t key = 0;
 	union bpf_attr put = { .flags = BPF_ANY };
@@ -101,17 +107,17 @@ static int attach(struct forward *f, int nsfd)
 struct half {
 	struct watch watch;
 	int fd;
-	uint8_t buf[CHUNK];	/* read from fd, for the other one */
+	uint8_t buf[CHUNK]; /* read from fd, for the other one */
 	size_t start, len;
-	bool ended;		/* fd gives no more */
-	bool told;		/* … and the other one knows */
+	bool ended; /* fd gives no more */
+	bool told;  /* … and the other one knows */
 };
 
 struct pair {
 	struct list node;
 	struct forward *forward;
 	struct half halves[2];
-	bool connecting;	/* halves[1] */
+	bool connecting; /* halves[1] */
 };
 
 static void end(struct pair *p)
@@ -154,7 +160,8 @@ static bool carry(struct half *from, struct half *to)
 
 static uint32_t wanted(const struct half *own, const struct half *other)
 {
-	return (own->len || own->ended ? 0 : (uint32_t)EPOLLIN) | (other->len ? (uint32_t)EPOLLOUT : 0);
+	return (own->len || own->ended ? 0 : (uint32_t)EPOLLIN) |
+	       (other->len ? (uint32_t)EPOLLOUT : 0);
 }
 
 static void flow(struct pair *p)
@@ -206,7 +213,8 @@ static int connect_pod(struct pair *p, const struct forward *f, in_port_t port)
 	p->halves[1].fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (p->halves[1].fd < 0)
 		return -errno;
-	if (connect(p->halves[1].fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
+	if (connect(p->halves[1].fd, (struct sockaddr *)&to, sizeof(to)) < 0 &&
+	    errno != EINPROGRESS)
 		return -errno;
 	return 0;
 }
@@ -227,7 +235,8 @@ static void begin(struct forward *f, int fd)
 	p->halves[1].fd = -1;
 	list_append(&f->pairs, &p->node);
 	f->n++;
-	if (getsockname(fd, (struct sockaddr *)&asked, &n) < 0 || connect_pod(p, f, asked.sin_port) < 0 ||
+	if (getsockname(fd, (struct sockaddr *)&asked, &n) < 0 ||
+	    connect_pod(p, f, asked.sin_port) < 0 ||
 	    watch_add(f->loop, &p->halves[0].watch, fd, 0, on_client) < 0 ||
 	    watch_add(f->loop, &p->halves[1].watch, p->halves[1].fd, EPOLLOUT, on_pod) < 0)
 		end(p);
@@ -252,7 +261,8 @@ void forward_init(struct forward *f)
 
 int forward_open(struct forward *f, struct loop *l, int nsfd, struct in_addr to, struct err *e)
 {
-	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = __builtin_bswap32(INADDR_LOOPBACK) };
+	struct sockaddr_in own = { .sin_family = AF_INET,
+				   .sin_addr.s_addr = __builtin_bswap32(INADDR_LOOPBACK) };
 	int r;
 
 	f->to = to;

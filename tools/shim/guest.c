@@ -11,22 +11,23 @@
 #include "shim/shim.h"
 #include "ttrpc/pb.h"
 
-#define MEGABYTE	(1u << 20)
-#define MEMORY_MAX_MB	(1u << 20)
-#define CPUS_MAX	256
-#define ARENA_BYTES	(16u << 20)
-#define CALL_MS		60000
-#define STOP_MS		15000	/* for the guest to end its containers */
-#define POWER_OFF_MS	5000
-#define CONNECT_MS	5000
-#define WORDS_MAX	64
+#define MEGABYTE      (1u << 20)
+#define MEMORY_MAX_MB (1u << 20)
+#define CPUS_MAX      256
+#define ARENA_BYTES   (16u << 20)
+#define CALL_MS       60000
+#define STOP_MS       15000 /* for the guest to end its containers */
+#define POWER_OFF_MS  5000
+#define CONNECT_MS    5000
+#define WORDS_MAX     64
 
-#define CONFIG_TYPE	"runtime.v1.PodSandboxConfig"
-#define OPTIONS_TYPE	"mote.v1.SandboxOptions"
+#define CONFIG_TYPE   "runtime.v1.PodSandboxConfig"
+#define OPTIONS_TYPE  "mote.v1.SandboxOptions"
 
 bool guest_is_gone(const struct err *e)
 {
-	return e->rc == RC_CANCELLED || (e->rc == RC_UNAVAILABLE && str_eq(e->msg, "ttrpc: closed"));
+	return e->rc == RC_CANCELLED ||
+	       (e->rc == RC_UNAVAILABLE && str_eq(e->msg, "ttrpc: closed"));
 }
 
 /* --- calls that are waited for --- */
@@ -52,7 +53,8 @@ static void on_reply(void *arg, const struct err *e, const uint8_t *payload, siz
 }
 
 const uint8_t *guest_call(struct shim *s, struct arena *a, const char *service, const char *method,
-			  const uint8_t *req, size_t len, uint64_t timeout_ms, size_t *reply_len, struct err *e)
+			  const uint8_t *req, size_t len, uint64_t timeout_ms, size_t *reply_len,
+			  struct err *e)
 {
 	struct wait w = { .arena = a, .e = e };
 	int64_t id;
@@ -75,7 +77,8 @@ const uint8_t *guest_call(struct shim *s, struct arena *a, const char *service, 
 	return w.reply;
 }
 
-static int call_msg(struct shim *s, struct arena *a, const char *method, const ProtobufCMessage *msg, struct err *e)
+static int call_msg(struct shim *s, struct arena *a, const char *method,
+		    const ProtobufCMessage *msg, struct err *e)
 {
 	size_t len;
 	uint8_t *req = pb_pack(a, msg, &len, e);
@@ -99,7 +102,8 @@ static void on_ended(void *arg)
 
 static unsigned int memory_mb(const struct shim *s)
 {
-	uint64_t mb = s->conf.memory / MEGABYTE + MIN(s->sandbox.memory / MEGABYTE, (uint64_t)MEMORY_MAX_MB);
+	uint64_t mb = s->conf.memory / MEGABYTE +
+		      MIN(s->sandbox.memory / MEGABYTE, (uint64_t)MEMORY_MAX_MB);
 
 	return (unsigned int)MIN(mb, (uint64_t)MEMORY_MAX_MB);
 }
@@ -178,9 +182,10 @@ static int connect_streams(struct shim *s, struct err *e)
 
 /* --- the guest's sandbox --- */
 
-/* A pod that containerd gave no config for (a pause container, a container alone) has a hostname, and
- * with it the files and the shared memory that pods have. */
-static int pack_config(struct arena *a, const char *hostname, Google__Protobuf__Any *any, struct err *e)
+/* A pod that containerd gave no config for (a pause container, a container alone) has a hostname,
+ * and with it the files and the shared memory that pods have. */
+static int pack_config(struct arena *a, const char *hostname, Google__Protobuf__Any *any,
+		       struct err *e)
 {
 	Runtime__V1__PodSandboxConfig config = RUNTIME__V1__POD_SANDBOX_CONFIG__INIT;
 
@@ -196,13 +201,15 @@ static int make_sandbox(struct shim *s, struct arena *a, const char *hostname, s
 		CONTAINERD__RUNTIME__SANDBOX__V1__CREATE_SANDBOX_REQUEST__INIT;
 	Containerd__Runtime__Sandbox__V1__StartSandboxRequest start =
 		CONTAINERD__RUNTIME__SANDBOX__V1__START_SANDBOX_REQUEST__INIT;
-	Google__Protobuf__Any config = GOOGLE__PROTOBUF__ANY__INIT, options = GOOGLE__PROTOBUF__ANY__INIT, *given;
+	Google__Protobuf__Any config = GOOGLE__PROTOBUF__ANY__INIT,
+			      options = GOOGLE__PROTOBUF__ANY__INIT, *given;
 	Mote__V1__SandboxOptions own = MOTE__V1__SANDBOX_OPTIONS__INIT;
 	Grpc__Storage storage = GRPC__STORAGE__INIT, *storages[] = { &storage };
 
 	own.config = &config;
 	if (s->sandbox.options) {
-		given = (Google__Protobuf__Any *)pb_unpack(a, &google__protobuf__any__descriptor, s->sandbox.options,
+		given = (Google__Protobuf__Any *)pb_unpack(a, &google__protobuf__any__descriptor,
+							   s->sandbox.options,
 							   s->sandbox.options_len, e);
 		if (!given)
 			return -1;
@@ -227,14 +234,15 @@ static int make_sandbox(struct shim *s, struct arena *a, const char *hostname, s
 	return call_msg(s, a, "StartSandbox", &start.base, e);
 }
 
-static void on_clock_set(void *arg UNUSED, const struct err *e, const uint8_t *payload UNUSED, size_t len UNUSED)
+static void on_clock_set(void *arg UNUSED, const struct err *e, const uint8_t *payload UNUSED,
+			 size_t len UNUSED)
 {
 	if (err_is_set(e))
 		log_warn("guest", "its clock: %s", e->msg);
 }
 
-/* The machine began with its board's clock, which counts in seconds. The exits that containerd shows
- * are told in the guest's time. */
+/* The machine began with its board's clock, which counts in seconds. The exits that containerd
+ * shows are told in the guest's time. */
 static int set_clock(struct shim *s, struct err *e)
 {
 	Grpc__SetGuestDateTimeRequest req = GRPC__SET_GUEST_DATE_TIME_REQUEST__INIT;
@@ -243,8 +251,8 @@ static int set_clock(struct shim *s, struct err *e)
 	clock_gettime(CLOCK_REALTIME, &now);
 	req.sec = now.tv_sec;
 	req.usec = now.tv_nsec / 1000;
-	return client_call_msg(s->calls, "grpc.AgentService", "SetGuestDateTime", &req.base, CALL_MS, on_clock_set, NULL,
-			       e) < 0
+	return client_call_msg(s->calls, "grpc.AgentService", "SetGuestDateTime", &req.base,
+			       CALL_MS, on_clock_set, NULL, e) < 0
 		       ? -1
 		       : 0;
 }
@@ -355,7 +363,7 @@ void guest_stop(struct shim *s)
 		ask_to_end(s);
 	}
 	events_end(s);
-	s->calls = NULL;	/* the VM's own */
+	s->calls = NULL; /* the VM's own */
 	client_free(TAKE_PTR(s->streams));
 	vm_stop(TAKE_PTR(s->vm), VM_STOP_KILL);
 	net_close(&s->net);

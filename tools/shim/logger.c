@@ -9,12 +9,12 @@
 #include "base/fd.h"
 #include "event/child.h"
 
-#define READY_MS	10000
-#define FIRST_FD	3
-#define ABOVE_FD	16	/* where the ends wait, clear of the numbers that the program knows */
+#define READY_MS 10000
+#define FIRST_FD 3
+#define ABOVE_FD 16 /* where the ends wait, clear of the numbers that the program knows */
 
 struct ends {
-	int read[3], write[3];	/* stdout, stderr, ready */
+	int read[3], write[3]; /* stdout, stderr, ready */
 };
 
 static void close_all(int fds[3])
@@ -93,7 +93,8 @@ static int await(struct loop *l, int fd, struct err *e)
 	while (!w.ready && (now = clock_ms()) < deadline)
 		loop_once(l, (int)(deadline - now));
 	watch_del(&w.watch);
-	return w.ready ? 0 : err_set(e, RC_DEADLINE_EXCEEDED, "not ready within %d s", READY_MS / 1000);
+	return w.ready ? 0
+		       : err_set(e, RC_DEADLINE_EXCEEDED, "not ready within %d s", READY_MS / 1000);
 }
 
 static int start(struct loop *l, const struct logger_opts *o, struct ends *p, struct err *e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* binary://: a program that takes a process's output, as containerd has them: stdout on descriptor 3,
- * stderr on 4, and 5, which it closes when it is ready. */
+/* binary://: a program that takes a process's output, as containerd has them: stdout on descriptor
+ * 3, stderr on 4, and 5, which it closes when it is ready. */
 #ifndef MOTE_SHIM_LOGGER_H
 #define MOTE_SHIM_LOGGER_H
 
@@ -9,8 +9,8 @@
 #include "shim/url.h"
 
 struct logger_opts {
-	const char *ns, *id;		/* CONTAINER_NAMESPACE, CONTAINER_ID */
-	const struct url *program;	/* its arguments are the query's keys and values in turn */
+	const char *ns, *id;       /* CONTAINER_NAMESPACE, CONTAINER_ID */
+	const struct url *program; /* its arguments are the query's keys and values in turn */
 };
 
 /* The ends to write to; err NULL: there is no second output. Turns the loop until the program is

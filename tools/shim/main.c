@@ -8,7 +8,7 @@
 #include "shim/flags.h"
 #include "shim/start.h"
 
-#define NAME	"io.containerd.mote.v2"
+#define NAME "io.containerd.mote.v2"
 
 static int print_info(struct err *e)
 {
@@ -48,7 +48,8 @@ static int run(char *const *argv, struct err *e)
 	if (f.info)
 		return print_info(e);
 	if (!f.action || (!str_eq(f.action, "start") && !str_eq(f.action, "delete")))
-		return err_set(e, RC_INVALID_ARGUMENT, "neither start nor delete: containerd starts this program");
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "neither start nor delete: containerd starts this program");
 	if (check_names(&f, e) < 0)
 		return -1;
 	return str_eq(f.action, "start") ? cmd_start(&f, e) : cmd_delete(&f, e);

@@ -18,13 +18,13 @@
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 
-#define SLOT_FIRST	0x18	/* on the machine's root bus, clear of vm_args.c's */
-#define WORDS		(4 * NET_LINKS + 1)
-#define AGENT		"grpc.AgentService"
-#define CALL_MS		30000
-#define ARENA_BYTES	(1u << 20)
-#define ADDRESSES	32
-#define ROUTES		64
+#define SLOT_FIRST  0x18 /* on the machine's root bus, clear of vm_args.c's */
+#define WORDS       (4 * NET_LINKS + 1)
+#define AGENT       "grpc.AgentService"
+#define CALL_MS     30000
+#define ARENA_BYTES (1u << 20)
+#define ADDRESSES   32
+#define ROUTES      64
 
 void net_init(struct net *n)
 {
@@ -46,7 +46,8 @@ void net_close(struct net *n)
 /* --- in the namespace --- */
 
 /* Runs fn there: one thread, and back before anything else. */
-static int inside(struct net *n, int (*fn)(struct net *n, void *arg, struct err *e), void *arg, struct err *e)
+static int inside(struct net *n, int (*fn)(struct net *n, void *arg, struct err *e), void *arg,
+		  struct err *e)
 {
 	AUTO_FD ownfd = ns_hold(0, NS_NET);
 	int rc;
@@ -58,7 +59,7 @@ static int inside(struct net *n, int (*fn)(struct net *n, void *arg, struct err 
 		return err_sys(e, -rc, "enter the network namespace");
 	rc = fn(n, arg, e);
 	if (ns_join(ownfd, NS_NET) < 0)
-		abort();	/* nothing would be where it belongs */
+		abort(); /* nothing would be where it belongs */
 	return rc;
 }
 
@@ -75,8 +76,8 @@ static int note_link(void *arg, const struct netlink_link *l)
 	x->index = l->index;
 	x->mtu = l->mtu;
 	snprintf(x->name, sizeof(x->name), "%s", l->name);
-	snprintf(x->mac, sizeof(x->mac), "%02x:%02x:%02x:%02x:%02x:%02x", l->mac[0], l->mac[1], l->mac[2], l->mac[3],
-		 l->mac[4], l->mac[5]);
+	snprintf(x->mac, sizeof(x->mac), "%02x:%02x:%02x:%02x:%02x:%02x", l->mac[0], l->mac[1],
+		 l->mac[2], l->mac[3], l->mac[4], l->mac[5]);
 	return 0;
 }
 
@@ -97,7 +98,9 @@ static int make_tap(struct net_link *x, size_t i, struct err *e)
 
 static int join_link(struct netlink *nl, struct net_link *x, size_t i, struct err *e)
 {
-	const struct netlink_link_change up = { .mtu = x->mtu, .flags_mask = IFF_UP, .flags = IFF_UP };
+	const struct netlink_link_change up = { .mtu = x->mtu,
+						.flags_mask = IFF_UP,
+						.flags = IFF_UP };
 	char name[IFNAMSIZ];
 	int tap;
 
@@ -147,8 +150,8 @@ const char *const *net_words(struct arena *a, const struct net *n)
 		if (!*w++)
 			return NULL;
 		*w++ = "-device";
-		*w = arena_printf(a, "virtio-net-pci,netdev=net%zu,mac=%s,bus=pcie.0,addr=0x%02zx", i, n->links[i].mac,
-				  SLOT_FIRST + i);
+		*w = arena_printf(a, "virtio-net-pci,netdev=net%zu,mac=%s,bus=pcie.0,addr=0x%02zx",
+				  i, n->links[i].mac, SLOT_FIRST + i);
 		if (!*w++)
 			return NULL;
 	}
@@ -214,7 +217,8 @@ static int note_route(void *arg, const struct netlink_route *x)
 	ssize_t i = place_of(t->net, x->index);
 	Types__Route *out;
 
-	if (i < 0 || (x->family == AF_INET6 && x->dest_len >= 8 && (x->dest[0] == 0xff || (x->dest[0] == 0xfe && x->dest[1] == 0x80))))
+	if (i < 0 || (x->family == AF_INET6 && x->dest_len >= 8 &&
+		      (x->dest[0] == 0xff || (x->dest[0] == 0xfe && x->dest[1] == 0x80))))
 		return 0;
 	out = ARENA_NEW(&t->a, Types__Route);
 	if (!out || t->n_routes == ROUTES)
@@ -224,7 +228,8 @@ static int note_route(void *arg, const struct netlink_route *x)
 	out->family = family_of(x->family);
 	out->scope = x->scope;
 	if (x->dest_len)
-		out->dest = arena_printf(&t->a, "%s/%u", ip_text(&t->a, x->family, x->dest), x->dest_len);
+		out->dest = arena_printf(&t->a, "%s/%u", ip_text(&t->a, x->family, x->dest),
+					 x->dest_len);
 	if (x->gateway.family)
 		out->gateway = ip_text(&t->a, x->gateway.family, x->gateway.bytes);
 	if (x->prefer.family)
@@ -268,13 +273,15 @@ static int tell(struct told *t, struct client *c, struct err *e)
 
 	for (size_t i = 0; i < t->net->n; i++) {
 		link.interface = &t->links[i];
-		if (!client_call_wait(c, AGENT, "UpdateInterface", &link.base, &types__interface__descriptor, CALL_MS, &t->a, e))
+		if (!client_call_wait(c, AGENT, "UpdateInterface", &link.base,
+				      &types__interface__descriptor, CALL_MS, &t->a, e))
 			return err_ctx(e, "guest: UpdateInterface");
 	}
 	list.n_routes = t->n_routes;
 	list.routes = t->routes;
 	routes.routes = &list;
-	if (t->net->n && !client_call_wait(c, AGENT, "UpdateRoutes", &routes.base, &grpc__routes__descriptor, CALL_MS, &t->a, e))
+	if (t->net->n && !client_call_wait(c, AGENT, "UpdateRoutes", &routes.base,
+					   &grpc__routes__descriptor, CALL_MS, &t->a, e))
 		return err_ctx(e, "guest: UpdateRoutes");
 	return 0;
 }

@@ -11,8 +11,8 @@
 #include <linux/rtnetlink.h>
 #include <linux/tc_act/tc_mirred.h>
 
-#define MESSAGE_MAX	512
-#define PRIORITY	1
+#define MESSAGE_MAX 512
+#define PRIORITY    1
 
 /* A message in the making; there is room for all that is put here. */
 struct message {
@@ -50,7 +50,9 @@ static void begin(struct message *m, uint16_t type, uint16_t flags, const struct
 
 static int add_ingress(struct netlink *n, int link, struct err *e)
 {
-	const struct tcmsg t = { .tcm_ifindex = link, .tcm_handle = 0xffff0000, .tcm_parent = TC_H_INGRESS };
+	const struct tcmsg t = { .tcm_ifindex = link,
+				 .tcm_handle = 0xffff0000,
+				 .tcm_parent = TC_H_INGRESS };
 	struct message m;
 	struct err own = { 0 };
 
@@ -66,8 +68,11 @@ static int add_filter(struct netlink *n, int from, int to, struct err *e)
 {
 	const struct tcmsg t = { .tcm_ifindex = from,
 				 .tcm_parent = 0xffff0000,
-				 .tcm_info = TC_H_MAKE((uint32_t)PRIORITY << 16, __builtin_bswap16(ETH_P_ALL)) };
-	const struct tc_mirred mirred = { .action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = (uint32_t)to };
+				 .tcm_info = TC_H_MAKE((uint32_t)PRIORITY << 16,
+						       __builtin_bswap16(ETH_P_ALL)) };
+	const struct tc_mirred mirred = { .action = TC_ACT_STOLEN,
+					  .eaction = TCA_EGRESS_REDIR,
+					  .ifindex = (uint32_t)to };
 	struct {
 		struct tc_u32_sel sel;
 		struct tc_u32_key key;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Traffic redirection: what comes in on one link goes out by another. Netlink, in the namespace of n. */
+/* Traffic redirection: what comes in on one link goes out by another. Netlink, in the namespace of
+ * n. */
 #ifndef MOTE_SHIM_NET_TC_H
 #define MOTE_SHIM_NET_TC_H
 

@@ -7,9 +7,9 @@
 #include "shim/pump_out.h"
 #include "shim/wire.h"
 
-#define STREAMING	"containerd.services.streaming.v1.Streaming"
-#define CHUNK		32768
-#define WINDOW_MAX	(1u << 20)	/* what a guest may claim to have room for */
+#define STREAMING  "containerd.services.streaming.v1.Streaming"
+#define CHUNK      32768
+#define WINDOW_MAX (1u << 20) /* what a guest may claim to have room for */
 
 static void arm(struct pump_in *p);
 
@@ -24,7 +24,7 @@ static void end(struct pump_in *p)
 
 static void send_piece(struct pump_in *p)
 {
-	static uint8_t buf[PUMP_HEAD + CHUNK];	/* of all pumps: nothing stays in it */
+	static uint8_t buf[PUMP_HEAD + CHUNK]; /* of all pumps: nothing stays in it */
 	uint8_t head[PUMP_HEAD];
 	size_t n_head;
 	ssize_t n = read(p->fd, buf + PUMP_HEAD, MIN(p->window, (size_t)CHUNK));
@@ -61,8 +61,8 @@ static void on_turn(struct deferred *d)
 	arm(p);
 }
 
-/* The descriptor is looked at only while there is room, a piece a turn of the loop. A FIFO that nobody
- * has opened for writing yet reads as ended: only what epoll has told of is read. */
+/* The descriptor is looked at only while there is room, a piece a turn of the loop. A FIFO that
+ * nobody has opened for writing yet reads as ended: only what epoll has told of is read. */
 static void arm(struct pump_in *p)
 {
 	bool room = p->stream && p->window && !p->congested;
@@ -70,7 +70,7 @@ static void arm(struct pump_in *p)
 	if (p->fd < 0)
 		return;
 	if (!room) {
-		watch_del(&p->watch);	/* a hang-up would be told again and again */
+		watch_del(&p->watch); /* a hang-up would be told again and again */
 	} else if (p->plain || p->closing) {
 		watch_del(&p->watch);
 		loop_defer(p->loop, &p->now, on_turn);
@@ -97,12 +97,13 @@ static void on_message(void *arg, const struct err *e UNUSED, const uint8_t *pay
 	const uint8_t *msg;
 	size_t n;
 
-	if (!payload) {		/* the process does not read any more */
+	if (!payload) { /* the process does not read any more */
 		client_stream_free(TAKE_PTR(p->stream));
 		end(p);
 		return;
 	}
-	if (pump_open(payload, len, pump_window, &msg, &n) <= 0 || wire_find(msg, n, 1, WIRE_VARINT, &f) <= 0)
+	if (pump_open(payload, len, pump_window, &msg, &n) <= 0 ||
+	    wire_find(msg, n, 1, WIRE_VARINT, &f) <= 0)
 		return;
 	p->window += (size_t)MIN(f.value, (uint64_t)(WINDOW_MAX - p->window));
 	arm(p);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A process's input: from a descriptor into a stream of the guest, as much as the guest has room for;
- * the rest stays in the FIFO. */
+/* A process's input: from a descriptor into a stream of the guest, as much as the guest has room
+ * for; the rest stays in the FIFO. */
 #ifndef MOTE_SHIM_PUMP_IN_H
 #define MOTE_SHIM_PUMP_IN_H
 
@@ -12,12 +12,12 @@ struct pump_in {
 	struct loop *loop;
 	struct client_stream *stream;
 	struct watch watch;
-	struct deferred now;	/* reads a plain file, which cannot be watched */
-	int fd;			/* -1: closed */
+	struct deferred now; /* reads a plain file, which cannot be watched */
+	int fd;              /* -1: closed */
 	bool plain;
-	bool congested;		/* the connection to the guest is full */
-	bool closing;		/* what is there now is the last */
-	size_t window;		/* bytes that the guest takes */
+	bool congested; /* the connection to the guest is full */
+	bool closing;   /* what is there now is the last */
+	size_t window;  /* bytes that the guest takes */
 };
 
 /* Takes fd, which does not wait. */

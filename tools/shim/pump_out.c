@@ -7,13 +7,14 @@
 #include "base/log.h"
 #include "shim/wire.h"
 
-#define STREAMING	"containerd.services.streaming.v1.Streaming"
-#define INIT		"containerd.services.streaming.v1.StreamInit"
-#define ANY_TYPE	1
-#define ANY_VALUE	2
-#define HELLO_MAX	512
+#define STREAMING "containerd.services.streaming.v1.Streaming"
+#define INIT      "containerd.services.streaming.v1.StreamInit"
+#define ANY_TYPE  1
+#define ANY_VALUE 2
+#define HELLO_MAX 512
 
-const char pump_data[] = "containerd.types.transfer.Data", pump_window[] = "containerd.types.transfer.WindowUpdate";
+const char pump_data[] = "containerd.types.transfer.Data",
+	   pump_window[] = "containerd.types.transfer.WindowUpdate";
 
 /* --- messages --- */
 
@@ -100,7 +101,7 @@ static void grant(struct pump_out *p)
 	if (!p->stream || p->ended || p->owed < PUMP_WINDOW / 2)
 		return;
 	if (client_stream_send(p->stream, out, pump_write_window(p->owed, out)) < 0)
-		return;	/* the stream's end follows */
+		return; /* the stream's end follows */
 	p->granted += p->owed;
 	p->owed = 0;
 }
@@ -176,7 +177,7 @@ static int take(struct pump_out *p, const uint8_t *any, size_t len)
 	size_t n, done;
 	int r;
 
-	if (!p->open) {		/* whatever it says: the stream is there */
+	if (!p->open) { /* whatever it says: the stream is there */
 		p->open = true;
 		p->owed = PUMP_WINDOW;
 		grant(p);

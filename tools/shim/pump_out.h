@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One output of a process: from a stream of the guest into a descriptor. The guest sends no more than
- * it was granted; what our side does not take at once waits here, and as much is not granted again
- * until it is gone. So a reader that sleeps costs WINDOW bytes, and the process waits in the guest.
+ * One output of a process: from a stream of the guest into a descriptor. The guest sends no more
+ * than it was granted; what our side does not take at once waits here, and as much is not granted
+ * again until it is gone. So a reader that sleeps costs WINDOW bytes, and the process waits in the
+ * guest.
  */
 #ifndef MOTE_SHIM_PUMP_OUT_H
 #define MOTE_SHIM_PUMP_OUT_H
@@ -11,19 +12,19 @@
 #include "event/loop.h"
 #include "ttrpc/client.h"
 
-#define PUMP_WINDOW	(128u << 10)
+#define PUMP_WINDOW (128u << 10)
 
 struct pump_out {
 	struct loop *loop;
 	struct client_stream *stream;
 	struct watch watch;
-	int fd;			/* -1: closed */
-	bool plain;		/* a file: cannot be watched, does not wait for long */
-	bool open;		/* the guest has acknowledged the stream */
-	bool ended;		/* the guest has no more */
-	size_t granted;		/* bytes that the guest may still send */
-	size_t owed;		/* bytes that are written, and not granted again yet */
-	uint8_t *rest;		/* what our side did not take; NULL: nothing */
+	int fd;         /* -1: closed */
+	bool plain;     /* a file: cannot be watched, does not wait for long */
+	bool open;      /* the guest has acknowledged the stream */
+	bool ended;     /* the guest has no more */
+	size_t granted; /* bytes that the guest may still send */
+	size_t owed;    /* bytes that are written, and not granted again yet */
+	uint8_t *rest;  /* what our side did not take; NULL: nothing */
 	size_t start, len;
 };
 

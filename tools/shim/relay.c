@@ -5,9 +5,9 @@
 #include "shim/flags.h"
 #include "shim/wire.h"
 
-#define ID		1
-#define EXEC_ID		2
-#define EXEC_ID_MAX	256
+#define ID          1
+#define EXEC_ID     2
+#define EXEC_ID_MAX 256
 
 struct relay *relay_admit(struct call *c, bool has_exec_id)
 {
@@ -90,8 +90,8 @@ void relay_send(struct relay *r, bool parks)
 		r->gone(r);
 		return;
 	}
-	r->guest_id = client_call(s->calls, TASK_SERVICE, r->c->method.row->method, r->c->raw, r->c->raw_len,
-				  time_left(r->c), on_reply, r, &e);
+	r->guest_id = client_call(s->calls, TASK_SERVICE, r->c->method.row->method, r->c->raw,
+				  r->c->raw_len, time_left(r->c), on_reply, r, &e);
 	if (r->guest_id < 0)
 		call_fail(r->c, &e);
 	else if (parks)

@@ -15,11 +15,11 @@ struct relay {
 	struct shim *s;
 	struct call *c;
 	const char *id, *exec_id;
-	const uint8_t *raw;		/* a copy of the request, when it was asked for */
+	const uint8_t *raw; /* a copy of the request, when it was asked for */
 	size_t raw_len;
-	int64_t guest_id;		/* of the call to the guest */
-	relay_reply_fn reply;		/* NULL: passed on as it is */
-	relay_fn gone;			/* answers when there is no machine any more */
+	int64_t guest_id;     /* of the call to the guest */
+	relay_reply_fn reply; /* NULL: passed on as it is */
+	relay_fn gone;        /* answers when there is no machine any more */
 };
 
 /* Reads the ids of a raw request (fields 1 and, if it has one, 2). NULL: it is answered already. */
@@ -28,8 +28,8 @@ struct relay *relay_admit(struct call *c, bool has_exec_id);
 /* Copies the request, which is gone when the handler returns. false: it is answered already. */
 bool relay_keep(struct relay *r);
 
-/* Passes the request on: c->raw, so only in the handler. parks: nothing changes by it, so it is taken
- * back when nobody waits for it any more. */
+/* Passes the request on: c->raw, so only in the handler. parks: nothing changes by it, so it is
+ * taken back when nobody waits for it any more. */
 void relay_send(struct relay *r, bool parks);
 
 /* OK with the message that has these fields. */

@@ -13,13 +13,13 @@
 #include "ttrpc/pb.h"
 #include "vm/vm_arch.h"
 
-#define READY		"SANDBOX_READY"
-#define NOT_READY	"SANDBOX_NOTREADY"
-#define MEMORY_KEY	"io.kubernetes.cri.sandbox-memory"
-#define QUOTA_KEY	"io.kubernetes.cri.sandbox-cpu-quota"
-#define PERIOD_KEY	"io.kubernetes.cri.sandbox-cpu-period"
+#define READY      "SANDBOX_READY"
+#define NOT_READY  "SANDBOX_NOTREADY"
+#define MEMORY_KEY "io.kubernetes.cri.sandbox-memory"
+#define QUOTA_KEY  "io.kubernetes.cri.sandbox-cpu-quota"
+#define PERIOD_KEY "io.kubernetes.cri.sandbox-cpu-period"
 
-#define SB(name) Containerd__Runtime__Sandbox__V1__##name
+#define SB(name)   Containerd__Runtime__Sandbox__V1__##name
 
 /* A call that is work. */
 struct parked {
@@ -64,7 +64,7 @@ static void to_timestamp(const struct timespec *at, Google__Protobuf__Timestamp 
 
 /* --- create --- */
 
-static const char *annotation(const SB(CreateSandboxRequest) *q, const char *key)
+static const char *annotation(const SB(CreateSandboxRequest) * q, const char *key)
 {
 	for (size_t i = 0; i < q->n_annotations; i++)
 		if (str_eq(q->annotations[i]->key, key))
@@ -72,14 +72,14 @@ static const char *annotation(const SB(CreateSandboxRequest) *q, const char *key
 	return "";
 }
 
-static uint64_t number(const SB(CreateSandboxRequest) *q, const char *key)
+static uint64_t number(const SB(CreateSandboxRequest) * q, const char *key)
 {
 	uint64_t n = 0;
 
 	return num_u64(annotation(q, key), INT64_MAX, &n) == 0 ? n : 0;
 }
 
-static int keep_options(struct sandbox *b, const SB(CreateSandboxRequest) *q, struct err *e)
+static int keep_options(struct sandbox *b, const SB(CreateSandboxRequest) * q, struct err *e)
 {
 	struct arena a;
 	uint8_t *packed;
@@ -137,7 +137,8 @@ static void run_start(struct work *w)
 {
 	struct call *c = call_of(w);
 	struct shim *s = call_context(c);
-	SB(StartSandboxResponse) reply = CONTAINERD__RUNTIME__SANDBOX__V1__START_SANDBOX_RESPONSE__INIT;
+	SB(StartSandboxResponse)
+	reply = CONTAINERD__RUNTIME__SANDBOX__V1__START_SANDBOX_RESPONSE__INIT;
 	Google__Protobuf__Timestamp at;
 	struct err e = { 0 };
 
@@ -178,7 +179,9 @@ static void platform(struct call *c)
 	if (!is_ours(c, q->sandbox_id))
 		return;
 	p.os = (char *)"linux";
-	p.architecture = (char *)(str_eq(name, "x86_64") ? "amd64" : str_eq(name, "aarch64") ? "arm64" : name);
+	p.architecture = (char *)(str_eq(name, "x86_64")    ? "amd64"
+				  : str_eq(name, "aarch64") ? "arm64"
+							    : name);
 	reply.platform = &p;
 	call_reply(c, &reply.base);
 }
@@ -186,9 +189,11 @@ static void platform(struct call *c)
 static void status(struct call *c)
 {
 	const SB(SandboxStatusRequest) *q = (const void *)c->req;
-	SB(SandboxStatusResponse) reply = CONTAINERD__RUNTIME__SANDBOX__V1__SANDBOX_STATUS_RESPONSE__INIT;
-	SB(SandboxStatusResponse__InfoEntry) machine =
-		CONTAINERD__RUNTIME__SANDBOX__V1__SANDBOX_STATUS_RESPONSE__INFO_ENTRY__INIT, *info[] = { &machine };
+	SB(SandboxStatusResponse)
+	reply = CONTAINERD__RUNTIME__SANDBOX__V1__SANDBOX_STATUS_RESPONSE__INIT;
+	SB(SandboxStatusResponse__InfoEntry)
+	machine = CONTAINERD__RUNTIME__SANDBOX__V1__SANDBOX_STATUS_RESPONSE__INFO_ENTRY__INIT,
+	*info[] = { &machine };
 	Google__Protobuf__Timestamp created, ended;
 	struct shim *s = call_context(c);
 
@@ -238,7 +243,8 @@ static void metrics(struct call *c)
 		return;
 	if (!s->calls)
 		call_failf(c, RC_FAILED_PRECONDITION, "the machine does not run");
-	else if (client_call_msg(s->calls, SANDBOX_SERVICE, "SandboxMetrics", c->req, 0, on_metrics, c, &e) < 0)
+	else if (client_call_msg(s->calls, SANDBOX_SERVICE, "SandboxMetrics", c->req, 0, on_metrics,
+				 c, &e) < 0)
 		call_fail(c, &e);
 }
 
@@ -247,7 +253,8 @@ static void metrics(struct call *c)
 static void reply_ended(struct call *c)
 {
 	struct shim *s = call_context(c);
-	SB(WaitSandboxResponse) reply = CONTAINERD__RUNTIME__SANDBOX__V1__WAIT_SANDBOX_RESPONSE__INIT;
+	SB(WaitSandboxResponse)
+	reply = CONTAINERD__RUNTIME__SANDBOX__V1__WAIT_SANDBOX_RESPONSE__INIT;
 	Google__Protobuf__Timestamp at;
 
 	to_timestamp(&s->sandbox.ended_at, &at);
@@ -327,20 +334,16 @@ static void shut_down(struct call *c)
 	struct shim *s = call_context(c);
 
 	if (!str_eq(q->sandbox_id, s->id))
-		call_ok(c);	/* one that is not there is as good as down */
+		call_ok(c); /* one that is not there is as good as down */
 	else
 		park(c, run_shutdown);
 }
 
 static const struct rpc_row rows[] = {
-	{ "CreateSandbox", create, 0 },
-	{ "StartSandbox", start, 0 },
-	{ "Platform", platform, 0 },
-	{ "StopSandbox", stop, 0 },
-	{ "WaitSandbox", wait_for_end, 0 },
-	{ "SandboxStatus", status, 0 },
-	{ "PingSandbox", ping, 0 },
-	{ "ShutdownSandbox", shut_down, 0 },
+	{ "CreateSandbox", create, 0 },     { "StartSandbox", start, 0 },
+	{ "Platform", platform, 0 },        { "StopSandbox", stop, 0 },
+	{ "WaitSandbox", wait_for_end, 0 }, { "SandboxStatus", status, 0 },
+	{ "PingSandbox", ping, 0 },         { "ShutdownSandbox", shut_down, 0 },
 	{ "SandboxMetrics", metrics, 0 },
 };
 

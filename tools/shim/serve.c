@@ -9,12 +9,12 @@
 #include "shim/shim.h"
 #include "shim/start.h"
 
-#define ARENA_BYTES	65536
-#define FLUSH_MS	3000	/* for containerd to take the last events */
-#define HANG_UP_MS	2000
-#define DRAIN_MS	2000	/* for the last replies */
+#define ARENA_BYTES 65536
+#define FLUSH_MS    3000 /* for containerd to take the last events */
+#define HANG_UP_MS  2000
+#define DRAIN_MS    2000 /* for the last replies */
 
-static struct shim the_shim;	/* signals carry no argument */
+static struct shim the_shim; /* signals carry no argument */
 
 void shim_queue(struct shim *s, struct work *w, void (*fn)(struct work *w))
 {
@@ -71,8 +71,8 @@ static int set_up(struct shim *s, const struct serve_opts *o, struct arena *a, s
 	return server_listen(s->server, &address, e);
 }
 
-/* containerd closes once it has read the last reply. Were we to close first, its client could take the
- * end for the answer (both are there, and it looks at either). */
+/* containerd closes once it has read the last reply. Were we to close first, its client could take
+ * the end for the answer (both are there, and it looks at either). */
 static void await_hang_up(struct shim *s)
 {
 	uint64_t deadline = clock_after(HANG_UP_MS), now;
@@ -81,7 +81,8 @@ static void await_hang_up(struct shim *s)
 	for (;;) {
 		server_stats(s->server, &stats);
 		now = clock_ms();
-		if (!stats.conns || now >= deadline || loop_once(s->loop, (int)(deadline - now)) < 0)
+		if (!stats.conns || now >= deadline ||
+		    loop_once(s->loop, (int)(deadline - now)) < 0)
 			return;
 	}
 }
@@ -91,7 +92,7 @@ static void take_back(struct shim *s, const char *socket)
 	struct task *t;
 	bool drained = false;
 
-	unlink(socket);		/* who comes now shall find nobody, and start anew */
+	unlink(socket); /* who comes now shall find nobody, and start anew */
 	guest_stop(s);
 	events_flush(s, FLUSH_MS);
 	if (s->server) {

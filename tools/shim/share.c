@@ -15,8 +15,8 @@
 #include "base/str.h"
 #include "kernel/mount_options.h"
 
-#define OPTIONS_MAX	65536
-#define MOUNTS_MAX	64	/* on one place */
+#define OPTIONS_MAX 65536
+#define MOUNTS_MAX  64 /* on one place */
 
 /* The scratch directory is made before the namespace is left: the guard that removes it shall not
  * see what is mounted in it, which is gone with us. */
@@ -28,13 +28,16 @@ static int leave(struct share *s, struct err *e)
 		return err_sys(e, errno, "make all mounts slaves");
 	if (mkdir(s->dir, 0755) < 0 || mkdir(s->shown, 0755) < 0)
 		return err_sys(e, errno, "make %s", s->dir);
-	if (mount(s->dir, s->dir, NULL, MS_BIND, NULL) < 0 || mount(NULL, s->dir, NULL, MS_PRIVATE, NULL) < 0 ||
+	if (mount(s->dir, s->dir, NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, s->dir, NULL, MS_PRIVATE, NULL) < 0 ||
 	    mount(NULL, s->dir, NULL, MS_SHARED, NULL) < 0)
 		return err_sys(e, errno, "make %s a mount that is shared", s->dir);
 	/* what is mounted in the one appears in the other, and from there in the file server's */
-	if (mount(s->dir, s->shown, NULL, MS_BIND, NULL) < 0 || mount(NULL, s->shown, NULL, MS_SLAVE, NULL) < 0 ||
+	if (mount(s->dir, s->shown, NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, s->shown, NULL, MS_SLAVE, NULL) < 0 ||
 	    mount(NULL, s->shown, NULL, MS_SHARED, NULL) < 0 ||
-	    mount(NULL, s->shown, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+	    mount(NULL, s->shown, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV,
+		  NULL) < 0)
 		return err_sys(e, errno, "make %s a read-only mount", s->shown);
 	return 0;
 }
@@ -64,7 +67,8 @@ void share_close(struct share *s)
 }
 
 /* "DIR/ID[/NAME]"; NULL when it does not fit. */
-static const char *place(const struct share *s, const char *id, const char *name, char out[PATH_MAX])
+static const char *place(const struct share *s, const char *id, const char *name,
+			 char out[PATH_MAX])
 {
 	struct str p;
 
@@ -90,7 +94,9 @@ static int mount_one(const struct share_mount *m, const char *target, struct err
 		rc = mount(m->source, target, m->type, flags, bind ? NULL : o.data);
 		/* a bind takes flags by a second call alone */
 		if (rc == 0 && bind && (o.ms_set & ~(unsigned long)(MS_BIND | MS_REC)))
-			rc = mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | (o.ms_set & ~(unsigned long)MS_REC), NULL);
+			rc = mount(NULL, target, NULL,
+				   MS_REMOUNT | MS_BIND | (o.ms_set & ~(unsigned long)MS_REC),
+				   NULL);
 		if (rc < 0)
 			err_sys(e, errno, "mount %s (%s)", m->source, m->type);
 	}
@@ -98,7 +104,8 @@ static int mount_one(const struct share_mount *m, const char *target, struct err
 	return rc;
 }
 
-/* Below the root of the container's directory, since a mount may be meant for a place inside of it. */
+/* Below the root of the container's directory, since a mount may be meant for a place inside of it.
+ */
 static int mount_at(const char *root, const struct share_mount *m, struct err *e)
 {
 	char fdpath[32];
@@ -114,11 +121,14 @@ static int mount_at(const char *root, const struct share_mount *m, struct err *e
 	return mount_one(m, path_of_fd(fd, fdpath), e);
 }
 
-static int fill(const char *root, const char *bundle, const struct share_mount *mounts, size_t n, struct err *e)
+static int fill(const char *root, const char *bundle, const struct share_mount *mounts, size_t n,
+		struct err *e)
 {
 	char source[PATH_MAX];
 	struct str path = STR_OVER(source);
-	struct share_mount own = { .type = "bind", .source = source, .options = (char *[]){ (char *)"rbind" },
+	struct share_mount own = { .type = "bind",
+				   .source = source,
+				   .options = (char *[]){ (char *)"rbind" },
 				   .n_options = 1 };
 
 	if (n == 0) {
@@ -140,8 +150,8 @@ int share_make(struct share *s, const char *id, struct err *e)
 	return mkdir(dir, 0755) < 0 ? err_sys(e, errno, "make %s", dir) : 0;
 }
 
-int share_add(struct share *s, const char *id, const char *bundle, const struct share_mount *mounts, size_t n,
-	      struct err *e)
+int share_add(struct share *s, const char *id, const char *bundle, const struct share_mount *mounts,
+	      size_t n, struct err *e)
 {
 	char root[PATH_MAX];
 
@@ -175,15 +185,16 @@ static int make_target(const char *target, const char *source, struct err *e)
 	return 0;
 }
 
-const char *share_bind(struct share *s, struct arena *a, const char *id, size_t number, const char *source,
-		       struct err *e)
+const char *share_bind(struct share *s, struct arena *a, const char *id, size_t number,
+		       const char *source, struct err *e)
 {
 	char name[24], target[PATH_MAX];
 	const char *guest;
 
 	snprintf(name, sizeof(name), "%zu", number);
 	if (!place(s, id, name, target) || !path_is_plain(source)) {
-		err_set(e, RC_INVALID_ARGUMENT, "'%.100s' is no absolute path without '..'", source);
+		err_set(e, RC_INVALID_ARGUMENT, "'%.100s' is no absolute path without '..'",
+			source);
 		return NULL;
 	}
 	guest = arena_printf(a, SHARE_GUEST "/%s/%s", id, name);

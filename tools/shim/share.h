@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a pod's machine sees of the host: one directory, that a file server shows it (virtio-fs), and
- * in which every container has its own: ID/rootfs, and ID/N for mount N of its spec. The server shows
- * a read-only twin of the directory that we work in, into which our mounts spread with their own
- * rights: so the guest, which could put a link in the place of a directory that we are about to mount on,
- * changes nothing but what is inside of a mount. All of it is mounted in a mount namespace of the shim's own, of which the file server's is a
- * slave: however the shim ends, nothing stays mounted.
+ * What a pod's machine sees of the host: one directory, that a file server shows it (virtio-fs),
+ * and in which every container has its own: ID/rootfs, and ID/N for mount N of its spec. The server
+ * shows a read-only twin of the directory that we work in, into which our mounts spread with their
+ * own rights: so the guest, which could put a link in the place of a directory that we are about to
+ * mount on, changes nothing but what is inside of a mount. All of it is mounted in a mount
+ * namespace of the shim's own, of which the file server's is a slave: however the shim ends,
+ * nothing stays mounted.
  */
 #ifndef MOTE_SHIM_SHARE_H
 #define MOTE_SHIM_SHARE_H
@@ -14,13 +15,13 @@
 #include "base/mem.h"
 #include "vm/vm_scratch.h"
 
-#define SHARE_TAG	"kataShared"
-#define SHARE_GUEST	"/run/kata-containers/shared/containers"	/* where the guest mounts it */
+#define SHARE_TAG   "kataShared"
+#define SHARE_GUEST "/run/kata-containers/shared/containers" /* where the guest mounts it */
 
 struct share {
 	struct vm_scratch scratch;
-	char dir[96];		/* ours */
-	char shown[96];		/* what the file server shows */
+	char dir[96];   /* ours */
+	char shown[96]; /* what the file server shows */
 };
 
 /* Leaves the host's mount namespace, for good. -1 with e. */
@@ -39,13 +40,13 @@ int share_make(struct share *s, const char *id, struct err *e);
 
 /* The same with its root file system in it; without mounts BUNDLE/rootfs is it. -1
  * with e, and then nothing is left. Mounts: waits as long as mount(2) does. */
-int share_add(struct share *s, const char *id, const char *bundle, const struct share_mount *mounts, size_t n,
-	      struct err *e);
+int share_add(struct share *s, const char *id, const char *bundle, const struct share_mount *mounts,
+	      size_t n, struct err *e);
 
 /* A file or directory of the host, as mount `number` of the container's spec; its path in the guest
  * is a's. NULL with e. */
-const char *share_bind(struct share *s, struct arena *a, const char *id, size_t number, const char *source,
-		       struct err *e);
+const char *share_bind(struct share *s, struct arena *a, const char *id, size_t number,
+		       const char *source, struct err *e);
 
 /* Takes all of the container's away, as far as it is there. */
 void share_remove(struct share *s, const char *id);

@@ -3,12 +3,12 @@
  * The server of one pod: what its files share. One thread, one loop.
  *
  * Whatever may turn the loop itself (booting the machine, mounting, calls to the guest that are
- * waited for) is work: a handler parks its call and queues it, and main runs it between two turns of
- * the loop, one piece at a time. So handlers never wait, and Create, Stop and the like come one
+ * waited for) is work: a handler parks its call and queues it, and main runs it between two turns
+ * of the loop, one piece at a time. So handlers never wait, and Create, Stop and the like come one
  * after the other, in the order in which they were asked for.
  *
- * When the machine has died, however, everything that containerd may still ask is answered here, from
- * what is known of the processes.
+ * When the machine has died, however, everything that containerd may still ask is answered here,
+ * from what is known of the processes.
  */
 #ifndef MOTE_SHIM_SHIM_H
 #define MOTE_SHIM_SHIM_H
@@ -30,29 +30,29 @@
 #include "ttrpc/server.h"
 #include "vm/vm.h"
 
-#define STATUS_LOST	137	/* of a process whose machine died: as by SIGKILL */
+#define STATUS_LOST 137 /* of a process whose machine died: as by SIGKILL */
 
 enum proc_state { PROC_CREATED, PROC_RUNNING, PROC_STOPPED };
 
 /* A process of a container, as containerd knows it. */
 struct proc {
-	struct list node;	/* task.execs */
+	struct list node; /* task.execs */
 	struct task *task;
-	char *exec_id;		/* "": the container's first */
-	char *urls[3];		/* stdin, stdout, stderr as containerd wrote them */
+	char *exec_id; /* "": the container's first */
+	char *urls[3]; /* stdin, stdout, stderr as containerd wrote them */
 	bool terminal;
 	enum proc_state state;
-	uint32_t status;	/* once stopped */
+	uint32_t status; /* once stopped */
 	struct timespec at;
-	bool exit_told;		/* containerd knows of it, or will */
-	struct stdio *stdio;	/* NULL: none, or closed */
+	bool exit_told;      /* containerd knows of it, or will */
+	struct stdio *stdio; /* NULL: none, or closed */
 };
 
 struct task {
 	struct list node;
 	char *id, *bundle;
-	int disk;		/* slot of the one that its root file system is on; 0: none */
-	uint8_t *rootfs;	/* the mounts of its request, as they were encoded */
+	int disk;        /* slot of the one that its root file system is on; 0: none */
+	uint8_t *rootfs; /* the mounts of its request, as they were encoded */
 	size_t rootfs_len;
 	struct proc init;
 	struct list execs;
@@ -64,21 +64,21 @@ struct work {
 };
 
 struct sandbox {
-	bool created, started, down;	/* by containerd's Sandbox calls */
+	bool created, started, down; /* by containerd's Sandbox calls */
 	bool ended;
 	struct timespec created_at, ended_at;
 	uint32_t status;
-	uint8_t *options;	/* Any, as containerd sent it */
+	uint8_t *options; /* Any, as containerd sent it */
 	size_t options_len;
-	char netns[PATH_MAX];	/* "": none of its own */
-	uint64_t memory, cpus;	/* 0: not told */
-	struct list waiters;	/* calls */
+	char netns[PATH_MAX];  /* "": none of its own */
+	uint64_t memory, cpus; /* 0: not told */
+	struct list waiters;   /* calls */
 };
 
 enum machine { MACHINE_NONE, MACHINE_UP, MACHINE_STOPPING, MACHINE_GONE };
 
 struct shim {
-	const char *ns, *id;		/* containerd's namespace; the pod's id */
+	const char *ns, *id; /* containerd's namespace; the pod's id */
 	struct conf conf;
 	struct loop *loop;
 	struct server *server;
@@ -89,15 +89,15 @@ struct shim {
 	struct net net;
 	struct events events;
 	enum machine machine;
-	struct vm *vm;			/* NULL: none */
-	pid_t vm_pid;			/* what containerd is told as every process's */
-	struct client *calls;		/* to the guest; the VM's */
+	struct vm *vm;        /* NULL: none */
+	pid_t vm_pid;         /* what containerd is told as every process's */
+	struct client *calls; /* to the guest; the VM's */
 	struct client *streams;
-	char *deleted[32];		/* ids of containers whose last event may be still to come */
+	char *deleted[32]; /* ids of containers whose last event may be still to come */
 	size_t next_deleted;
-	uint32_t disks;			/* bit n: slot n is taken */
-	struct work lost;		/* clears a machine away that has died */
-	bool done;			/* the server shall end */
+	uint32_t disks;   /* bit n: slot n is taken */
+	struct work lost; /* clears a machine away that has died */
+	bool done;        /* the server shall end */
 };
 
 /* --- main.c, serve.c --- */
@@ -129,8 +129,8 @@ void proc_lost(struct shim *s, struct proc *p, const struct timespec *now);
 
 /* --- guest.c: the machine --- */
 
-#define TASK_SERVICE	"containerd.task.v2.Task"
-#define SANDBOX_SERVICE	"containerd.runtime.sandbox.v1.Sandbox"
+#define TASK_SERVICE    "containerd.task.v2.Task"
+#define SANDBOX_SERVICE "containerd.runtime.sandbox.v1.Sandbox"
 
 /* Boots, and makes the guest's sandbox. 0 at once when it is up. In work only. */
 int guest_up(struct shim *s, const char *hostname, struct err *e);
@@ -147,7 +147,8 @@ bool guest_is_gone(const struct err *e);
 /* A call with an encoded request that is waited for; the encoded reply is a's. NULL with e. In work
  * only. */
 const uint8_t *guest_call(struct shim *s, struct arena *a, const char *service, const char *method,
-			  const uint8_t *req, size_t len, uint64_t timeout_ms, size_t *reply_len, struct err *e);
+			  const uint8_t *req, size_t len, uint64_t timeout_ms, size_t *reply_len,
+			  struct err *e);
 
 /* --- the services --- */
 

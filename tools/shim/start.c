@@ -25,12 +25,12 @@
 #include "shim/conf.h"
 #include "ttrpc/address.h"
 
-#define SOCKET_DIR	"/run/containerd/s"	/* where containerd's own shims have theirs */
-#define ARENA_BYTES	(32u << 20)
-#define CONNECT_MS	2000
+#define SOCKET_DIR  "/run/containerd/s" /* where containerd's own shims have theirs */
+#define ARENA_BYTES (32u << 20)
+#define CONNECT_MS  2000
 
-int start_socket_path(const char *socket_dir, const struct shim_flags *f, const char *group, char out[108],
-		      struct err *e)
+int start_socket_path(const char *socket_dir, const struct shim_flags *f, const char *group,
+		      char out[108], struct err *e)
 {
 	char text[PATH_MAX], hex[SHA256_HEX];
 	struct str name = STR_OVER(text), path;
@@ -42,7 +42,8 @@ int start_socket_path(const char *socket_dir, const struct shim_flags *f, const 
 	sha256_hex(text, name.len, hex);
 	str_addf(&path, "%s/%s", *socket_dir ? socket_dir : SOCKET_DIR, hex);
 	if (!str_ok(&path) || !path_is_plain(out) || strpbrk(out, "\"\\"))
-		return err_set(e, RC_INVALID_ARGUMENT, "socket directory '%.60s': too long, or no absolute path",
+		return err_set(e, RC_INVALID_ARGUMENT,
+			       "socket directory '%.60s': too long, or no absolute path",
 			       socket_dir);
 	return 0;
 }
@@ -77,9 +78,10 @@ NORETURN static void run_server(const struct serve_opts *o, int pipefd)
 	int logfd, status;
 
 	give_up_stdio();
-	fd_close_except(&pipefd, 1);	/* the lock of the directory above all */
+	fd_close_except(&pipefd, 1); /* the lock of the directory above all */
 	setsid();
-	/* containerd copies what comes out of this FIFO to its own log; O_RDWR, so that it may go away */
+	/* containerd copies what comes out of this FIFO to its own log; O_RDWR, so that it may go
+	 * away */
 	logfd = open("log", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	log_init(o->debug ? LOG_DEBUG : LOG_INFO, logfd, MOTE_VERSION);
 	status = serve(o, tell_ready, &c, &e);
@@ -160,12 +162,13 @@ static int read_stdin(struct arena *a, uint8_t **data, size_t *len, struct err *
 	uint8_t *buf = arena_alloc(a, BOOTSTRAP_MAX + 1);
 	ssize_t n = buf ? io_read_full(STDIN_FILENO, buf, BOOTSTRAP_MAX + 1) : -ENOMEM;
 
-	if (n == -EBADF)	/* nobody has to have one */
+	if (n == -EBADF) /* nobody has to have one */
 		n = 0;
 	if (n < 0)
 		return err_sys(e, (int)-n, "read stdin");
 	if (n > (ssize_t)BOOTSTRAP_MAX)
-		return err_set(e, RC_INVALID_ARGUMENT, "more than %u bytes on stdin", BOOTSTRAP_MAX);
+		return err_set(e, RC_INVALID_ARGUMENT, "more than %u bytes on stdin",
+			       BOOTSTRAP_MAX);
 	*data = buf;
 	*len = (size_t)n;
 	return 0;
@@ -240,8 +243,8 @@ int cmd_start(const struct shim_flags *f, struct err *e)
 
 /* --- delete --- */
 
-/* The server of a pod that containerd has given up: it listens itself, so the socket tells who it is.
- * Its machine, helpers and mounts end with it. */
+/* The server of a pod that containerd has given up: it listens itself, so the socket tells who it
+ * is. Its machine, helpers and mounts end with it. */
 static void end_server(const char *path)
 {
 	struct address addr = { .kind = ADDRESS_UNIX };
@@ -258,7 +261,7 @@ static void end_server(const char *path)
 	unlink(path);
 }
 
-static int delete(struct arena *a, const struct shim_flags *f, struct err *e)
+static int delete_pod(struct arena *a, const struct shim_flags *f, struct err *e)
 {
 	struct err unreadable = { 0 };
 	struct bundle bundle;
@@ -268,7 +271,7 @@ static int delete(struct arena *a, const struct shim_flags *f, struct err *e)
 	int rc;
 
 	if (bundle_read(a, pick(f->bundle, "."), &bundle, &unreadable) < 0)
-		bundle.sandbox_id = "";		/* it may be half gone */
+		bundle.sandbox_id = ""; /* it may be half gone */
 	/* another container's end is not the pod's */
 	if (str_empty(bundle.sandbox_id) || str_eq(bundle.sandbox_id, f->id)) {
 		if (start_socket_path("", f, f->id, path, e) < 0)
@@ -288,7 +291,7 @@ int cmd_delete(const struct shim_flags *f, struct err *e)
 	int rc;
 
 	arena_init(&a, ARENA_BYTES);
-	rc = delete(&a, f, e);
+	rc = delete_pod(&a, f, e);
 	arena_fini(&a);
 	return rc;
 }

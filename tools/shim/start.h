@@ -9,10 +9,10 @@
 #include "base/mem.h"
 #include "shim/flags.h"
 
-/* A file's path for the socket of the server of a pod: the same for whoever asks on behalf of the same
- * containerd. socket_dir "": the usual one. */
-int start_socket_path(const char *socket_dir, const struct shim_flags *f, const char *group, char out[108],
-		      struct err *e);
+/* A file's path for the socket of the server of a pod: the same for whoever asks on behalf of the
+ * same containerd. socket_dir "": the usual one. */
+int start_socket_path(const char *socket_dir, const struct shim_flags *f, const char *group,
+		      char out[108], struct err *e);
 
 /* Finds or makes the pod's server, and answers on stdout. -1 with e. */
 int cmd_start(const struct shim_flags *f, struct err *e);
@@ -21,14 +21,14 @@ int cmd_start(const struct shim_flags *f, struct err *e);
 int cmd_delete(const struct shim_flags *f, struct err *e);
 
 struct serve_opts {
-	const char *ns, *id;		/* id: the pod's */
-	const char *socket;		/* path */
-	const char *ttrpc_address;	/* containerd's */
+	const char *ns, *id;       /* id: the pod's */
+	const char *socket;        /* path */
+	const char *ttrpc_address; /* containerd's */
 	bool debug;
 };
 
-/* Serves until the pod is gone. ready(arg) is called once when calls are taken; with an error before
- * that -1 with e. The exit status. */
+/* Serves until the pod is gone. ready(arg) is called once when calls are taken; with an error
+ * before that -1 with e. The exit status. */
 int serve(const struct serve_opts *o, void (*ready)(void *arg), void *arg, struct err *e);
 
 #endif

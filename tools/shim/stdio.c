@@ -15,16 +15,16 @@
 #include "shim/pump_out.h"
 #include "shim/url.h"
 
-#define ARENA_BYTES	(256u << 10)
-#define STREAM_ID	256
+#define ARENA_BYTES (256u << 10)
+#define STREAM_ID   256
 
 static const char *const names[] = { "stdin", "stdout", "stderr" };
 
 struct stdio {
-	bool used[3];		/* pumped by us */
-	char ids[3][STREAM_ID];	/* of the guest's streams */
+	bool used[3];           /* pumped by us */
+	char ids[3][STREAM_ID]; /* of the guest's streams */
 	char guest[3][STREAM_ID + 16];
-	bool foreign_stdin;	/* containerd's own stream */
+	bool foreign_stdin; /* containerd's own stream */
 	struct pump_in in;
 	struct pump_out out[2];
 };
@@ -87,7 +87,8 @@ static int open_loggers(struct loop *l, const struct stdio_opts *o, struct opene
 	return logger_start(l, &lo, &f->fds[1], u[2].kind == URL_BINARY ? &f->fds[2] : NULL, e);
 }
 
-static int open_all(struct loop *l, struct arena *a, const struct stdio_opts *o, struct opened *f, struct err *e)
+static int open_all(struct loop *l, struct arena *a, const struct stdio_opts *o, struct opened *f,
+		    struct err *e)
 {
 	for (int i = 0; i < 3; i++)
 		if (url_parse(a, o->urls[i], &f->urls[i], e) < 0)
@@ -108,7 +109,8 @@ static int open_all(struct loop *l, struct arena *a, const struct stdio_opts *o,
 
 /* --- the guest's side --- */
 
-static int name_stream(struct stdio *s, const struct stdio_opts *o, const struct opened *f, int i, struct err *e)
+static int name_stream(struct stdio *s, const struct stdio_opts *o, const struct opened *f, int i,
+		       struct err *e)
 {
 	struct str id = STR_OVER(s->ids[i]), url = STR_OVER(s->guest[i]);
 

@@ -2,8 +2,8 @@
 /*
  * A process's stdio between containerd and the guest: a FIFO, a file or a program here, a stream of
  * the guest's Streaming service there. Data is read when the other side has room and not before:
- * output waits in the guest's pipe, input in the FIFO. What the guest sends is not trusted: more than
- * it was granted, or what is no message, ends its stream.
+ * output waits in the guest's pipe, input in the FIFO. What the guest sends is not trusted: more
+ * than it was granted, or what is no message, ends its stream.
  */
 #ifndef MOTE_SHIM_STDIO_H
 #define MOTE_SHIM_STDIO_H
@@ -15,8 +15,8 @@
 struct stdio;
 
 struct stdio_opts {
-	const char *ns, *id, *exec_id;	/* exec_id "": the container's first process */
-	const char *urls[3];		/* as containerd writes them */
+	const char *ns, *id, *exec_id; /* exec_id "": the container's first process */
+	const char *urls[3];           /* as containerd writes them */
 	bool terminal;
 };
 

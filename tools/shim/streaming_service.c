@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * containerd's Streaming: where it carries a process's stdio itself (io_type "streaming"), the
- * stream of its side and the guest's are one. Messages pass as they are. The reader of each direction
- * says how much it takes (WindowUpdate); a guest that sends on regardless, while nothing flows off on
- * our side, loses its stream.
+ * stream of its side and the guest's are one. Messages pass as they are. The reader of each
+ * direction says how much it takes (WindowUpdate); a guest that sends on regardless, while nothing
+ * flows off on our side, loses its stream.
  */
 #include "containerd_streaming.pb-c.h"
 #include "shim/shim.h"
 #include "shim/task_work.h"
 
-#define STREAMING	"containerd.services.streaming.v1.Streaming"
-#define HELD_MAX	(256u << 10)	/* bytes from the guest while containerd takes none */
+#define STREAMING "containerd.services.streaming.v1.Streaming"
+#define HELD_MAX  (256u << 10) /* bytes from the guest while containerd takes none */
 
 struct pair {
 	struct call *c;
@@ -53,7 +53,7 @@ static void from_guest(void *arg, const struct err *e, const uint8_t *payload, s
 	}
 	r = call_send_raw(p->c, payload, len);
 	if (r == -EPIPE)
-		return;		/* cancel follows */
+		return; /* cancel follows */
 	if (r < 0)
 		endf(p, RC_RESOURCE_EXHAUSTED, "no memory");
 	else
@@ -91,7 +91,8 @@ static void cancel(struct call *c)
 	endf(c->state, RC_CANCELLED, "the connection is lost");
 }
 
-static const struct call_stream_ops ops = { .on_raw = from_containerd, .on_drain = containerd_drained };
+static const struct call_stream_ops ops = { .on_raw = from_containerd,
+					    .on_drain = containerd_drained };
 
 static void stream(struct call *c)
 {
@@ -100,7 +101,8 @@ static void stream(struct call *c)
 	struct err e = { 0 };
 
 	if (!p || !s->streams) {
-		call_failf(c, p ? RC_FAILED_PRECONDITION : RC_RESOURCE_EXHAUSTED, p ? "the machine does not run" : "no memory");
+		call_failf(c, p ? RC_FAILED_PRECONDITION : RC_RESOURCE_EXHAUSTED,
+			   p ? "the machine does not run" : "no memory");
 		return;
 	}
 	p->c = c;
@@ -129,4 +131,5 @@ const struct rpc_service shim_streaming = {
 	.n_rows = COUNT_OF(rows),
 };
 
-const struct rpc_service *const shim_services[] = { &shim_task_v2, &shim_task_v3, &shim_sandbox, &shim_streaming, NULL };
+const struct rpc_service *const shim_services[] = { &shim_task_v2, &shim_task_v3, &shim_sandbox,
+						    &shim_streaming, NULL };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * containerd's Task, versions 2 and 3: their messages are the same. Calls go through to the guest as
- * they are, and so do the replies but for what only the host knows: paths, and process ids. Every
- * process is told to have the machine's: a number of the guest would be some other process of the
- * host.
+ * containerd's Task, versions 2 and 3: their messages are the same. Calls go through to the guest
+ * as they are, and so do the replies but for what only the host knows: paths, and process ids.
+ * Every process is told to have the machine's: a number of the guest would be some other process of
+ * the host.
  */
 #include "containerd_task.pb-c.h"
 #include "shim/event_text.h"
@@ -33,10 +33,11 @@ enum {
 	CONNECT_VERSION = 3,
 };
 
-#define STOPPED	3	/* containerd.v1.types.Status */
+#define STOPPED 3 /* containerd.v1.types.Status */
 
 /* The reply with fields of ours in the place of the guest's. */
-static void reply_edited(struct relay *r, const uint8_t *payload, size_t len, const struct wire_edit *edits, size_t n)
+static void reply_edited(struct relay *r, const uint8_t *payload, size_t len,
+			 const struct wire_edit *edits, size_t n)
 {
 	size_t out_len;
 	uint8_t *out = wire_edit(&r->c->arena, payload, len, edits, n, &out_len);
@@ -212,7 +213,7 @@ static void start_reply(struct relay *r, const uint8_t *payload, size_t len)
 	const struct wire_edit pid = { .number = START_PID, .value = (uint64_t)r->s->vm_pid };
 	struct proc *p = find(r);
 
-	if (p && p->state == PROC_CREATED)	/* its exit may have been told first */
+	if (p && p->state == PROC_CREATED) /* its exit may have been told first */
 		p->state = PROC_RUNNING;
 	reply_edited(r, payload, len, &pid, 1);
 }
@@ -242,7 +243,7 @@ static void delete_reply(struct relay *r, const uint8_t *payload, size_t len)
 	reply_edited(r, payload, len, &pid, 1);
 }
 
-static void delete(struct call *c)
+static void delete_process(struct call *c)
 {
 	struct relay *r = relay_admit(c, true);
 
@@ -288,7 +289,8 @@ static void connect_task(struct call *c)
 	if (!r)
 		return;
 	s = r->s;
-	/* Asked after a restart of containerd, of the sandbox too: any error would end the whole pod. */
+	/* Asked after a restart of containerd, of the sandbox too: any error would end the whole
+	 * pod. */
 	const struct wire_edit fields[] = {
 		{ .number = CONNECT_SHIM, .value = (uint64_t)getpid() },
 		{ .number = CONNECT_TASK, .value = task_find(s, r->id) ? (uint64_t)s->vm_pid : 0 },
@@ -312,7 +314,7 @@ static const struct rpc_row rows[] = {
 	{ "State", state, RPC_RAW },
 	{ "Create", task_create, RPC_RAW },
 	{ "Start", start, RPC_RAW },
-	{ "Delete", delete, RPC_RAW },
+	{ "Delete", delete_process, RPC_RAW },
 	{ "Pids", pids, RPC_RAW },
 	{ "Pause", plain, RPC_RAW },
 	{ "Resume", plain, RPC_RAW },

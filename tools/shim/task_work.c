@@ -14,11 +14,11 @@
 #undef stdout
 #undef stderr
 
-#define ARENA_BYTES	(48u << 20)	/* a config.json and what is made of it */
-#define CREATE_MS	120000
-#define OPTIONS_TYPE	"mote.v1.TaskOptions"
-#define HOSTNAME	"mote"
-#define ROOTFS		3	/* field of CreateTaskRequest and of TaskCreate */
+#define ARENA_BYTES  (48u << 20) /* a config.json and what is made of it */
+#define CREATE_MS    120000
+#define OPTIONS_TYPE "mote.v1.TaskOptions"
+#define HOSTNAME     "mote"
+#define ROOTFS       3 /* field of CreateTaskRequest and of TaskCreate */
 
 enum {
 	CREATE_PID = 1,
@@ -34,7 +34,7 @@ struct create {
 	struct task *task;
 	Containerd__Task__V2__CreateTaskRequest *req;
 	struct bundle bundle;
-	Grpc__Storage disk, *disks[1];	/* the root file system, where it is one of its own */
+	Grpc__Storage disk, *disks[1]; /* the root file system, where it is one of its own */
 };
 
 static const char *carry(void *arg, size_t number, const char *source, struct err *e)
@@ -110,8 +110,9 @@ static int mount_rootfs(struct create *x, struct err *e)
 	if (!m)
 		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
 	for (size_t i = 0; i < q->n_rootfs; i++)
-		m[i] = (struct share_mount){ q->rootfs[i]->type, q->rootfs[i]->source, q->rootfs[i]->target,
-					     q->rootfs[i]->options, q->rootfs[i]->n_options };
+		m[i] = (struct share_mount){ q->rootfs[i]->type, q->rootfs[i]->source,
+					     q->rootfs[i]->target, q->rootfs[i]->options,
+					     q->rootfs[i]->n_options };
 	if (q->n_rootfs == 1 && disk_is_one(m))
 		return plug_rootfs(x, m, e);
 	return share_add(&x->s->share, q->id, q->bundle, m, q->n_rootfs, e);
@@ -119,8 +120,9 @@ static int mount_rootfs(struct create *x, struct err *e)
 
 static int open_stdio(struct shim *s, struct proc *p, struct err *e)
 {
-	const struct stdio_opts o = { s->ns, p->task->id, p->exec_id, { p->urls[0], p->urls[1], p->urls[2] },
-				      p->terminal };
+	const struct stdio_opts o = {
+		s->ns, p->task->id, p->exec_id, { p->urls[0], p->urls[1], p->urls[2] }, p->terminal
+	};
 
 	p->stdio = stdio_open(s->loop, &o, e);
 	if (!p->stdio)
@@ -133,14 +135,16 @@ static int open_stdio(struct shim *s, struct proc *p, struct err *e)
 /* The guest's half. */
 static int ask_guest(struct create *x, struct err *e)
 {
-	Containerd__Task__V2__CreateTaskRequest req = CONTAINERD__TASK__V2__CREATE_TASK_REQUEST__INIT;
+	Containerd__Task__V2__CreateTaskRequest req =
+		CONTAINERD__TASK__V2__CREATE_TASK_REQUEST__INIT;
 	Google__Protobuf__Any options = GOOGLE__PROTOBUF__ANY__INIT;
 	Mote__V1__TaskOptions own = MOTE__V1__TASK_OPTIONS__INIT;
 	const struct proc *p = &x->task->init;
 	uint8_t *packed;
 	size_t len;
 
-	own.spec.data = (uint8_t *)bundle_for_guest(&x->a, &x->bundle, x->s->sandbox.created ? x->s->id : "", carry, x,
+	own.spec.data = (uint8_t *)bundle_for_guest(&x->a, &x->bundle,
+						    x->s->sandbox.created ? x->s->id : "", carry, x,
 						    &own.spec.len, e);
 	if (!own.spec.data)
 		return -1;
@@ -160,7 +164,10 @@ static int ask_guest(struct create *x, struct err *e)
 	req.stderr = (char *)stdio_guest_url(p->stdio, 2);
 	req.options = &options;
 	packed = options.value.data ? pb_pack(&x->a, &req.base, &len, e) : NULL;
-	return packed && guest_call(x->s, &x->a, TASK_SERVICE, "Create", packed, len, CREATE_MS, &len, e) ? 0 : -1;
+	return packed && guest_call(x->s, &x->a, TASK_SERVICE, "Create", packed, len, CREATE_MS,
+				    &len, e)
+		       ? 0
+		       : -1;
 }
 
 static int make(struct create *x, const struct relay *r, struct err *e)
@@ -171,7 +178,8 @@ static int make(struct create *x, const struct relay *r, struct err *e)
 	if (come_up(x, e) < 0)
 		return -1;
 	x->task = task_new(x->s, q->id, q->bundle);
-	if (!x->task || proc_set_urls(&x->task->init, q->terminal, urls) < 0 || keep_rootfs(x->task, r) < 0)
+	if (!x->task || proc_set_urls(&x->task->init, q->terminal, urls) < 0 ||
+	    keep_rootfs(x->task, r) < 0)
 		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
 	if (mount_rootfs(x, e) < 0 || open_stdio(x->s, &x->task->init, e) < 0)
 		return -1;
@@ -181,7 +189,8 @@ static int make(struct create *x, const struct relay *r, struct err *e)
 static int prepare(struct create *x, const struct relay *r, struct err *e)
 {
 	x->req = (Containerd__Task__V2__CreateTaskRequest *)pb_unpack(
-		&x->a, &containerd__task__v2__create_task_request__descriptor, r->raw, r->raw_len, e);
+		&x->a, &containerd__task__v2__create_task_request__descriptor, r->raw, r->raw_len,
+		e);
 	if (!x->req)
 		return -1;
 	if (!flags_is_name(x->req->id))
@@ -189,7 +198,8 @@ static int prepare(struct create *x, const struct relay *r, struct err *e)
 	if (task_find(x->s, x->req->id))
 		return err_set(e, RC_ALREADY_EXISTS, "container %s exists", x->req->id);
 	if (!str_empty(x->req->checkpoint))
-		return err_set(e, RC_UNIMPLEMENTED, "checkpoint: a machine's containers cannot be restored");
+		return err_set(e, RC_UNIMPLEMENTED,
+			       "checkpoint: a machine's containers cannot be restored");
 	return bundle_read(&x->a, x->req->bundle, &x->bundle, e);
 }
 
@@ -236,7 +246,8 @@ static int read_exec(struct relay *r, struct proc *p, struct err *e)
 			return err_set(e, RC_INVALID_ARGUMENT, "stdio: malformed");
 	}
 	terminal = wire_find(r->raw, r->raw_len, EXEC_TERMINAL, WIRE_VARINT, &f) > 0 && f.value;
-	return proc_set_urls(p, terminal, urls) < 0 ? err_set(e, RC_RESOURCE_EXHAUSTED, "no memory") : 0;
+	return proc_set_urls(p, terminal, urls) < 0 ? err_set(e, RC_RESOURCE_EXHAUSTED, "no memory")
+						    : 0;
 }
 
 static int ask_for_exec(struct relay *r, const struct proc *p, struct err *e)
@@ -263,7 +274,8 @@ static void run_exec(struct work *w)
 	struct proc *p;
 
 	if (!t || !*r->exec_id) {
-		relay_fail(r, t ? RC_INVALID_ARGUMENT : RC_NOT_FOUND, t ? "no exec id" : "no such container");
+		relay_fail(r, t ? RC_INVALID_ARGUMENT : RC_NOT_FOUND,
+			   t ? "no exec id" : "no such container");
 		return;
 	}
 	if (proc_find(r->s, r->id, r->exec_id)) {
@@ -273,7 +285,8 @@ static void run_exec(struct work *w)
 	p = proc_new(t, r->exec_id);
 	if (!p)
 		err_set(&e, RC_RESOURCE_EXHAUSTED, "no memory");
-	else if (read_exec(r, p, &e) == 0 && open_stdio(r->s, p, &e) == 0 && ask_for_exec(r, p, &e) == 0) {
+	else if (read_exec(r, p, &e) == 0 && open_stdio(r->s, p, &e) == 0 &&
+		 ask_for_exec(r, p, &e) == 0) {
 		call_ok(r->c);
 		return;
 	}

@@ -3,7 +3,7 @@
 
 #include "shim/event_text.h"
 
-#define EVENT_BYTES	65536
+#define EVENT_BYTES 65536
 
 struct task *task_find(struct shim *s, const char *id)
 {
@@ -131,7 +131,7 @@ void proc_lost(struct shim *s, struct proc *p, const struct timespec *now)
 	size_t len;
 
 	if (p->state == PROC_CREATED && *p->exec_id)
-		return;		/* an exec that was never begun has no end */
+		return; /* an exec that was never begun has no end */
 	proc_stopped(p, STATUS_LOST, now);
 	if (p->exit_told)
 		return;

@@ -5,9 +5,9 @@
 
 #include "base/path.h"
 
-#define TEXT_MAX	(2 * PATH_MAX)
-#define ARGS_MAX	64
-#define STREAM_MAX	255
+#define TEXT_MAX   (2 * PATH_MAX)
+#define ARGS_MAX   64
+#define STREAM_MAX 255
 
 static const struct {
 	const char *scheme;
@@ -71,7 +71,8 @@ static int read_args(struct arena *a, const char *query, struct url *out, struct
 	return args ? 0 : err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
 }
 
-static int read_path(struct arena *a, const char *text, size_t n, bool escaped, struct url *out, struct err *e)
+static int read_path(struct arena *a, const char *text, size_t n, bool escaped, struct url *out,
+		     struct err *e)
 {
 	out->path = escaped ? unescape(a, text, n, false) : arena_strndup(a, text, n);
 	if (!out->path)
@@ -123,5 +124,6 @@ int url_parse(struct arena *a, const char *text, struct url *out, struct err *e)
 	out->kind = URL_STREAM;
 	if (read_stream(a, text, out))
 		return 0;
-	return err_set(e, RC_INVALID_ARGUMENT, "neither a path, nor fifo://, file://, binary://, nor a stream");
+	return err_set(e, RC_INVALID_ARGUMENT,
+		       "neither a path, nor fifo://, file://, binary://, nor a stream");
 }

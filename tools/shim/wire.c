@@ -3,8 +3,8 @@
 
 #include "base/num.h"
 
-#define VARINT_MAX	10	/* bytes of 64 bits */
-#define FIELD_MAX	0x1fffffffu
+#define VARINT_MAX 10 /* bytes of 64 bits */
+#define FIELD_MAX  0x1fffffffu
 
 static int read_varint(struct wire *w, uint64_t *out)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Protobuf in its encoded form: what is passed on is looked at, and changed, without being decoded
- * as a whole, so that fields that nobody here knows stay. One level at a time; a message inside is a
- * field of bytes. Pure. Input is not trusted: every length is checked.
+ * as a whole, so that fields that nobody here knows stay. One level at a time; a message inside is
+ * a field of bytes. Pure. Input is not trusted: every length is checked.
  */
 #ifndef MOTE_SHIM_WIRE_H
 #define MOTE_SHIM_WIRE_H
@@ -15,10 +15,10 @@ enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32
 struct wire_field {
 	uint32_t number;
 	enum wire_type type;
-	uint64_t value;			/* of a varint */
-	const uint8_t *data;		/* of bytes, in the input */
+	uint64_t value;      /* of a varint */
+	const uint8_t *data; /* of bytes, in the input */
 	size_t len;
-	const uint8_t *raw;		/* the whole field, tag and all */
+	const uint8_t *raw; /* the whole field, tag and all */
 	size_t raw_len;
 };
 
@@ -52,12 +52,16 @@ struct wire_edit {
 	uint64_t value;
 };
 
-/* The message with all fields of the edits' numbers replaced, in a. NULL: not protobuf, or no memory. */
+/* The message with all fields of the edits' numbers replaced, in a. NULL: not protobuf, or no
+ * memory. */
 uint8_t *wire_edit(struct arena *a, const uint8_t *data, size_t len, const struct wire_edit *edits,
 		   size_t n, size_t *out_len);
 
 /* A text as an edit's data and len. */
-#define WIRE_TEXT(no, text) { .number = (no), .data = (text), .len = strlen(text) }
+#define WIRE_TEXT(no, text)                                         \
+	{                                                           \
+		.number = (no), .data = (text), .len = strlen(text) \
+	}
 
 /* Bytes that stand before `len` bytes in field `number`: tag and length, at most WIRE_HEAD. */
 #define WIRE_HEAD 15

@@ -3,18 +3,18 @@
 
 #include "base/json.h"
 
-#define ARGS_MAX	64
-#define CONFIG_MAX	32768
-#define GUEST_CID	3
-#define HIERARCHY	"systemd.unified_cgroup_hierarchy"
-#define CMDLINE_V2	" cgroup_no_v1=all " HIERARCHY "=1"
+#define ARGS_MAX   64
+#define CONFIG_MAX 32768
+#define GUEST_CID  3
+#define HIERARCHY  "systemd.unified_cgroup_hierarchy"
+#define CMDLINE_V2 " cgroup_no_v1=all " HIERARCHY "=1"
 
 char *vmm_cmdline(struct arena *a, const struct vmm_plan *p)
 {
 	const char *more = p->opts->cmdline ? p->opts->cmdline : "";
 
-	return arena_printf(a, "%s%s%s%s", p->arch->cmdline, strstr(more, HIERARCHY "=") ? "" : CMDLINE_V2,
-			    *more ? " " : "", more);
+	return arena_printf(a, "%s%s%s%s", p->arch->cmdline,
+			    strstr(more, HIERARCHY "=") ? "" : CMDLINE_V2, *more ? " " : "", more);
 }
 
 static unsigned int memory(const struct vmm_plan *p)
@@ -65,7 +65,9 @@ static int check_commas(const struct vmm_plan *p, struct err *e)
 		bad = strchr(p->opts->drives[i].file, ',') ? p->opts->drives[i].file : NULL;
 	for (size_t i = 0; i < p->opts->n_shares && !bad; i++)
 		bad = strchr(p->share_sockets[i], ',') ? p->share_sockets[i] : NULL;
-	return bad ? err_set(e, RC_INVALID_ARGUMENT, "Cloud Hypervisor takes no comma: '%.100s'", bad) : 0;
+	return bad ? err_set(e, RC_INVALID_ARGUMENT, "Cloud Hypervisor takes no comma: '%.100s'",
+			     bad)
+		   : 0;
 }
 
 /* One option may have several values, and then takes all of them at once. */
@@ -74,12 +76,13 @@ static void add_devices(struct args *x, const struct vmm_plan *p)
 	for (size_t i = 0; i < p->opts->n_drives; i++) {
 		const struct vm_drive *d = &p->opts->drives[i];
 
-		addf(x, i ? NULL : "--disk", "path=%s,readonly=%s%s%s", d->file, d->flags & VM_DRIVE_READONLY ? "on" : "off",
-		     d->serial ? ",serial=" : "", d->serial ? d->serial : "");
+		addf(x, i ? NULL : "--disk", "path=%s,readonly=%s%s%s", d->file,
+		     d->flags & VM_DRIVE_READONLY ? "on" : "off", d->serial ? ",serial=" : "",
+		     d->serial ? d->serial : "");
 	}
 	for (size_t i = 0; i < p->opts->n_shares; i++)
-		addf(x, i ? NULL : "--fs", "tag=%s,socket=%s,num_queues=1,queue_size=1024", p->opts->shares[i].tag,
-		     p->share_sockets[i]);
+		addf(x, i ? NULL : "--fs", "tag=%s,socket=%s,num_queues=1,queue_size=1024",
+		     p->opts->shares[i].tag, p->share_sockets[i]);
 	for (size_t i = 0; i < p->n_nets; i++)
 		addf(x, i ? NULL : "--net", "tap=%s,mac=%s", p->nets[i].tap, p->nets[i].mac);
 }
@@ -155,7 +158,9 @@ char *vmm_firecracker(struct arena *a, const struct vmm_plan *p, struct err *e)
 	struct str s;
 
 	if (p->opts->n_shares) {
-		err_set(e, RC_UNIMPLEMENTED, "Firecracker has no virtio-fs: '%.80s' cannot be shared", p->opts->shares[0].dir);
+		err_set(e, RC_UNIMPLEMENTED,
+			"Firecracker has no virtio-fs: '%.80s' cannot be shared",
+			p->opts->shares[0].dir);
 		return NULL;
 	}
 	if (!cmdline || !text) {
@@ -171,7 +176,8 @@ char *vmm_firecracker(struct arena *a, const struct vmm_plan *p, struct err *e)
 	}
 	str_add(&s, ",");
 	member(&s, "boot_args", cmdline);
-	str_addf(&s, "},\"machine-config\":{\"vcpu_count\":%u,\"mem_size_mib\":%u}", cpus(p), memory(p));
+	str_addf(&s, "},\"machine-config\":{\"vcpu_count\":%u,\"mem_size_mib\":%u}", cpus(p),
+		 memory(p));
 	add_drives(&s, p->opts);
 	add_nets(&s, p);
 	str_addf(&s, ",\"vsock\":{\"guest_cid\":%u,", p->opts->cid ? p->opts->cid : GUEST_CID);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Virtual machine monitors other than QEMU, as what they are started with: pure functions of the same
- * options. Both have the vsock as a socket of the host (hvsock://, ttrpc/address.h), which spares the
- * device beside them. The launcher itself starts QEMU alone; these are for who has the other two.
+ * Virtual machine monitors other than QEMU, as what they are started with: pure functions of the
+ * same options. Both have the vsock as a socket of the host (hvsock://, ttrpc/address.h), which
+ * spares the device beside them. The launcher itself starts QEMU alone; these are for who has the
+ * other two.
  */
 #ifndef MOTE_VM_VMM_H
 #define MOTE_VM_VMM_H
@@ -10,7 +11,7 @@
 #include "vm/vm.h"
 #include "vm/vm_arch.h"
 
-#define VMM_NETS	4
+#define VMM_NETS 4
 
 struct vmm_net {
 	const char *tap, *mac;
@@ -18,12 +19,12 @@ struct vmm_net {
 
 /* What the options do not say. */
 struct vmm_plan {
-	const struct vm_opts *opts;	/* extra, fds, siblings and joins are QEMU's: not looked at */
+	const struct vm_opts *opts; /* extra, fds, siblings and joins are QEMU's: not looked at */
 	const struct vm_arch *arch;
-	const char *program, *kernel, *initrd;	/* initrd NULL: none */
-	const char *vsock;		/* path of the socket that the monitor makes */
-	const char *api;		/* of its control socket; NULL: none */
-	const char *share_sockets[VM_SHARES];	/* of the virtiofsd of each share */
+	const char *program, *kernel, *initrd; /* initrd NULL: none */
+	const char *vsock;                     /* path of the socket that the monitor makes */
+	const char *api;                       /* of its control socket; NULL: none */
+	const char *share_sockets[VM_SHARES];  /* of the virtiofsd of each share */
 	struct vmm_net nets[VMM_NETS];
 	size_t n_nets;
 };
