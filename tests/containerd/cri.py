@@ -2,6 +2,7 @@
 """A client of CRI, as a kubelet is one, from the schema itself: no crictl is packaged."""
 import os
 import sys
+import tempfile
 
 from host import HERE, IMAGE, LIMIT, Wrong, packages, scratch, until
 
@@ -60,8 +61,7 @@ class Pod:
     def __init__(self, cri, name, linux):
         self.cri, self.name = cri, name
         cri.serial += 1
-        logs = os.path.join(scratch, "pods", "%s-%d" % (name, cri.serial))
-        os.makedirs(logs, exist_ok=True)
+        logs = tempfile.mkdtemp(prefix=name + "-", dir=scratch)
         self.config = api.PodSandboxConfig(metadata=api.PodSandboxMetadata(name=name, uid="uid-%s-%d" % (name, cri.serial), namespace="default"),
                                            hostname=name, log_directory=logs, linux=api.LinuxPodSandboxConfig(**linux),
                                            dns_config=api.DNSConfig(servers=["10.9.8.7"], searches=["example.test"]))

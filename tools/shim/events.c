@@ -27,6 +27,7 @@
 struct queued {
 	struct list node;
 	uint64_t seq; /* the guest's; 0: our own */
+	const char *topic;
 	size_t len;
 	uint8_t data[]; /* a ForwardRequest */
 };
@@ -53,6 +54,7 @@ static void queue(struct shim *s, uint64_t seq, const char *topic, const char *t
 		q = malloc(sizeof(*q) + n);
 	if (q) {
 		q->seq = seq;
+		q->topic = topic;
 		q->len = n;
 		memcpy(q->data, out, n);
 		list_append(&s->events.queue, &q->node);
@@ -155,6 +157,7 @@ static void on_forwarded(void *arg, const struct err *e, const uint8_t *payload 
 			 size_t len UNUSED)
 {
 	struct shim *s = arg;
+	struct queued *q;
 
 	s->events.busy = false;
 	if (e->rc == RC_UNAVAILABLE || e->rc == RC_DEADLINE_EXCEEDED || e->rc == RC_CANCELLED) {
@@ -162,8 +165,11 @@ static void on_forwarded(void *arg, const struct err *e, const uint8_t *payload 
 			try_later(s);
 		return;
 	}
+	q = LIST_FIRST(&s->events.queue, struct queued, node);
 	if (err_is_set(e))
-		log_error("events", "containerd refuses one: %s", e->msg);
+		log_error("events", "containerd refuses %s: %s", q->topic, e->msg);
+	else
+		log_debug("events", "containerd has %s", q->topic);
 	pop(s);
 	send_next(s);
 }

@@ -130,6 +130,7 @@ static void gone_delete(struct relay *r)
 		{ .number = DELETE_AT },
 	};
 	struct proc *p = find(r);
+	struct shim *s = r->s; /* r is the call's */
 
 	if (!p) {
 		relay_fail(r, RC_NOT_FOUND, "no such process");
@@ -142,8 +143,8 @@ static void gone_delete(struct relay *r)
 		proc_free(p);
 		return;
 	}
-	tell_deleted(r->s, p);
-	task_free(r->s, p->task);
+	tell_deleted(s, p);
+	task_free(s, p->task);
 }
 
 /* --- the calls --- */
