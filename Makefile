@@ -277,6 +277,10 @@ $(F)/fuzz_%: $(F)/obj/tests/fuzz/fuzz_%.o $(F)/libmote.a
 $(H)/mote-agent: $(MAIN_SRC:%.c=$(H)/obj/%.o) $(H)/libmote.a
 	@gcc $(HCFLAGS) $^ $(HLIBS) -o $@
 
+# The shim with the sanitizers: MOTE_SHIM_DIR=build/host tests/containerd/test_ctr.
+$(H)/containerd-shim-mote-v2: $(H)/obj/tools/shim/main.o $(H)/libmote.a
+	@gcc $(HCFLAGS) $^ $(HLIBS) -o $@
+
 # The same with allocations that can be made to fail.
 $(H)/mote-agent-fault: $(MAIN_SRC:%.c=$(H)/obj/%.o) $(H)/obj/tests/fault/alloc.o $(H)/libmote.a
 	@gcc $(HCFLAGS) $^ $(HLIBS) -o $@

@@ -18,6 +18,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("MOTE_BUILD", os.path.join(ROOT, "build/x86_64"))
+SHIM_DIR = os.path.abspath(os.environ.get("MOTE_SHIM_DIR", BUILD))  # another build of the shim
 RUNTIME = "io.containerd.mote.v2"
 IMAGE = "docker.io/library/busybox:mote"
 PAUSE = "registry.k8s.io/pause:3.10"
@@ -105,8 +106,8 @@ class Containerd:
         self.write("shim.conf", "append = agent.log=debug\nboot_timeout = 300\n")
         self.write("config.toml", self.config())
         self.env = dict(os.environ, MOTE_SHIM_CONFIG=os.path.join(self.dir, "shim.conf"), MOTE_BUILD=BUILD,
-                        MOTE_SHIM_RUN=os.path.join(self.dir, "shims"), XDG_RUNTIME_DIR=os.path.join(self.dir, "run"), ENABLE_CRI_SANDBOXES="1",
-                        PATH=BUILD + ":" + self.bin + ":" + os.environ["PATH"])
+                        MOTE_SHIM_RUN=os.path.join(self.dir, "shims"), XDG_RUNTIME_DIR=os.path.join(self.dir, "run"), ENABLE_CRI_SANDBOXES="1", ASAN_OPTIONS="detect_leaks=1:log_path=" + os.path.join(self.dir, "asan"),
+                        PATH=SHIM_DIR + ":" + BUILD + ":" + self.bin + ":" + os.environ["PATH"])
         self.start()
         self.import_image()
 
@@ -272,8 +273,9 @@ class Events:
 
 
 def faults():
-    """How often the kernel has seen a shim fault: containerd clears such a one away without a word."""
-    return subprocess.run(["dmesg"], stdout=subprocess.PIPE, check=True).stdout.count(b"containerd-shim[")
+    """Where the kernel has seen a shim fault, as its log tells: containerd clears such a one away without a word."""
+    lines = subprocess.run(["dmesg"], stdout=subprocess.PIPE, check=True).stdout.decode(errors="replace").splitlines()
+    return {line for line in lines if "containerd-shim[" in line}
 
 
 def run_case(fn, host):
@@ -281,7 +283,10 @@ def run_case(fn, host):
     try:
         fn(host)
         host.clean()
-        equal(faults(), before, "faults of shims")
+        equal(faults() - before, set(), "faults of shims")
+        for name in os.listdir(host.dir):
+            if name.startswith("asan"):
+                raise Wrong(open(os.path.join(host.dir, name)).read())
         return "ok", ""
     except Skip as e:
         return "ok", " # SKIP %s" % e

@@ -274,7 +274,7 @@ static int come_up(struct shim *s, struct arena *a, const char *hostname, struct
 		return -1;
 	if (net_tell(&s->net, s->loop, s->calls, e) < 0)
 		return err_ctx(e, "network");
-	if (events_begin(s, e) < 0)
+	if (outbox_begin(s, e) < 0)
 		return -1;
 	log_info("guest", "up after %llu ms", (unsigned long long)(clock_ms() - began));
 	return 0;
@@ -343,7 +343,7 @@ static void ask_to_end(struct shim *s)
 	stop.timeout_secs = STOP_MS / 1000;
 	arena_init(&a, ARENA_BYTES);
 	if (call_msg(s, &a, "StopSandbox", &stop.base, &e) == 0) {
-		events_settle(s, STOP_MS);
+		outbox_settle(s, STOP_MS);
 		call_msg(s, &a, "ShutdownSandbox", &down.base, &e);
 	}
 	arena_fini(&a);
@@ -362,7 +362,7 @@ void guest_stop(struct shim *s)
 		s->machine = MACHINE_STOPPING;
 		ask_to_end(s);
 	}
-	events_end(s);
+	outbox_end(s);
 	s->calls = NULL; /* the VM's own */
 	client_free(TAKE_PTR(s->streams));
 	vm_stop(TAKE_PTR(s->vm), VM_STOP_KILL);

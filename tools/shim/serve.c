@@ -94,7 +94,7 @@ static void take_back(struct shim *s, const char *socket)
 
 	unlink(socket); /* who comes now shall find nobody, and start anew */
 	guest_stop(s);
-	events_flush(s, FLUSH_MS);
+	outbox_flush(s, FLUSH_MS);
 	if (s->server) {
 		await_hang_up(s);
 		server_drain(s->server, DRAIN_MS, on_drained, &drained);
@@ -104,7 +104,7 @@ static void take_back(struct shim *s, const char *socket)
 	}
 	while ((t = LIST_FIRST(&s->tasks, struct task, node)))
 		task_free(s, t);
-	events_fini(s);
+	outbox_fini(s);
 	net_close(&s->net);
 	share_close(&s->share);
 	free(s->sandbox.options);
@@ -123,8 +123,8 @@ int serve(const struct serve_opts *o, void (*ready)(void *arg), void *arg, struc
 	list_init(&s->tasks);
 	list_init(&s->sandbox.waiters);
 	net_init(&s->net);
-	events_init(s);
-	s->events.address = o->ttrpc_address;
+	outbox_init(s);
+	s->outbox.address = o->ttrpc_address;
 	rc = set_up(s, o, &a, e);
 	if (rc == 0) {
 		log_info("shim", "serves %s of %s", s->id, s->ns);

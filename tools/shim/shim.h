@@ -21,7 +21,7 @@
 #include "event/loop.h"
 #include "shim/conf.h"
 #include "shim/disks.h"
-#include "shim/events.h"
+#include "shim/outbox.h"
 #include "shim/net.h"
 #include "shim/share.h"
 #include "shim/stdio.h"
@@ -87,7 +87,7 @@ struct shim {
 	struct sandbox sandbox;
 	struct share share;
 	struct net net;
-	struct events events;
+	struct outbox outbox;
 	enum machine machine;
 	struct vm *vm;        /* NULL: none */
 	pid_t vm_pid;         /* what containerd is told as every process's */

@@ -31,6 +31,8 @@ enum {
 	CONNECT_SHIM = 1,
 	CONNECT_TASK = 2,
 	CONNECT_VERSION = 3,
+	PIDS_PROCESS = 1,
+	INFO_PID = 1,
 };
 
 #define STOPPED 3 /* containerd.v1.types.Status */
@@ -100,12 +102,27 @@ static void gone_state(struct relay *r)
 	relay_answer(r, fields, COUNT_OF(fields));
 }
 
+/* A container that has ended is told to have the machine's process: one without any is cleared away
+ * by a containerd that starts again, before anybody has asked what it ended with. */
 static void gone_pids(struct relay *r)
 {
-	if (task_find(r->s, r->id))
-		relay_answer(r, NULL, 0);
-	else
+	const struct wire_edit pid = { .number = INFO_PID, .value = (uint64_t)r->s->vm_pid };
+	struct wire_edit process = { .number = PIDS_PROCESS };
+
+	if (!task_find(r->s, r->id)) {
 		relay_fail(r, RC_NOT_FOUND, "no such container");
+		return;
+	}
+	process.data = wire_edit(&r->c->arena, (const uint8_t *)"", 0, &pid, 1, &process.len);
+	relay_answer(r, &process, 1);
+}
+
+static void pids_reply(struct relay *r, const uint8_t *payload, size_t len)
+{
+	if (len)
+		call_reply_raw(r->c, payload, len);
+	else
+		gone_pids(r);
 }
 
 static void tell_deleted(struct shim *s, const struct proc *p)
@@ -118,7 +135,7 @@ static void tell_deleted(struct shim *s, const struct proc *p)
 	arena_init(&a, 65536);
 	event = event_text_delete(&a, &in, (uint32_t)s->vm_pid, &len);
 	if (event)
-		events_tell(s, event_delete_topic, event_delete_type, event, len);
+		outbox_tell(s, event_delete_topic, event_delete_type, event, len);
 	arena_fini(&a);
 }
 
@@ -165,6 +182,7 @@ static void pids(struct call *c)
 
 	if (!r)
 		return;
+	r->reply = pids_reply;
 	r->gone = gone_pids;
 	relay_send(r, false);
 }

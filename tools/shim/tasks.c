@@ -141,7 +141,7 @@ void proc_lost(struct shim *s, struct proc *p, const struct timespec *now)
 	arena_init(&a, EVENT_BYTES);
 	event = event_text_exit(&a, &in, (uint32_t)s->vm_pid, &len);
 	if (event)
-		events_tell(s, event_exit_topic, event_exit_type, event, len);
+		outbox_tell(s, event_exit_topic, event_exit_type, event, len);
 	arena_fini(&a);
 }
 

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Events on their way to containerd. The guest keeps each until it is acknowledged, which is done
- * once containerd has it; so none is lost while containerd is away. At most EVENTS_QUEUE wait here:
+ * once containerd has it; so none is lost while containerd is away. At most OUTBOX_QUEUE wait here:
  * when they are more, the guest is not listened to until there is room again.
  */
-#ifndef MOTE_SHIM_EVENTS_H
-#define MOTE_SHIM_EVENTS_H
+#ifndef MOTE_SHIM_OUTBOX_H
+#define MOTE_SHIM_OUTBOX_H
 
 #include "base/list.h"
 #include "event/loop.h"
 #include "ttrpc/client.h"
 
-#define EVENTS_QUEUE 256
+#define OUTBOX_QUEUE 256
 
 struct shim;
 
-struct events {
+struct outbox {
 	struct list queue;
 	size_t n;
 	uint64_t seen, acked; /* numbers of the guest */
@@ -27,22 +27,22 @@ struct events {
 	struct timer retry;
 };
 
-void events_init(struct shim *s);
+void outbox_init(struct shim *s);
 
 /* Listens to the guest from now on. */
-int events_begin(struct shim *s, struct err *e);
-void events_end(struct shim *s); /* of the guest's */
-void events_fini(struct shim *s);
+int outbox_begin(struct shim *s, struct err *e);
+void outbox_end(struct shim *s); /* of the guest's */
+void outbox_fini(struct shim *s);
 
 /* One of our own: event is an encoded message of that type. */
-void events_tell(struct shim *s, const char *topic, const char *type, const uint8_t *event,
+void outbox_tell(struct shim *s, const char *topic, const char *type, const uint8_t *event,
 		 size_t len);
 
 /* Turns the loop until the guest's exits of all that ran are known, at most max_ms. In work only.
  */
-void events_settle(struct shim *s, uint64_t max_ms);
+void outbox_settle(struct shim *s, uint64_t max_ms);
 
 /* Turns the loop until all are with containerd, at most max_ms. In work only. */
-void events_flush(struct shim *s, uint64_t max_ms);
+void outbox_flush(struct shim *s, uint64_t max_ms);
 
 #endif

@@ -4,7 +4,7 @@
  * task's, or in an order of its own making stays here: containerd acts on what it is told, for
  * other pods too.
  */
-#include "shim/events.h"
+#include "shim/outbox.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -57,8 +57,8 @@ static void queue(struct shim *s, uint64_t seq, const char *topic, const char *t
 		q->topic = topic;
 		q->len = n;
 		memcpy(q->data, out, n);
-		list_append(&s->events.queue, &q->node);
-		s->events.n++;
+		list_append(&s->outbox.queue, &q->node);
+		s->outbox.n++;
 	} else {
 		log_error("events", "%s is lost: no memory", topic);
 	}
@@ -66,7 +66,7 @@ static void queue(struct shim *s, uint64_t seq, const char *topic, const char *t
 	send_next(s);
 }
 
-void events_tell(struct shim *s, const char *topic, const char *type, const uint8_t *event,
+void outbox_tell(struct shim *s, const char *topic, const char *type, const uint8_t *event,
 		 size_t len)
 {
 	queue(s, 0, topic, type, event, len);
@@ -82,7 +82,7 @@ static void acknowledge(struct shim *s, uint64_t seq)
 {
 	Mote__V1__AckRequest req = MOTE__V1__ACK_REQUEST__INIT;
 	struct err ignored = { 0 };
-	struct events *ev = &s->events;
+	struct outbox *ev = &s->outbox;
 
 	if (!seq || !s->calls || (ev->n && seq - ev->acked < ACK_EVERY))
 		return;
@@ -93,18 +93,18 @@ static void acknowledge(struct shim *s, uint64_t seq)
 
 static void pop(struct shim *s)
 {
-	struct queued *q = LIST_FIRST(&s->events.queue, struct queued, node);
+	struct queued *q = LIST_FIRST(&s->outbox.queue, struct queued, node);
 	uint64_t seq = q->seq;
 
 	list_remove(&q->node);
 	free(q);
-	s->events.n--;
+	s->outbox.n--;
 	acknowledge(s, seq);
 	/* the guest was not listened to while the queue was full */
-	if (!s->events.stream && s->machine == MACHINE_UP && s->events.n <= EVENTS_QUEUE / 2) {
+	if (!s->outbox.stream && s->machine == MACHINE_UP && s->outbox.n <= OUTBOX_QUEUE / 2) {
 		struct err e = { 0 };
 
-		if (events_begin(s, &e) < 0)
+		if (outbox_begin(s, &e) < 0)
 			log_error("events", "%s", e.msg);
 	}
 }
@@ -113,43 +113,43 @@ static void pop(struct shim *s)
 
 static void on_retry(struct timer *t)
 {
-	struct shim *s = container_of(t, struct shim, events.retry);
+	struct shim *s = container_of(t, struct shim, outbox.retry);
 
-	s->events.broken = false;
+	s->outbox.broken = false;
 	send_next(s);
 }
 
 static void try_later(struct shim *s)
 {
-	client_free(TAKE_PTR(s->events.containerd));
-	s->events.broken = true;
-	timer_arm(s->loop, &s->events.retry, clock_after(RETRY_MS), on_retry);
+	client_free(TAKE_PTR(s->outbox.containerd));
+	s->outbox.broken = true;
+	timer_arm(s->loop, &s->outbox.retry, clock_after(RETRY_MS), on_retry);
 }
 
 static void on_containerd_closed(void *arg)
 {
 	struct shim *s = arg;
 
-	if (s->events.containerd)
-		client_free(TAKE_PTR(s->events.containerd));
+	if (s->outbox.containerd)
+		client_free(TAKE_PTR(s->outbox.containerd));
 }
 
 static bool connect_containerd(struct shim *s)
 {
 	struct address a = { .kind = ADDRESS_UNIX };
 	struct str path = STR_OVER(a.path);
-	const char *text = s->events.address;
+	const char *text = s->outbox.address;
 	struct err e = { 0 };
 	int fd;
 
-	if (s->events.containerd)
+	if (s->outbox.containerd)
 		return true;
 	str_add(&path, str_starts(text, UNIX_PREFIX) ? text + strlen(UNIX_PREFIX) : text);
 	fd = str_ok(&path) ? address_connect(&a, CONNECT_MS, &e) : -1;
-	s->events.containerd = fd < 0 ? NULL : client_new(s->loop, fd, &e);
-	if (!s->events.containerd)
+	s->outbox.containerd = fd < 0 ? NULL : client_new(s->loop, fd, &e);
+	if (!s->outbox.containerd)
 		return false;
-	client_on_closed(s->events.containerd, on_containerd_closed, s);
+	client_on_closed(s->outbox.containerd, on_containerd_closed, s);
 	return true;
 }
 
@@ -159,13 +159,13 @@ static void on_forwarded(void *arg, const struct err *e, const uint8_t *payload 
 	struct shim *s = arg;
 	struct queued *q;
 
-	s->events.busy = false;
+	s->outbox.busy = false;
 	if (e->rc == RC_UNAVAILABLE || e->rc == RC_DEADLINE_EXCEEDED || e->rc == RC_CANCELLED) {
 		if (e->rc != RC_CANCELLED)
 			try_later(s);
 		return;
 	}
-	q = LIST_FIRST(&s->events.queue, struct queued, node);
+	q = LIST_FIRST(&s->outbox.queue, struct queued, node);
 	if (err_is_set(e))
 		log_error("events", "containerd refuses %s: %s", q->topic, e->msg);
 	else
@@ -176,7 +176,7 @@ static void on_forwarded(void *arg, const struct err *e, const uint8_t *payload 
 
 static void send_next(struct shim *s)
 {
-	struct events *ev = &s->events;
+	struct outbox *ev = &s->outbox;
 	struct queued *q = LIST_FIRST(&ev->queue, struct queued, node);
 	struct err e = { 0 };
 
@@ -262,49 +262,49 @@ static void on_event(void *arg, const struct err *e, const uint8_t *payload, siz
 		if (s->machine == MACHINE_UP)
 			log_error("events", "the guest ends them: %s",
 				  err_is_set(e) ? e->msg : "no reason given");
-		client_stream_free(TAKE_PTR(s->events.stream));
+		client_stream_free(TAKE_PTR(s->outbox.stream));
 		guest_lost(s);
 		return;
 	}
 	arena_init(&a, ARENA_BYTES);
-	if (event_text_read(&a, payload, len, &seq, &in) && seq > s->events.seen) {
-		s->events.seen = seq;
+	if (event_text_read(&a, payload, len, &seq, &in) && seq > s->outbox.seen) {
+		s->outbox.seen = seq;
 		pass_on(s, &a, seq, &in);
 	}
 	arena_fini(&a);
-	if (s->events.n >= EVENTS_QUEUE)
-		events_end(s);
+	if (s->outbox.n >= OUTBOX_QUEUE)
+		outbox_end(s);
 }
 
-void events_init(struct shim *s)
+void outbox_init(struct shim *s)
 {
-	list_init(&s->events.queue);
+	list_init(&s->outbox.queue);
 }
 
-int events_begin(struct shim *s, struct err *e)
+int outbox_begin(struct shim *s, struct err *e)
 {
 	Mote__V1__SubscribeRequest req = MOTE__V1__SUBSCRIBE_REQUEST__INIT;
 
-	if (s->events.stream || !s->calls)
+	if (s->outbox.stream || !s->calls)
 		return 0;
-	req.after = s->events.seen;
-	s->events.stream = client_stream_open(s->calls, EVENTS_SERVICE, "Subscribe", &req.base, 0,
+	req.after = s->outbox.seen;
+	s->outbox.stream = client_stream_open(s->calls, EVENTS_SERVICE, "Subscribe", &req.base, 0,
 					      on_event, s, e);
-	return s->events.stream ? 0 : err_ctx(e, "events");
+	return s->outbox.stream ? 0 : err_ctx(e, "events");
 }
 
-void events_end(struct shim *s)
+void outbox_end(struct shim *s)
 {
-	client_stream_free(TAKE_PTR(s->events.stream));
+	client_stream_free(TAKE_PTR(s->outbox.stream));
 }
 
-void events_fini(struct shim *s)
+void outbox_fini(struct shim *s)
 {
 	struct queued *q;
 
-	timer_cancel(&s->events.retry);
-	client_free(TAKE_PTR(s->events.containerd));
-	while ((q = LIST_FIRST(&s->events.queue, struct queued, node))) {
+	timer_cancel(&s->outbox.retry);
+	client_free(TAKE_PTR(s->outbox.containerd));
+	while ((q = LIST_FIRST(&s->outbox.queue, struct queued, node))) {
 		list_remove(&q->node);
 		free(q);
 	}
@@ -336,7 +336,7 @@ static void turn_until(struct shim *s, uint64_t deadline)
 	loop_once(s->loop, now < deadline ? (int)(deadline - now) : 0);
 }
 
-void events_settle(struct shim *s, uint64_t max_ms)
+void outbox_settle(struct shim *s, uint64_t max_ms)
 {
 	uint64_t deadline = clock_after(max_ms);
 
@@ -344,10 +344,10 @@ void events_settle(struct shim *s, uint64_t max_ms)
 		turn_until(s, deadline);
 }
 
-void events_flush(struct shim *s, uint64_t max_ms)
+void outbox_flush(struct shim *s, uint64_t max_ms)
 {
 	uint64_t deadline = clock_after(max_ms);
 
-	while (s->events.n && clock_ms() < deadline)
+	while (s->outbox.n && clock_ms() < deadline)
 		turn_until(s, deadline);
 }
