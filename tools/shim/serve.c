@@ -103,7 +103,7 @@ static void take_back(struct shim *s, const char *socket)
 		server_free(s->server);
 	}
 	while ((t = LIST_FIRST(&s->tasks, struct task, node)))
-		task_free(s, t);
+		tasks_free(s, t);
 	outbox_fini(s);
 	net_close(&s->net);
 	share_close(&s->share);

@@ -106,20 +106,20 @@ void shim_queue(struct shim *s, struct work *w, void (*fn)(struct work *w));
 
 /* --- tasks.c: what is known of containers and their processes --- */
 
-struct task *task_find(struct shim *s, const char *id);
+struct task *tasks_find(struct shim *s, const char *id);
 struct proc *proc_find(struct shim *s, const char *id, const char *exec_id);
 
 /* NULL: no memory. Everything is copied. */
-struct task *task_new(struct shim *s, const char *id, const char *bundle);
+struct task *tasks_new(struct shim *s, const char *id, const char *bundle);
 struct proc *proc_new(struct task *t, const char *exec_id);
 int proc_set_urls(struct proc *p, bool terminal, const char *const urls[3]);
 
 /* Closes its stdio, and takes what the host keeps for it away. */
-void task_free(struct shim *s, struct task *t);
+void tasks_free(struct shim *s, struct task *t);
 void proc_free(struct proc *p);
 
 /* The guest has deleted it: its event may still be on the way. */
-void task_deleted(struct shim *s, const struct task *t);
+void tasks_deleted(struct shim *s, const struct task *t);
 
 /* The first word counts. */
 void proc_stopped(struct proc *p, uint32_t status, const struct timespec *at);

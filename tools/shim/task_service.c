@@ -109,7 +109,7 @@ static void gone_pids(struct relay *r)
 	const struct wire_edit pid = { .number = INFO_PID, .value = (uint64_t)r->s->vm_pid };
 	struct wire_edit process = { .number = PIDS_PROCESS };
 
-	if (!task_find(r->s, r->id)) {
+	if (!tasks_find(r->s, r->id)) {
 		relay_fail(r, RC_NOT_FOUND, "no such container");
 		return;
 	}
@@ -161,7 +161,7 @@ static void gone_delete(struct relay *r)
 		return;
 	}
 	tell_deleted(s, p);
-	task_free(s, p->task);
+	tasks_free(s, p->task);
 }
 
 /* --- the calls --- */
@@ -256,8 +256,8 @@ static void delete_reply(struct relay *r, const uint8_t *payload, size_t len)
 	if (p && *p->exec_id) {
 		proc_free(p);
 	} else if (p) {
-		task_deleted(r->s, p->task);
-		task_free(r->s, p->task);
+		tasks_deleted(r->s, p->task);
+		tasks_free(r->s, p->task);
 	}
 	reply_edited(r, payload, len, &pid, 1);
 }
@@ -312,7 +312,7 @@ static void connect_task(struct call *c)
 	 * pod. */
 	const struct wire_edit fields[] = {
 		{ .number = CONNECT_SHIM, .value = (uint64_t)getpid() },
-		{ .number = CONNECT_TASK, .value = task_find(s, r->id) ? (uint64_t)s->vm_pid : 0 },
+		{ .number = CONNECT_TASK, .value = tasks_find(s, r->id) ? (uint64_t)s->vm_pid : 0 },
 		WIRE_TEXT(CONNECT_VERSION, MOTE_VERSION),
 	};
 
@@ -331,14 +331,14 @@ static void shutdown_shim(struct call *c)
 
 static const struct rpc_row rows[] = {
 	{ "State", state, RPC_RAW },
-	{ "Create", task_create, RPC_RAW },
+	{ "Create", task_work_create, RPC_RAW },
 	{ "Start", start, RPC_RAW },
 	{ "Delete", delete_process, RPC_RAW },
 	{ "Pids", pids, RPC_RAW },
 	{ "Pause", plain, RPC_RAW },
 	{ "Resume", plain, RPC_RAW },
 	{ "Kill", to_process, RPC_RAW },
-	{ "Exec", task_exec, RPC_RAW },
+	{ "Exec", task_work_exec, RPC_RAW },
 	{ "ResizePty", to_process, RPC_RAW },
 	{ "CloseIO", close_io, RPC_RAW },
 	{ "Update", plain, RPC_RAW },

@@ -177,7 +177,7 @@ static int make(struct create *x, const struct relay *r, struct err *e)
 
 	if (come_up(x, e) < 0)
 		return -1;
-	x->task = task_new(x->s, q->id, q->bundle);
+	x->task = tasks_new(x->s, q->id, q->bundle);
 	if (!x->task || proc_set_urls(&x->task->init, q->terminal, urls) < 0 ||
 	    keep_rootfs(x->task, r) < 0)
 		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
@@ -195,7 +195,7 @@ static int prepare(struct create *x, const struct relay *r, struct err *e)
 		return -1;
 	if (!flags_is_name(x->req->id))
 		return err_set(e, RC_INVALID_ARGUMENT, "id: no name");
-	if (task_find(x->s, x->req->id))
+	if (tasks_find(x->s, x->req->id))
 		return err_set(e, RC_ALREADY_EXISTS, "container %s exists", x->req->id);
 	if (!str_empty(x->req->checkpoint))
 		return err_set(e, RC_UNIMPLEMENTED,
@@ -217,13 +217,13 @@ static void run_create(struct work *w)
 		relay_answer(r, &reply, 1);
 	} else {
 		if (x.task)
-			task_free(x.s, x.task);
+			tasks_free(x.s, x.task);
 		call_fail(r->c, &e);
 	}
 	arena_fini(&x.a);
 }
 
-void task_create(struct call *c)
+void task_work_create(struct call *c)
 {
 	struct relay *r = relay_admit(c, false);
 
@@ -269,7 +269,7 @@ static int ask_for_exec(struct relay *r, const struct proc *p, struct err *e)
 static void run_exec(struct work *w)
 {
 	struct relay *r = container_of(w, struct relay, work);
-	struct task *t = task_find(r->s, r->id);
+	struct task *t = tasks_find(r->s, r->id);
 	struct err e = { 0 };
 	struct proc *p;
 
@@ -297,7 +297,7 @@ static void run_exec(struct work *w)
 	call_fail(r->c, &e);
 }
 
-void task_exec(struct call *c)
+void task_work_exec(struct call *c)
 {
 	struct relay *r = relay_admit(c, true);
 

@@ -5,8 +5,8 @@
 
 #include "shim/shim.h"
 
-void task_create(struct call *c);
-void task_exec(struct call *c);
+void task_work_create(struct call *c);
+void task_work_exec(struct call *c);
 
 extern const struct rpc_service shim_task_v2, shim_task_v3, shim_sandbox, shim_streaming;
 

@@ -5,7 +5,7 @@
 
 #define EVENT_BYTES 65536
 
-struct task *task_find(struct shim *s, const char *id)
+struct task *tasks_find(struct shim *s, const char *id)
 {
 	struct task *t;
 
@@ -17,7 +17,7 @@ struct task *task_find(struct shim *s, const char *id)
 
 struct proc *proc_find(struct shim *s, const char *id, const char *exec_id)
 {
-	struct task *t = task_find(s, id);
+	struct task *t = tasks_find(s, id);
 	struct proc *p;
 
 	if (!t || str_empty(exec_id))
@@ -45,7 +45,7 @@ static void fini_proc(struct proc *p)
 		free(p->urls[i]);
 }
 
-struct task *task_new(struct shim *s, const char *id, const char *bundle)
+struct task *tasks_new(struct shim *s, const char *id, const char *bundle)
 {
 	struct task *t = mem_new(1, sizeof(*t));
 
@@ -98,7 +98,7 @@ void proc_free(struct proc *p)
 	free(p);
 }
 
-void task_free(struct shim *s, struct task *t)
+void tasks_free(struct shim *s, struct task *t)
 {
 	struct proc *p;
 
@@ -145,7 +145,7 @@ void proc_lost(struct shim *s, struct proc *p, const struct timespec *now)
 	arena_fini(&a);
 }
 
-void task_deleted(struct shim *s, const struct task *t)
+void tasks_deleted(struct shim *s, const struct task *t)
 {
 	/* told by the guest after its reply: the ones that are not awaited any more make room */
 	free(s->deleted[s->next_deleted]);
