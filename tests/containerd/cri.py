@@ -11,6 +11,7 @@ _python = os.path.join(packages(), "python")
 _libs = os.path.join(_python, "usr/lib/x86_64-linux-gnu")
 if os.environ.get("LD_LIBRARY_PATH", "") != _libs:
     os.environ["LD_LIBRARY_PATH"] = _libs
+    os.rmdir(scratch)  # the next one makes its own
     os.execv(sys.executable, [sys.executable] + sys.argv)
 sys.path[:0] = [os.path.join(_python, "usr/lib/python3/dist-packages"), _python]
 
