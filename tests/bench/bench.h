@@ -30,6 +30,7 @@ struct bench {
 	const struct counts *counts;
 	bool interrupted; /* by a signal */
 	bool json;	  /* one object and nothing else is printed */
+	bool smoke;	  /* a few samples of each */
 	struct arena arena;
 	struct rig rig; /* the guest; runs once bench_guest() was called */
 	struct wire agent, tool;
@@ -84,5 +85,6 @@ int bench_pod(struct bench *b, struct err *e);
 int bench_plug(struct bench *b, struct err *e);
 int bench_bulk(struct bench *b, struct err *e);
 int bench_many(struct bench *b, struct err *e);
+int bench_containerd(struct bench *b, struct err *e); /* not of a smoke run that does not name it */
 
 #endif

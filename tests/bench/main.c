@@ -41,14 +41,21 @@ static const struct counts smoke = { .boots = 1,
 static const struct {
 	const char *name;
 	int (*run)(struct bench *b, struct err *e);
-	bool extra; /* only when it is named */
+	enum { ALWAYS, NO_SMOKE, NAMED } when; /* without its name */
 } groups[] = {
-	{ "sizes", bench_sizes, false },   { "boot", bench_boot, false },
-	{ "memory", bench_memory, false }, { "health", bench_health, false },
-	{ "life", bench_life, false },	   { "exec", bench_exec, false },
-	{ "bulk", bench_bulk, false },	   { "lives", bench_lives, true },
-	{ "pod", bench_pod, false },	   { "plug", bench_plug, false },
-	{ "many", bench_many, false },	   { "phases", bench_phases, false },
+	{ "sizes", bench_sizes, ALWAYS },
+	{ "boot", bench_boot, ALWAYS },
+	{ "memory", bench_memory, ALWAYS },
+	{ "health", bench_health, ALWAYS },
+	{ "life", bench_life, ALWAYS },
+	{ "exec", bench_exec, ALWAYS },
+	{ "bulk", bench_bulk, ALWAYS },
+	{ "lives", bench_lives, NAMED },
+	{ "pod", bench_pod, ALWAYS },
+	{ "plug", bench_plug, ALWAYS },
+	{ "many", bench_many, ALWAYS },
+	{ "phases", bench_phases, ALWAYS },
+	{ "containerd", bench_containerd, NO_SMOKE },
 };
 
 struct options {
@@ -66,7 +73,7 @@ static const struct opt table[] = {
 	{ "smoke", 0, NULL, "a few samples of each: only that everything can be measured", OPT_FLAG,
 	  offsetof(struct options, smoke), NULL },
 	{ "only", 0, "GROUP",
-	  "sizes, boot, memory, health, life, exec, bulk, pod, plug, many, phases, or lives, which no run\nwithout its name has; may be repeated",
+	  "sizes, boot, memory, health, life, exec, bulk, pod, plug, many, phases, containerd (with its\npackages; not with --smoke alone), or lives, which no run without its name has; may be repeated",
 	  OPT_LIST, offsetof(struct options, only), NULL },
 	{ "lives", 0, "N", "how many of the group lives (10000)", OPT_TEXT,
 	  offsetof(struct options, lives), NULL },
@@ -135,7 +142,7 @@ static bool chosen(const struct options *o, size_t group)
 	for (size_t i = 0; i < o->only.n; i++)
 		if (str_eq(o->only.items[i], groups[group].name))
 			return true;
-	return o->only.n == 0 && !groups[group].extra;
+	return o->only.n == 0 && groups[group].when <= (o->smoke ? ALWAYS : NO_SMOKE);
 }
 
 static int read_lives(const struct options *o, struct err *e)
@@ -192,6 +199,7 @@ static int run(const struct options *o)
 
 	bench.counts = o->smoke ? &smoke : &full;
 	bench.json = o->json;
+	bench.smoke = o->smoke;
 	for (size_t i = 0; i < COUNT_OF(groups) && !bench.interrupted; i++) {
 		struct err e = { 0 };
 

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "base/str.h"
+
 enum unit { BYTES, MICROSECONDS, MEGABYTES_PER_SECOND };
 enum sense { NO_BUDGET, AT_MOST, RATIO_AT_MOST, RATIO_AT_LEAST };
 
@@ -41,21 +43,50 @@ static const struct {
 	[ROW_PLUG] = { "plug", "disk plugged to mounted", "kernel's event", MICROSECONDS, NO_BUDGET, 0 },
 	[ROW_MANY] = { "many", "create, the last of many", "the first", MICROSECONDS, RATIO_AT_MOST,
 		       1.2 },
+	[ROW_POD_START] = { "pod_start", "pod with a container by CRI", "runc", MICROSECONDS, NO_BUDGET, 0 },
+	[ROW_POD_SANDBOX] = { "pod_sandbox", "  RunPodSandbox", "runc, pause", MICROSECONDS, NO_BUDGET, 0 },
+	[ROW_POD_TAPS] = { "pod_taps", "    its taps", NULL, MICROSECONDS, NO_BUDGET, 0 },
+	[ROW_POD_MACHINE] = { "pod_machine", "    its machine", "bare boot", MICROSECONDS, NO_BUDGET, 0 },
+	[ROW_POD_GUEST] = { "pod_guest", "    the guest's sandbox", NULL, MICROSECONDS, NO_BUDGET, 0 },
+	[ROW_POD_INTERFACES] = { "pod_interfaces", "    its interfaces", NULL, MICROSECONDS, NO_BUDGET, 0 },
+	[ROW_POD_CREATE] = { "pod_create", "  CreateContainer", "runc", MICROSECONDS, NO_BUDGET, 0 },
+	[ROW_POD_BEGIN] = { "pod_begin", "  StartContainer", "runc", MICROSECONDS, NO_BUDGET, 0 },
+	[ROW_POD_STDOUT] = { "pod_stdout", "stdout by the shim's FIFO", "FIFO alone",
+			     MEGABYTES_PER_SECOND, NO_BUDGET, 0 },
+	[ROW_SHIM_MEMORY] = { "shim_memory", "shim resident, at most", NULL, BYTES, AT_MOST, 2097152 },
 };
+
+enum row_id rows_find(const char *name)
+{
+	size_t i = 0;
+
+	while (i < ROWS && !str_eq(kinds[i].name, name))
+		i++;
+	return (enum row_id)i;
+}
+
+void rows_tell_why(struct rows *r, enum row_id id, const char *why)
+{
+	snprintf(r->row[id].why, sizeof(r->row[id].why), "%s", why);
+}
 
 void rows_set(struct rows *r, enum row_id id, double value)
 {
-	r->row[id] = (struct row){ .measured = true, .value = value, .floor = NAN };
+	r->row[id].measured = true;
+	r->row[id].value = value;
+	r->row[id].floor = NAN;
 }
 
 void rows_set_samples(struct rows *r, enum row_id id, double part, struct samples *values,
 		      struct samples *floors)
 {
-	r->row[id] = (struct row){ .measured = true,
-				   .value = samples_at(values, part),
-				   .floor = samples_at(floors, part),
-				   .values = values,
-				   .floors = floors };
+	struct row *row = &r->row[id];
+
+	row->measured = true;
+	row->value = samples_at(values, part);
+	row->floor = samples_at(floors, part);
+	row->values = values;
+	row->floors = floors;
 }
 
 static double ratio(const struct row *r)
@@ -82,7 +113,7 @@ size_t rows_missing(const struct rows *r)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < ROWS; i++)
+	for (size_t i = 0; i < ROW_POD_START; i++)
 		n += !r->row[i].measured;
 	return n;
 }
@@ -133,7 +164,7 @@ static void print_spread(FILE *out, const char *what, struct samples *s, enum un
 {
 	char least[32], median[32], p90[32];
 
-	if (!s)
+	if (!s || s->n == 0)
 		return;
 	fprintf(out, "    %-28s %zu samples: min %s, median %s, p90 %s\n", what, s->n,
 		amount(samples_at(s, 0), unit, least), amount(samples_median(s), unit, median),
@@ -150,7 +181,8 @@ void rows_print(const struct rows *r, FILE *out, bool spread)
 		char value[32], floor[32], limit[32], times[32] = "-";
 
 		if (!row->measured) {
-			fprintf(out, "%-28s %12s\n", kinds[i].text, "not measured");
+			fprintf(out, "%-28s %12s%s%s\n", kinds[i].text, "not measured",
+				*row->why ? ": " : "", row->why);
 			continue;
 		}
 		if (!isnan(row->floor))
@@ -162,6 +194,8 @@ void rows_print(const struct rows *r, FILE *out, bool spread)
 			kinds[i].sense == NO_BUDGET ? "-"
 			: within(id, row)           ? "yes"
 						    : "NO");
+		if (*row->why)
+			fprintf(out, "    no floor: %s\n", row->why);
 		if (spread) {
 			print_spread(out, "it", row->values, kinds[i].unit);
 			print_spread(out, "the floor", row->floors, kinds[i].unit);
@@ -179,9 +213,17 @@ static void json_number(FILE *out, const char *name, double value)
 		fprintf(out, ",\"%s\":%.9g", name, value);
 }
 
+static void json_text(FILE *out, const char *name, const char *text)
+{
+	fprintf(out, ",\"%s\":\"", name);
+	for (; *text; text++)
+		fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+	fputc('"', out);
+}
+
 static void json_spread(FILE *out, const char *name, struct samples *s)
 {
-	if (s)
+	if (s && s->n)
 		fprintf(out,
 			",\"%s\":{\"samples\":%zu,\"min\":%.9g,\"median\":%.9g,\"p90\":%.9g,\"p99\":%.9g}",
 			name, s->n, samples_at(s, 0), samples_median(s), samples_at(s, 0.9),
@@ -209,6 +251,8 @@ void rows_print_json(const struct rows *r, FILE *out, const char *about)
 			fprintf(out, ",\"within\":%s",
 				within((enum row_id)i, row) ? "true" : "false");
 		}
+		if (*row->why)
+			json_text(out, "why", row->why);
 		fprintf(out, ",\"sense\":\"%s\"", senses[kinds[i].sense]);
 		json_number(out, "budget", kinds[i].sense == NO_BUDGET ? NAN : kinds[i].budget);
 		fprintf(out, "}%s\n", i + 1 < ROWS ? "," : "");

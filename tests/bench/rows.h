@@ -27,6 +27,16 @@ enum row_id {
 	ROW_CARDS,
 	ROW_PLUG,
 	ROW_MANY,
+	ROW_POD_START, /* from here on: beside containerd, where its packages can be had */
+	ROW_POD_SANDBOX,
+	ROW_POD_TAPS,
+	ROW_POD_MACHINE,
+	ROW_POD_GUEST,
+	ROW_POD_INTERFACES,
+	ROW_POD_CREATE,
+	ROW_POD_BEGIN,
+	ROW_POD_STDOUT,
+	ROW_SHIM_MEMORY,
 	ROWS,
 };
 
@@ -34,6 +44,7 @@ struct row {
 	bool measured;
 	double value, floor;             /* NAN: none */
 	struct samples *values, *floors; /* what they come from; NULL: one measurement */
+	char why[160];                   /* it was not measured, or has no floor; may be empty */
 };
 
 struct rows {
@@ -47,7 +58,13 @@ void rows_set(struct rows *r, enum row_id id, double value);
 void rows_set_samples(struct rows *r, enum row_id id, double part, struct samples *values,
 		      struct samples *floors);
 
-/* How many were not measured, and how many miss their budget. */
+/* The row of a name ("boot"), or ROWS. */
+enum row_id rows_find(const char *name);
+
+/* Why there is no value, or no floor. Kept when the other comes later. */
+void rows_tell_why(struct rows *r, enum row_id id, const char *why);
+
+/* How many were not measured (of those that every run has), and how many miss their budget. */
 size_t rows_missing(const struct rows *r);
 size_t rows_over(const struct rows *r);
 
