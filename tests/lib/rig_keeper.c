@@ -7,6 +7,7 @@
  */
 #include "lib/rig_keeper.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -58,12 +59,31 @@ static void set_up(struct cgroup_root *root)
 	cgroup_hand_down(root);
 }
 
+/* Network namespaces that others hold by name: whoever removes such a name takes the mount on it away here as
+ * well (Linux 3.18), and what is left after a case would not be what was before. */
+static void drop_named_namespaces(void)
+{
+	DIR *dir = opendir("/run/netns");
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir))) {
+		char path[300];
+
+		snprintf(path, sizeof(path), "/run/netns/%s", d->d_name);
+		if (d->d_name[0] != '.')
+			umount2(path, MNT_DETACH);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static void make_group(void)
 {
 	char path[64];
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		give_up("rig: make mounts private");
+	drop_named_namespaces();
 	umount2(TREE, MNT_DETACH); /* with the machine's own hierarchies below it, if any */
 	if (mount("cgroup2", TREE, "cgroup2", 0, NULL) < 0)
 		give_up("rig: mount the control groups");
