@@ -373,6 +373,7 @@ void sandbox_container_create(struct sandbox *s, const struct sandbox_container 
 		return;
 	}
 	op->what = *what;
+	shares_find(what, &what->container->kept, &m->shares);
 	m->state = MEMBER_CREATING;
 	loop_defer(s->loop, &op->start, create_start);
 }

@@ -106,6 +106,7 @@ void member_free(struct sandbox *s, struct member *m)
 	if (s->pid_owner == m->container)
 		s->pid_owner = NULL;
 	list_remove(&m->node);
+	shares_left(&s->shares, &m->shares);
 	container_free(m->container);
 	free(m);
 }

@@ -11,6 +11,7 @@ struct member {
 	struct list node;            /* sandbox->containers */
 	struct container *container; /* owned */
 	struct storage_refs storages;
+	struct shares_used shares; /* names kept by the container */
 	enum member_state state;
 	uint64_t mem_looks;          /* of mem_agent.c, that it has lived through */
 	struct list joined; /* struct joiner: who waits for the end that is under way */

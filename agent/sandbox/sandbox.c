@@ -115,6 +115,7 @@ void sandbox_free(struct sandbox *s)
 	sandbox_containers_fini(s);
 	pause_fini(&s->pause);
 	passed_fini(&s->passed);
+	shares_fini(&s->shares);
 	mem_agent_fini(&s->mem_agent);
 	storage_refs_fini(&s->own);
 	storages_fini(&s->storages);

@@ -20,10 +20,12 @@
 #include "sandbox/oom.h"
 #include "sandbox/passed.h"
 #include "sandbox/pause.h"
+#include "sandbox/shares.h"
 #include "sandbox/storages.h"
 
 #define SANDBOX_RUN_DIR "/run/kata-containers"
 #define SANDBOX_DIR     SANDBOX_RUN_DIR "/sandbox"
+#define SANDBOX_SHARED_DIR SANDBOX_RUN_DIR "/shared/containers" /* what the host shows */
 #define SANDBOX_NS_DIR  "/run/sandbox-ns" /* /var/run is a link to /run where there is one */
 
 #define CDI_TIMEOUT_MS 100000
@@ -79,6 +81,7 @@ struct sandbox {
 	struct metrics metrics;
 	struct mem_agent mem_agent;
 	struct passed passed;
+	struct shares shares;
 	struct pause pause; /* holds the pod's process namespace where no pause container does */
 };
 

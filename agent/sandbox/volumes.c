@@ -15,8 +15,8 @@
 #include "base/str.h"
 #include "kernel/mount_options.h"
 #include "kernel/mountinfo.h"
+#include "sandbox/sandbox.h"
 
-#define SHARED_DIR  "/run/kata-containers/shared/containers"
 #define EXT4_RESIZE _IOW('f', 16, uint64_t) /* EXT4_IOC_RESIZE_FS: blocks */
 
 /* xfs's own calls, which no header of the kernel's has: struct xfs_fsop_geom_v1 and xfs_growfs_data of
@@ -228,7 +228,7 @@ static int look(void *arg UNUSED, const struct mountinfo *m)
 {
 	struct stat st;
 
-	if (path_is_below(m->target, SHARED_DIR))
+	if (path_is_below(m->target, SANDBOX_SHARED_DIR))
 		(void)stat(m->target, &st);
 	return 0;
 }

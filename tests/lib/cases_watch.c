@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A volume of configuration on a virtio-fs share, which the host changes under a container that runs. In a
- * VM with the share "rootfs" only: its directory is this machine's. */
+/* A volume of configuration on a virtio-fs share, which the host changes under a container that runs, and
+ * one that it removes after the container. In a VM with the share "rootfs" only: its directory is this machine's. */
+#include <glob.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -97,9 +98,85 @@ static void gone_at_the_start(void **state)
 	assert_int_equal(rig_guest(r, "grep -l mote-watch /guest/[0-9]*/comm"), 1);
 }
 
+/* --- what the host has removed --- */
+
+#define LEFT  "mote-left-behind"
+#define LOOKS 1000
+
+/* How many of its files the server holds, by what /proc says of all descriptors. */
+static int held(void)
+{
+	char link[512];
+	int n = 0;
+	glob_t g;
+
+	assert_int_equal(glob("/proc/[0-9]*/fd/*", GLOB_NOSORT, NULL, &g), 0);
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		ssize_t len = readlink(g.gl_pathv[i], link, sizeof(link) - 1);
+
+		link[len > 0 ? len : 0] = '\0';
+		n += strstr(link, LEFT) != NULL;
+	}
+	globfree(&g);
+	return n;
+}
+
+static void put_left(struct rig *r, bool there)
+{
+	char dir[256], file[256];
+	FILE *f;
+
+	snprintf(dir, sizeof(dir), "%s/" LEFT, r->rootfs);
+	snprintf(file, sizeof(file), "%s/" LEFT "/file", r->rootfs);
+	if (!there) {
+		assert_int_equal(unlink(file), 0);
+		assert_int_equal(rmdir(dir), 0);
+		return;
+	}
+	assert_int_equal(mkdir(dir, 0755), 0);
+	f = fopen(file, "w");
+	assert_non_null(f);
+	fprintf(f, "text\n");
+	fclose(f);
+}
+
+/* The share stays mounted for another container. The guest was told that it may believe what it knows of a
+ * name for a second: it looks all the same. */
+static void removed_by_the_host(void **state)
+{
+	struct rig *r = cases_rig;
+	const struct rig_container keeper = {
+		.args = "[\"cat\"]",
+		.storages = ",{\"driver\":\"virtio-fs\",\"source\":\"rootfs\",\"fstype\":\"virtiofs\",\"mount_point\":\"" SHARED "/\"}",
+	};
+	const struct rig_container user = {
+		.args = "[\"cat\",\"/left/file\"]",
+		.mounts = ",{\"destination\":\"/left\",\"type\":\"bind\",\"source\":\"" SHARED "/" LEFT "\",\"options\":[\"rbind\"]}",
+	};
+
+	(void)state;
+	put_left(r, true);
+	assert_done(r, rig_run(r, "watch-4", &keeper));
+	assert_done(r, rig_run(r, "watch-5", &user));
+	assert_int_equal(rig_wait(r, "watch-5", ""), 0);
+	assert_done(r, rig_remove(r, "watch-5"));
+	assert_done(r, rig_call(r, "RemoveStaleVirtiofsShareMounts", "{}"));
+	assert_true(held() > 0); /* it is there, and will be looked at again */
+	put_left(r, false);
+	assert_true(held() > 0);
+	assert_done(r, rig_call(r, "RemoveStaleVirtiofsShareMounts", "{}"));
+	/* the server lets go when it has read the kernel's word, which nobody answers */
+	for (int i = 0; i < LOOKS && held(); i++)
+		;
+	assert_int_equal(held(), 0);
+	assert_int_equal(rig_guest(r, "ls -A /guest/1/root" SHARED " | grep -c " LEFT), 1);
+	assert_done(r, rig_remove(r, "watch-4"));
+}
+
 const struct CMUnitTest cases_watch[] = {
 	cmocka_unit_test(changed_by_the_host),
 	cmocka_unit_test(others_without_the_server),
 	cmocka_unit_test(gone_at_the_start),
+	cmocka_unit_test(removed_by_the_host),
 	{ 0 },
 };

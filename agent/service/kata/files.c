@@ -124,15 +124,9 @@ void kata_update_ephemeral_mounts(struct call *c)
 	do_work(c, "update ephemeral storages", 0, update_ephemeral, verb_answer_work);
 }
 
-static int look_at_shares(void *arg UNUSED, int out UNUSED, struct err *e UNUSED)
-{
-	volumes_look_at_shares();
-	return 0;
-}
-
 void kata_remove_stale_virtiofs_share_mounts(struct call *c)
 {
-	do_work(c, "look at the shares", 0, look_at_shares, verb_answer_work);
+	sandbox_look_at_shares(kata_of(c)->sandbox, verb_deadline(c), verb_answer, c);
 }
 
 /* --- GetDiagnosticData --- */
