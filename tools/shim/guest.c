@@ -257,6 +257,25 @@ static int set_clock(struct shim *s, struct err *e)
 		       : 0;
 }
 
+static void on_forgotten(void *arg UNUSED, const struct err *e, const uint8_t *payload UNUSED,
+			 size_t len UNUSED)
+{
+	if (err_is_set(e) && !guest_is_gone(e))
+		log_warn("guest", "look at the share: %s", e->msg);
+}
+
+void guest_forget(struct shim *s)
+{
+	Grpc__RemoveStaleVirtiofsShareMountsRequest req =
+		GRPC__REMOVE_STALE_VIRTIOFS_SHARE_MOUNTS_REQUEST__INIT;
+	struct err e = { 0 };
+
+	if (s->machine == MACHINE_UP &&
+	    client_call_msg(s->calls, "grpc.AgentService", "RemoveStaleVirtiofsShareMounts",
+			    &req.base, CALL_MS, on_forgotten, NULL, &e) < 0)
+		on_forgotten(NULL, &e, NULL, 0);
+}
+
 /* How long since *since, which becomes now: microseconds. */
 static unsigned long long lap(uint64_t *since)
 {

@@ -141,6 +141,10 @@ void guest_lost(struct shim *s);
 /* Stops what runs in it and ends it. In work only. */
 void guest_stop(struct shim *s);
 
+/* The host has removed what a container had of the share: lets the guest look there, so that it and the
+ * file server forget it. Nobody waits. */
+void guest_forget(struct shim *s);
+
 /* Is e the end of the connection? */
 bool guest_is_gone(const struct err *e);
 

@@ -258,6 +258,7 @@ static void delete_reply(struct relay *r, const uint8_t *payload, size_t len)
 	} else if (p) {
 		tasks_deleted(r->s, p->task);
 		tasks_free(r->s, p->task);
+		guest_forget(r->s);
 	}
 	reply_edited(r, payload, len, &pid, 1);
 }
