@@ -6,7 +6,9 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 
+#include "base/fd.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/num.h"
@@ -16,6 +18,7 @@
 #include "network/text.h"
 
 #define TEMPORARY	"mote%d"	/* while two names are exchanged; the index makes it unique */
+#define NAME_ATTEMPTS	8
 
 struct wanted {
 	const struct net_interface *said;
@@ -84,13 +87,16 @@ static bool has_mac(const struct change *c, const struct netlink_link *l)
 	       memcmp(l->mac, c->w->mac, l->mac_len) == 0;
 }
 
-/* By the device's name where that is known, else by the hardware address, else by its name. */
+/* By the device's number or name where one is known (its name may be another's by now), else by the
+ * hardware address, else by its name. */
 static int see(void *arg, const struct netlink_link *l)
 {
 	const struct net_interface *said = ((struct change *)arg)->w->said;
 	struct change *c = arg;
 
-	if (*said->device ? str_eq(l->name, said->device) : !c->link.index && has_mac(c, l))
+	if (said->index ? (unsigned int)l->index == said->index :
+	    *said->device ? str_eq(l->name, said->device) :
+			    !c->link.index && has_mac(c, l))
 		c->link = *l;
 	if (*said->name && str_eq(l->name, said->name))
 		c->holder = *l;
@@ -217,19 +223,41 @@ static int set_addresses(struct change *c, struct err *e)
 	return 0;
 }
 
-static int interface_job(void *arg, int out UNUSED, struct err *e)
+static int set_names(struct change *c, struct err *e)
 {
-	struct netlink n;
-	struct change c = { .w = arg, .n = &n };
 	bool failed;
 
-	if (netlink_open(&n, e) < 0 || find(&c, e) < 0)
+	if (find(c, e) < 0)
 		return -1;
-	failed = c.holder.index && free_name(&c, e) < 0;
-	failed = failed || set_link(&c, e) < 0;
-	if (c.holder.index && give_name(&c, failed, e) < 0)
+	failed = c->holder.index && free_name(c, e) < 0;
+	failed = failed || set_link(c, e) < 0;
+	if (c->holder.index && give_name(c, failed, e) < 0)
 		failed = true;
-	return failed ? -1 : set_addresses(&c, e);
+	return failed ? -1 : 0;
+}
+
+/* One call at a time changes names: two that swap theirs would take each other's away. The lock goes
+ * with the job. The kernel names a card that comes meanwhile, and may take one that was free: then
+ * all is looked at again. */
+static int interface_job(void *arg, int out UNUSED, struct err *e)
+{
+	AUTO_FD lock = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct netlink n;
+	struct change c;
+	int r = 0;
+
+	if (lock >= 0)
+		(void)flock(lock, LOCK_EX);
+	if (netlink_open(&n, e) < 0)
+		return -1;
+	for (int attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
+		c = (struct change){ .w = arg, .n = &n };
+		err_clear(e);
+		r = set_names(&c, e);
+		if (r == 0 || e->sys != EEXIST)
+			break;
+	}
+	return r < 0 ? -1 : set_addresses(&c, e);
 }
 
 void network_interface_set(struct loop *l, const struct net_interface *i, uint64_t deadline_ms,

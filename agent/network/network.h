@@ -23,6 +23,7 @@ struct net_interface {
 	const char *name;		/* that it shall have */
 	const char *mac;		/* "02:00:00:01:02:03": which one it is */
 	const char *device;		/* its name now, when it was found otherwise than by mac */
+	unsigned int index;		/* of that device, whatever its name becomes; 0: by its name */
 	uint64_t mtu;			/* 0: as it is */
 	uint32_t flags;			/* IFF_*; only IFF_NOARP counts */
 	const struct net_address *addresses;
