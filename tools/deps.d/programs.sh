@@ -57,6 +57,7 @@ build_e2fsprogs() {
 	configured --disable-nls --disable-elf-shlibs --disable-tls --disable-defrag --disable-debugfs --disable-imager \
 		--disable-resizer --disable-fuse2fs --disable-mmp --disable-tdb --disable-bmap-stats --disable-backtrace \
 		--disable-testio-debug --disable-uuidd --disable-fsck --disable-e2initrd-helper --without-libarchive
+	make util/subst # two of the libraries' makes would make it at once
 	make -j"$jobs" libs
 	make -C misc mke2fs
 	program misc/mke2fs
