@@ -96,6 +96,7 @@ static const struct fault_call calls[] = {
 	ROW(fchownat, EIO),
 	ROW(fcntl, EMFILE),
 	ROW(finit_module, ENOMEM),
+	ROW(flock, ENOLCK),
 	ROW(fstat, EIO),
 	ROW(fstatfs, EIO),
 	ROW(fsconfig, ENOMEM),
