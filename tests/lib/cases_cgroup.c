@@ -275,18 +275,25 @@ static void end_of_a_paused_one(void **state)
 
 #define OOM_LIMIT ",\"Resources\":{\"Memory\":{\"Limit\":16777216,\"Swap\":16777216}}"
 
-static void expect_event(struct rig *r, struct rig_pending *p, const char *id)
+static bool is_event_of(struct rig *r, struct rig_pending *p, const char *id)
 {
 	struct err e = { 0 };
 	struct arena a;
 	Grpc__OOMEvent *ev;
+	bool is;
 
 	assert_int_equal(rig_await(r, p), 0);
 	arena_init(&a, 65536);
 	ev = (Grpc__OOMEvent *)pb_unpack(&a, &grpc__oomevent__descriptor, p->payload, p->len, &e);
 	assert_non_null(ev);
-	assert_string_equal(ev->container_id, id);
+	is = str_eq(ev->container_id, id);
 	arena_fini(&a);
+	return is;
+}
+
+static void expect_event(struct rig *r, struct rig_pending *p, const char *id)
+{
+	assert_true(is_event_of(r, p, id));
 }
 
 /* Two wait, and a third asks after it has happened; the process that filled the memory is gone, the
@@ -306,7 +313,7 @@ static void out_of_memory(void **state)
 	rig_send(r, r->client, 0, &second, "GetOOMEvent", "{}");
 	RUN(r, id, &what);
 	expect_event(r, &first, id);
-	assert_false(second.done);
+	assert_true(!second.done || rig_has_cgroup_v1(r));
 	assert_done(r,
 		    rig_call(r, "WriteStdin", "{\"container_id\":\"%s\",\"data\":\"Cg==\"}", id));
 	expect_event(r, &second, id);
@@ -324,7 +331,11 @@ static void out_of_memory(void **state)
 	assert_int_equal(rig_wait(r, nested, ""), 137);
 	assert_done(r, rig_remove(r, nested));
 	rig_send(r, r->client, 0, &third, "GetOOMEvent", "{}");
-	expect_event(r, &third, nested);
+	if (!is_event_of(r, &third, nested)) {
+		assert_true(rig_has_cgroup_v1(r));
+		rig_send(r, r->client, 0, &third, "GetOOMEvent", "{}");
+		expect_event(r, &third, nested);
+	}
 }
 
 /* A host that goes while it waits takes no event along. */

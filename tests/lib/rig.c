@@ -28,6 +28,13 @@ bool rig_is_foreign(void)
 	return access(path, X_OK) == 0;
 }
 
+bool rig_has_cgroup_v1(const struct rig *r)
+{
+	if (r->kind == RIG_VM)
+		return r->vm_opts.cmdline && strstr(r->vm_opts.cmdline, "unified_cgroup_hierarchy=0");
+	return access("/sys/fs/cgroup/cgroup.controllers", F_OK) < 0;
+}
+
 bool rig_has_acpi(void)
 {
 	char path[256];

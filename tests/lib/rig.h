@@ -85,6 +85,10 @@ bool rig_is_foreign(void);
  * into (pc-dimm, nvdimm), and nobody makes room behind bridges for what comes. */
 bool rig_has_acpi(void);
 
+/* Whether the agent's control groups are of version 1. There the kernel tells that memory has run out
+ * before it kills, and sometimes more than once for one kill. */
+bool rig_has_cgroup_v1(const struct rig *r);
+
 /* Can this machine do it? NULL, or the reason why not. */
 const char *rig_missing(enum rig_kind kind);
 

@@ -84,6 +84,9 @@ void rig_events_open(struct rig *r, struct client *c, struct rig_events *ev, uin
 
 /* The next event has this topic and these parts in its text (NULL-terminated), or the test fails. */
 void rig_events_next(struct rig_events *ev, const char *topic, ...);
+
+/* Passes over events of the topic that follow at once. */
+void rig_events_skip(struct rig_events *ev, const char *topic);
 void rig_events_close(struct rig_events *ev);
 
 #endif
