@@ -120,6 +120,7 @@ int serve(const struct serve_opts *o, void (*ready)(void *arg), void *arg, struc
 	s->ns = o->ns;
 	s->id = o->id;
 	list_init(&s->work);
+	list_init(&s->lost.node);
 	list_init(&s->tasks);
 	list_init(&s->sandbox.waiters);
 	net_init(&s->net);
