@@ -97,6 +97,7 @@ struct shim {
 	size_t next_deleted;
 	uint32_t disks;   /* bit n: slot n is taken */
 	struct work lost; /* clears a machine away that has died */
+	bool last;        /* it shall end with its last container */
 	bool done;        /* the server shall end */
 };
 

@@ -7,12 +7,9 @@
 #include "shim/start.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/fd.h"
 #include "base/io.h"
@@ -122,15 +119,20 @@ static int start_server(const struct serve_opts *o, struct err *e)
 
 /* --- start --- */
 
-static bool is_served(const char *path)
+int start_connect(const char *path)
 {
 	struct address a = { .kind = ADDRESS_UNIX };
 	struct str s = STR_OVER(a.path);
 	struct err ignored = { 0 };
-	int fd;
 
 	str_add(&s, path);
-	fd = address_connect(&a, CONNECT_MS, &ignored);
+	return address_connect(&a, CONNECT_MS, &ignored);
+}
+
+static bool is_served(const char *path)
+{
+	int fd = start_connect(path);
+
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
@@ -174,11 +176,6 @@ static int read_stdin(struct arena *a, uint8_t **data, size_t *len, struct err *
 	return 0;
 }
 
-static const char *pick(const char *first, const char *second)
-{
-	return str_empty(first) ? second : first;
-}
-
 static int answer(struct arena *a, const struct bootstrap *b, const char *path, struct err *e)
 {
 	struct conf conf;
@@ -214,7 +211,7 @@ static int start(struct arena *a, const struct shim_flags *f, struct err *e)
 	if (read_stdin(a, &input, &len, e) < 0 || bundle_read(a, ".", &bundle, e) < 0)
 		return -1;
 	bootstrap_read(a, input, len, f, &b);
-	o.id = pick(bundle.sandbox_id, f->id);
+	o.id = start_pick(bundle.sandbox_id, f->id);
 	if (!flags_is_name(o.id))
 		return err_set(e, RC_INVALID_ARGUMENT, "the sandbox' id in config.json is no name");
 	if (start_socket_path(b.socket_dir, f, o.id, path, e) < 0)
@@ -224,7 +221,7 @@ static int start(struct arena *a, const struct shim_flags *f, struct err *e)
 		return -1;
 	o.socket = path;
 	o.debug = b.debug;
-	o.ttrpc_address = pick(b.ttrpc_address, pick(getenv("TTRPC_ADDRESS"), ""));
+	o.ttrpc_address = start_pick(b.ttrpc_address, start_pick(getenv("TTRPC_ADDRESS"), ""));
 	if (!is_served(path) && start_server(&o, e) < 0)
 		return -1;
 	return answer(a, &b, path, e);
@@ -237,61 +234,6 @@ int cmd_start(const struct shim_flags *f, struct err *e)
 
 	arena_init(&a, ARENA_BYTES);
 	rc = start(&a, f, e);
-	arena_fini(&a);
-	return rc;
-}
-
-/* --- delete --- */
-
-/* The server of a pod that containerd has given up: it listens itself, so the socket tells who it
- * is. Its machine, helpers and mounts end with it. */
-static void end_server(const char *path)
-{
-	struct address addr = { .kind = ADDRESS_UNIX };
-	struct str s = STR_OVER(addr.path);
-	struct err ignored = { 0 };
-	struct ucred peer = { 0 };
-	socklen_t len = sizeof(peer);
-	AUTO_FD fd = -1;
-
-	str_add(&s, path);
-	fd = address_connect(&addr, CONNECT_MS, &ignored);
-	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid > 1)
-		kill(peer.pid, SIGKILL);
-	unlink(path);
-}
-
-static int delete_pod(struct arena *a, const struct shim_flags *f, struct err *e)
-{
-	struct err unreadable = { 0 };
-	struct bundle bundle;
-	char path[108];
-	uint8_t *out;
-	size_t len;
-	int rc;
-
-	if (bundle_read(a, pick(f->bundle, "."), &bundle, &unreadable) < 0)
-		bundle.sandbox_id = ""; /* it may be half gone */
-	/* another container's end is not the pod's */
-	if (str_empty(bundle.sandbox_id) || str_eq(bundle.sandbox_id, f->id)) {
-		if (start_socket_path("", f, f->id, path, e) < 0)
-			return -1;
-		end_server(path);
-	}
-	out = bootstrap_deleted(a, 0, 128 + SIGKILL, time(NULL), &len);
-	if (!out)
-		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
-	rc = io_write_full(STDOUT_FILENO, out, len);
-	return rc < 0 ? err_sys(e, -rc, "answer") : 0;
-}
-
-int cmd_delete(const struct shim_flags *f, struct err *e)
-{
-	struct arena a;
-	int rc;
-
-	arena_init(&a, ARENA_BYTES);
-	rc = delete_pod(&a, f, e);
 	arena_fini(&a);
 	return rc;
 }

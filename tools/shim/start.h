@@ -14,10 +14,18 @@
 int start_socket_path(const char *socket_dir, const struct shim_flags *f, const char *group,
 		      char out[108], struct err *e);
 
+/* A connection to the server there; -1: there is none. */
+int start_connect(const char *path);
+
+static inline const char *start_pick(const char *first, const char *second)
+{
+	return first && *first ? first : second;
+}
+
 /* Finds or makes the pod's server, and answers on stdout. -1 with e. */
 int cmd_start(const struct shim_flags *f, struct err *e);
 
-/* What a dead shim left; answers on stdout. */
+/* What a dead shim left, or one that is given up; answers on stdout. */
 int cmd_delete(const struct shim_flags *f, struct err *e);
 
 struct serve_opts {

@@ -125,6 +125,14 @@ static void pids_reply(struct relay *r, const uint8_t *payload, size_t len)
 		gone_pids(r);
 }
 
+/* Shutdown is asked for once a container, which need not be the last: a pause container that has
+ * ended is deleted before the others. */
+static void end_if_empty(struct shim *s)
+{
+	if (s->last && list_empty(&s->tasks) && (!s->sandbox.created || s->sandbox.down))
+		s->done = true;
+}
+
 static void tell_deleted(struct shim *s, const struct proc *p)
 {
 	struct event_in in = { .id = p->task->id, .status = p->status, .at = p->at };
@@ -162,6 +170,7 @@ static void gone_delete(struct relay *r)
 	}
 	tell_deleted(s, p);
 	tasks_free(s, p->task);
+	end_if_empty(s);
 }
 
 /* --- the calls --- */
@@ -259,6 +268,7 @@ static void delete_reply(struct relay *r, const uint8_t *payload, size_t len)
 		tasks_deleted(r->s, p->task);
 		tasks_free(r->s, p->task);
 		guest_forget(r->s);
+		end_if_empty(r->s);
 	}
 	reply_edited(r, payload, len, &pid, 1);
 }
@@ -325,8 +335,8 @@ static void shutdown_shim(struct call *c)
 {
 	struct shim *s = call_context(c);
 
-	if (list_empty(&s->tasks) && (!s->sandbox.created || s->sandbox.down))
-		s->done = true;
+	s->last = true;
+	end_if_empty(s);
 	call_ok(c);
 }
 
