@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A client of CRI, as a kubelet is one, from the schema itself: no crictl is packaged."""
 import os
+import subprocess
 import sys
 import tempfile
 
-from host import HERE, IMAGE, LIMIT, Wrong, packages, scratch, until
+from host import BRIDGE, HERE, IMAGE, LIMIT, Containerd, Wrong, packages, scratch, until
 
 # a python that finds the packages beside the machine's own
 _python = os.path.join(packages(), "python")
@@ -20,6 +21,29 @@ import grpc  # noqa: E402
 
 # calls whose messages are not called as they are
 ODD = {"PodSandboxStats": ("PodSandboxStatsRequest", "PodSandboxStatsResponse")}
+
+
+class Host(Containerd):
+    """variant: "2.1 shim": a containerd's version and the runtime handler."""
+
+    def __init__(self, variant):
+        version, self.handler = variant.split()
+        super().__init__(version, cri=True)
+        self.cri = Cri(self, self.handler)
+
+    def away(self):
+        """Killed."""
+        self.kill()
+        self.cri.close()
+
+    def back(self):
+        self.start()
+        self.cri.connect()
+
+    def __exit__(self, *ignored):
+        self.cri.close()
+        super().__exit__()
+        subprocess.run(["ip", "link", "del", BRIDGE], stderr=subprocess.DEVNULL)
 
 
 class Cri:
@@ -66,7 +90,13 @@ class Pod:
         self.config = api.PodSandboxConfig(metadata=api.PodSandboxMetadata(name=name, uid="uid-%s-%d" % (name, cri.serial), namespace="default"),
                                            hostname=name, log_directory=logs, linux=api.LinuxPodSandboxConfig(**linux),
                                            dns_config=api.DNSConfig(servers=["10.9.8.7"], searches=["example.test"]))
-        self.id = cri.call("RunPodSandbox", config=self.config, runtime_handler=cri.handler).pod_sandbox_id
+        self.run()
+
+    def run(self):
+        """Also again, by the same name, when it was removed."""
+        self.id = self.cri.call("RunPodSandbox", config=self.config, runtime_handler=self.cri.handler).pod_sandbox_id
+        self.cri.host.pods.add(self.id)
+        self.cri.host.ids.add(self.id)
 
     def status(self):
         return self.cri.call("PodSandboxStatus", pod_sandbox_id=self.id, verbose=True).status
@@ -89,9 +119,10 @@ class Container:
     def __init__(self, pod, name, argv, more):
         self.pod, self.cri = pod, pod.cri
         config = api.ContainerConfig(metadata=api.ContainerMetadata(name=name), image=api.ImageSpec(image=IMAGE), command=argv,
-                                     log_path=name + ".log", linux=api.LinuxContainerConfig(), **more)
+                                     log_path=name + ".log", linux=api.LinuxContainerConfig(security_context=more.pop("security", None)), **more)
         self.log_file = os.path.join(pod.config.log_directory, name + ".log")
         self.id = self.cri.call("CreateContainer", pod_sandbox_id=pod.id, config=config, sandbox_config=pod.config).container_id
+        self.cri.host.ids.add(self.id)
         self.cri.call("StartContainer", container_id=self.id)
 
     def sh(self, script, status=0):

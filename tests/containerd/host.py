@@ -5,6 +5,7 @@ an image without a registry, and the look at what a case has left behind.
 Nothing sleeps and nothing is timed: a case waits for an exit, an event, an answer; LIMIT is against hangs only.
 """
 import atexit
+import hashlib
 import json
 import os
 import shutil
@@ -23,6 +24,8 @@ RUNTIME = "io.containerd.mote.v2"
 IMAGE = "docker.io/library/busybox:mote"
 PAUSE = "registry.k8s.io/pause:3.10"
 SUBNET = "10.88.77"
+BRIDGE = "mote-test"
+SOCKETS = "/run/containerd/s"  # of shims, unless a containerd says another
 LIMIT = 120
 CASES = []
 scratch = tempfile.mkdtemp(prefix="mote-ctrd-", dir="/tmp")
@@ -86,6 +89,12 @@ def procs():
     return found
 
 
+def links(*words):
+    """Names of network interfaces, as ip tells them."""
+    out = subprocess.run(list(words[:-1]) + ["ip", "-o", "link", "show"] + words[-1], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    return [line.split(": ")[1].split("@")[0] for line in out.decode().splitlines()]
+
+
 class Result:
     def __init__(self, status, out, err):
         self.status, self.out, self.err = status, out, err
@@ -100,6 +109,7 @@ class Containerd:
         self.packages = packages()
         self.bin = os.path.join(self.packages, "containerd-" + version, "usr/bin")
         self.process = None
+        self.pods, self.ids = set(), set()  # what was asked for: pods; these and containers
         for name in ("run", "shims"):
             os.makedirs(os.path.join(self.dir, name))
         self.socket = os.path.join(self.dir, "c.sock")
@@ -134,7 +144,7 @@ class Containerd:
 
     def make_cni(self):
         os.makedirs(os.path.join(self.dir, "cni"), exist_ok=True)
-        bridge = {"type": "bridge", "bridge": "mote-test", "isGateway": True,
+        bridge = {"type": "bridge", "bridge": BRIDGE, "isGateway": True,
                   "ipam": {"type": "host-local", "dataDir": os.path.join(self.dir, "ipam"), "ranges": [[{"subnet": SUBNET + ".0/24"}]],
                            "routes": [{"dst": "0.0.0.0/0"}]}}
         self.write("cni/10-mote.conflist", json.dumps({"cniVersion": "1.0.0", "name": "mote", "plugins": [bridge]}))
@@ -176,6 +186,8 @@ class Containerd:
 
     def run(self, *words, status=0, input=None, options=("--rm",), snapshotter="native"):
         """ctr run: a container of its own name."""
+        self.pods.add(words[0])
+        self.ids.add(words[0])
         argv = ["run", "--snapshotter", snapshotter, "--runtime", RUNTIME] + list(options) + [IMAGE] + list(words)
         return self.ctr(*argv, status=status, input=input)
 
@@ -203,17 +215,47 @@ class Containerd:
                 return pid
         raise Wrong("no %s of %s" % (program, name))
 
+    def netns(self):
+        """The named network namespaces of our pods."""
+        found = []
+        for plugin in os.listdir(os.path.join(self.dir, "state")):
+            where = os.path.join(self.dir, "state", plugin, "netns")
+            found += [os.path.join(where, x) for x in os.listdir(where)] if os.path.isdir(where) else []
+        return found
+
+    def shim_socket(self, pod):
+        name = "%s/%s/%s" % (self.socket, "k8s.io" if self.cri else "default", pod)
+        return os.path.join(SOCKETS, hashlib.sha256(name.encode()).hexdigest())
+
+    def forgets(self, path):
+        """containerd 1.7 does: its own directory of a pod without a pause container, and what it mounted there."""
+        return self.version == "1.7" and "/sandboxes/" in path
+
+    def files_of_pods(self):
+        """Whatever is called after a pod or a container, and sockets of shims: containerd's own stores of content aside."""
+        found = [self.shim_socket(pod) for pod in self.pods]
+        for where, dirs, files in os.walk(self.dir):
+            dirs[:] = [x for x in dirs if not x.startswith(("io.containerd.content", "io.containerd.snapshotter"))]
+            found += [os.path.join(where, x) for x in dirs + files if x in self.ids]
+            if os.path.basename(os.path.dirname(where)) == "ipam":
+                found += [os.path.join(where, x) for x in files if x.startswith(SUBNET)]
+        return [x for x in found if os.path.lexists(x) and not self.forgets(x)]
+
     def left(self):
         """What is there that a pod may have left."""
         found = ["process %d: %s" % x for x in procs().items() if self.process is None or x[0] != self.process.pid]
         found = [x for x in found if "usr/bin/ctr" not in x and "usr/bin/containerd " not in x]
         found += ["file " + x for name in ("run", "shims") for x in os.listdir(os.path.join(self.dir, name))]
         with open("/proc/mounts") as f:
-            found += ["mount " + x.split()[1] for x in f if scratch in x and "/root/" not in x and "/sandboxes/" not in x]
+            found += ["mount " + x.split()[1] for x in f if scratch in x and "/root/" not in x and not self.forgets(x)]
         state = os.path.join(self.dir, "state/io.containerd.runtime.v2.task")
         for ns in os.listdir(state) if os.path.isdir(state) else ():
             found += ["bundle " + x for x in os.listdir(os.path.join(state, ns))]
-        return found
+        found += ["network namespace " + x for x in self.netns()]
+        # a tap that is not gone with its namespace is the host's again; so is the peer of a pod's interface
+        found += ["tap " + x for x in links(["type", "tun"]) if x.endswith("_mote")]
+        found += ["interface " + x for x in links(["master", BRIDGE])] if self.cri else []
+        return found + ["file " + x for x in self.files_of_pods()]
 
     def clean(self):
         until(lambda: not self.left(), "nothing is left: there is %r" % self.left())
