@@ -177,6 +177,26 @@ static void a_reader_that_sleeps_holds_the_guest_up(void **state UNUSED)
 	pump_out_fini(&p);
 }
 
+/* What there is room for goes out from the buffer that it came in. */
+static void what_flows_is_not_kept(void **state UNUSED)
+{
+	struct pump_out p;
+
+	begin_out(&p);
+	for (int i = 0; i < 20; i++) {
+		send_data(CHUNK);
+		settle();
+		assert_null(p.rest);
+		assert_int_equal(drain(), CHUNK);
+	}
+	send_data(CHUNK);
+	send_data(CHUNK);
+	send_data(CHUNK);
+	settle();
+	assert_non_null(p.rest);
+	pump_out_fini(&p);
+}
+
 static void the_end_comes_behind_all_data(void **state UNUSED)
 {
 	struct pump_out p;
@@ -313,6 +333,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(a_reader_that_sleeps_holds_the_guest_up),
+		TEST(what_flows_is_not_kept),
 		TEST(the_end_comes_behind_all_data),
 		TEST(more_than_was_granted_ends_the_stream),
 		TEST(junk_ends_the_stream),
