@@ -32,7 +32,6 @@ MAIN_SRC := agent/main/main.c
 LIB_SRC	:= $(filter-out $(MAIN_SRC),$(foreach l,$(LAYERS),$(wildcard agent/$(l)/*.c)))
 TOOL_SRC := $(wildcard tools/motectl/*.c)
 VMLIB_SRC := $(wildcard tools/vm/*.c tools/lib/*.c)
-SHIM_TEXT := wire flags bootstrap url conf bundle event_text
 SHIM_SRC := $(filter-out tools/shim/main.c,$(wildcard tools/shim/*.c))
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
 
@@ -55,7 +54,7 @@ HCFLAGS	:= $(STD) $(WARN) -O1 -g -fsanitize=address,undefined -fno-sanitize-reco
 	   -DMOTE_TEST $(INC) -I$(N)/deps/src -Itests
 HLIBS	= -lcgroup -lblkid -lseccomp -lmnl -lm
 
-FCFLAGS	:= $(STD) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DMOTE_TEST -DMOTE_FUZZ $(INC) -I$(N)/deps/src -Itests
+FCFLAGS	:= $(STD) -O1 -g -Wno-gnu-variable-sized-type-not-at-end -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DMOTE_TEST -DMOTE_FUZZ $(INC) -I$(N)/deps/src -Itests
 
 # --- targets -------------------------------------------------------------------
 
@@ -130,7 +129,7 @@ R_SHIM_O := $(SHIM_SRC:%.c=$(N)/obj/%.o) $(N)/obj/tools/shim/main.o $(VMLIB_SRC:
 H_LIB_O	:= $(LIB_SRC:%.c=$(H)/obj/%.o) $(PB:$(GEN)/%.c=$(H)/obj/gen/%.o) $(VMLIB_SRC:%.c=$(H)/obj/%.o) $(SHIM_SRC:%.c=$(H)/obj/%.o) $(TESTLIB_SRC:%.c=$(H)/obj/%.o) \
 	   $(H)/obj/third/protobuf-c.o $(H)/obj/third/yyjson.o
 F_LIB_O	:= $(LIB_SRC:%.c=$(F)/obj/%.o) $(PB:$(GEN)/%.c=$(F)/obj/gen/%.o) \
-	   $(patsubst %.c,$(F)/obj/%.o,$(wildcard tools/lib/*.c) $(SHIM_TEXT:%=tools/shim/%.c)) \
+	   $(patsubst %.c,$(F)/obj/%.o,$(VMLIB_SRC) $(SHIM_SRC)) \
 	   $(F)/obj/third/protobuf-c.o $(F)/obj/third/yyjson.o
 
 # Generated code and third-party sources are compiled without our warnings.

@@ -4,8 +4,9 @@
 #include "shim/flags.h"
 #include "shim/wire.h"
 
-#define TEXT_MAX 256
-#define NS_PER_S 1000000000
+#define TEXT_MAX  256
+#define EVENT_MAX 16384 /* bytes: the guest's own are some hundred */
+#define NS_PER_S  1000000000
 
 const char event_exit_topic[] = "/tasks/exit", event_exit_type[] = "containerd.events.TaskExit";
 const char event_delete_topic[] = "/tasks/delete",
@@ -132,7 +133,8 @@ bool event_text_read(struct arena *a, const uint8_t *data, size_t len, uint64_t 
 		find_topic(wire_text(a, envelope.data, envelope.len, ENVELOPE_TOPIC, TEXT_MAX));
 	if (!out->topic ||
 	    wire_find(envelope.data, envelope.len, ENVELOPE_EVENT, WIRE_BYTES, &any) <= 0 ||
-	    wire_find(any.data, any.len, ANY_VALUE, WIRE_BYTES, &value) <= 0)
+	    wire_find(any.data, any.len, ANY_VALUE, WIRE_BYTES, &value) <= 0 ||
+	    value.len > EVENT_MAX)
 		return false;
 	out->data = value.data;
 	out->len = value.len;

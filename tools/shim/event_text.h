@@ -25,7 +25,8 @@ struct event_in {
 	size_t len;
 };
 
-/* A mote.v1.Event. *seq is set as soon as it is known. false: nothing that containerd knows. */
+/* A mote.v1.Event. *seq is set as soon as it is known. false: nothing that containerd knows, or
+ * larger than any of ours. */
 bool event_text_read(struct arena *a, const uint8_t *data, size_t len, uint64_t *seq,
 		     struct event_in *out);
 

@@ -59,6 +59,7 @@ static void queue(struct shim *s, uint64_t seq, const char *topic, const char *t
 		memcpy(q->data, out, n);
 		list_append(&s->outbox.queue, &q->node);
 		s->outbox.n++;
+		s->outbox.bytes += n;
 	} else {
 		log_error("events", "%s is lost: no memory", topic);
 	}
@@ -97,11 +98,13 @@ static void pop(struct shim *s)
 	uint64_t seq = q->seq;
 
 	list_remove(&q->node);
-	free(q);
 	s->outbox.n--;
+	s->outbox.bytes -= q->len;
+	free(q);
 	acknowledge(s, seq);
 	/* the guest was not listened to while the queue was full */
-	if (!s->outbox.stream && s->machine == MACHINE_UP && s->outbox.n <= OUTBOX_QUEUE / 2) {
+	if (!s->outbox.stream && s->machine == MACHINE_UP && s->outbox.n <= OUTBOX_QUEUE / 2 &&
+	    s->outbox.bytes <= OUTBOX_BYTES / 2) {
 		struct err e = { 0 };
 
 		if (outbox_begin(s, &e) < 0)
@@ -272,7 +275,7 @@ static void on_event(void *arg, const struct err *e, const uint8_t *payload, siz
 		pass_on(s, &a, seq, &in);
 	}
 	arena_fini(&a);
-	if (s->outbox.n >= OUTBOX_QUEUE)
+	if (s->outbox.n >= OUTBOX_QUEUE || s->outbox.bytes >= OUTBOX_BYTES)
 		outbox_end(s);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Events on their way to containerd. The guest keeps each until it is acknowledged, which is done
- * once containerd has it; so none is lost while containerd is away. At most OUTBOX_QUEUE wait here:
- * when they are more, the guest is not listened to until there is room again.
+ * once containerd has it; so none is lost while containerd is away. At most OUTBOX_QUEUE wait here,
+ * of OUTBOX_BYTES in all (and one event): when they are more, the guest is not listened to until there
+ * is room again.
  */
 #ifndef MOTE_SHIM_OUTBOX_H
 #define MOTE_SHIM_OUTBOX_H
@@ -12,12 +13,13 @@
 #include "ttrpc/client.h"
 
 #define OUTBOX_QUEUE 256
+#define OUTBOX_BYTES (128u << 10)
 
 struct shim;
 
 struct outbox {
 	struct list queue;
-	size_t n;
+	size_t n, bytes;
 	uint64_t seen, acked; /* numbers of the guest */
 	struct client_stream *stream;
 	const char *address; /* containerd's ttrpc socket; "": nobody is told */

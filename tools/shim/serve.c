@@ -16,6 +16,16 @@
 
 static struct shim the_shim; /* signals carry no argument */
 
+void shim_init(struct shim *s)
+{
+	list_init(&s->work);
+	list_init(&s->lost.node);
+	list_init(&s->tasks);
+	list_init(&s->sandbox.waiters);
+	net_init(&s->net);
+	outbox_init(s);
+}
+
 void shim_queue(struct shim *s, struct work *w, void (*fn)(struct work *w))
 {
 	w->fn = fn;
@@ -119,12 +129,7 @@ int serve(const struct serve_opts *o, void (*ready)(void *arg), void *arg, struc
 	arena_init(&a, 2 * ARENA_BYTES);
 	s->ns = o->ns;
 	s->id = o->id;
-	list_init(&s->work);
-	list_init(&s->lost.node);
-	list_init(&s->tasks);
-	list_init(&s->sandbox.waiters);
-	net_init(&s->net);
-	outbox_init(s);
+	shim_init(s);
 	s->outbox.address = o->ttrpc_address;
 	rc = set_up(s, o, &a, e);
 	if (rc == 0) {

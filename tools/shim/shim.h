@@ -103,6 +103,9 @@ struct shim {
 
 /* --- main.c, serve.c --- */
 
+/* Of one that is zeroes. */
+void shim_init(struct shim *s);
+
 void shim_queue(struct shim *s, struct work *w, void (*fn)(struct work *w));
 
 /* --- tasks.c: what is known of containers and their processes --- */
