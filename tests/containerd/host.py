@@ -26,6 +26,7 @@ PAUSE = "registry.k8s.io/pause:3.10"
 SUBNET = "10.88.77"
 BRIDGE = "mote-test"
 SOCKETS = "/run/containerd/s"  # of shims, unless a containerd says another
+RESULTS = "/var/lib/cni/results"
 LIMIT = 120
 CASES = []
 scratch = tempfile.mkdtemp(prefix="mote-ctrd-", dir="/tmp")
@@ -89,9 +90,10 @@ def procs():
     return found
 
 
-def links(*words):
+def links(*which, netns=None):
     """Names of network interfaces, as ip tells them."""
-    out = subprocess.run(list(words[:-1]) + ["ip", "-o", "link", "show"] + words[-1], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    there = ["nsenter", "--net=" + netns] if netns else []
+    out = subprocess.run(there + ["ip", "-o", "link", "show"] + list(which), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     return [line.split(": ")[1].split("@")[0] for line in out.decode().splitlines()]
 
 
@@ -245,9 +247,15 @@ class Containerd:
         """containerd 1.7 does: its own directory of a pod without a pause container, and what it mounted there."""
         return self.version == "1.7" and "/sandboxes/" in path
 
+    def files_outside(self):
+        """Of our pods, in directories that are not ours alone."""
+        results = os.listdir(RESULTS) if os.path.isdir(RESULTS) else []
+        found = [os.path.join(RESULTS, x) for x in results if any("-%s-" % pod in x for pod in self.pods)]
+        return found + [x for x in map(self.shim_socket, self.pods) if os.path.lexists(x)]
+
     def files_of_pods(self):
         """Whatever is called after a pod or a container, and sockets of shims: containerd's own stores of content aside."""
-        found = [self.shim_socket(pod) for pod in self.pods]
+        found = self.files_outside()
         for where, dirs, files in os.walk(self.dir):
             dirs[:] = [x for x in dirs if not x.startswith(("io.containerd.content", "io.containerd.snapshotter"))]
             found += [os.path.join(where, x) for x in dirs + files if x in self.ids]
@@ -267,8 +275,8 @@ class Containerd:
             found += ["bundle " + x for x in os.listdir(os.path.join(state, ns))]
         found += ["network namespace " + x for x in self.netns()]
         # a tap that is not gone with its namespace is the host's again; so is the peer of a pod's interface
-        found += ["tap " + x for x in links(["type", "tun"]) if x.endswith("_mote")]
-        found += ["interface " + x for x in links(["master", BRIDGE])] if self.cri else []
+        found += ["tap " + x for x in links("type", "tun") if x.endswith("_mote")]
+        found += ["interface " + x for x in links("master", BRIDGE)] if self.cri else []
         return found + ["file " + x for x in self.files_of_pods()]
 
     def clean(self):
@@ -289,6 +297,8 @@ class Containerd:
         with open("/proc/mounts") as f:
             for path in reversed([x.split()[1] for x in f if scratch in x.split()[1]]):
                 subprocess.run(["umount", "-l", path], stderr=subprocess.DEVNULL)
+        for path in self.files_outside():  # of a case that failed
+            os.unlink(path)
 
 
 class Events:
