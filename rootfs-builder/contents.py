@@ -155,7 +155,7 @@ class Contents:
             if not os.path.isdir(where):
                 raise Failure("EXTRA_FILES=%s: there is no such directory" % where)
             add_directory(self.tree, where)
-        hooks.check(self.tree)
+        hooks.check(self.tree, o.arch)
         self.tell()
 
     def tell(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an ELF file needs to run: its interpreter, its libraries, where it looks for them. 64 bits, little endian."""
+"""What an ELF file needs to run: a machine, its interpreter, its libraries, where it looks for them. 64 bits, little endian."""
 import struct
 
 PT_DYNAMIC, PT_INTERP, PT_LOAD = 2, 3, 1
@@ -7,8 +7,8 @@ DT_NEEDED, DT_STRTAB, DT_RPATH, DT_RUNPATH = 1, 5, 15, 29
 
 
 class Elf:
-    def __init__(self, interp, needed, runpath):
-        self.interp, self.needed, self.runpath = interp, needed, runpath
+    def __init__(self, machine, interp, needed, runpath):
+        self.machine, self.interp, self.needed, self.runpath = machine, interp, needed, runpath
 
 
 def text(data, at):
@@ -20,6 +20,7 @@ def read(data):
     if data[:6] != b"\x7fELF\x02\x01":
         return None
     try:
+        (machine,) = struct.unpack_from("<H", data, 18)
         (phoff,) = struct.unpack_from("<Q", data, 32)
         size, count = struct.unpack_from("<HH", data, 54)
         heads = [struct.unpack_from("<IIQQQQQQ", data, phoff + i * size) for i in range(count)]
@@ -37,4 +38,4 @@ def read(data):
         found = [(t, text(data, names + v)) for t, v in tags if t in (DT_NEEDED, DT_RPATH, DT_RUNPATH)]
     except (struct.error, ValueError):
         return None
-    return Elf(interp, [v for t, v in found if t == DT_NEEDED], [d for t, v in found if t != DT_NEEDED for d in v.split(":")])
+    return Elf(machine, interp, [v for t, v in found if t == DT_NEEDED], [d for t, v in found if t != DT_NEEDED for d in v.split(":")])

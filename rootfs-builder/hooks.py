@@ -3,6 +3,7 @@
 import os
 import re
 
+import arch
 import elf
 from fail import Failure
 
@@ -33,7 +34,13 @@ def interpreter(e):
     return found.interp if found else None
 
 
-def check(tree):
+def machine(e):
+    """What a program that is no script is for, or None."""
+    with open(e.source or os.devnull, "rb") as f:
+        return arch.of_program(f.read())
+
+
+def check(tree, own):
     """The agent runs regular files that are executable; one that cannot be started is better known now than in the guest."""
     for stage in STAGES:
         top = "%s/%s/" % (PLACE, stage)
@@ -45,6 +52,8 @@ def check(tree):
         if below and not programs:
             raise Failure("of the hooks in %s none is executable (chmod +x): %s" % (stage, ", ".join(p[len(top):] for p, _ in below)))
         for path, e in programs:
+            if machine(e) not in (None, own):
+                raise Failure("the hook %s/%s is a program for %s, and the image is for %s" % (stage, path[len(top):], machine(e), own))
             want = interpreter(e)
             if want and tree.resolve(want) is None:
                 raise Failure("the hook %s/%s wants %s, which is not in the image: FLAVOUR=devkit has a shell, EXTRA_PKGS and EXTRA_FILES bring more" %

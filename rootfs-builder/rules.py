@@ -4,6 +4,7 @@ import json
 import os
 import re
 
+import arch
 import disk
 import elf
 from contents import ABOUT
@@ -43,6 +44,21 @@ def agent(tree, _image):
         yield "%s: no program for machines of 64 bits" % AGENT
     elif found.interp or found.needed:
         yield "%s: not static: it wants %s" % (AGENT, ", ".join(filter(None, [found.interp, *found.needed])))
+
+
+def machines(tree, image):
+    """All that the agent runs, its libraries, and modules of its kernel are of its own kind. Firmware may be of any."""
+    e = look(tree, AGENT)
+    own = arch.of_program(data_of(e)) if e is not None and e.kind == "file" else None
+    if own is None:
+        return  # which agent() has told
+    if image.boot.get("architecture", own) != own:
+        yield "%s is for %s, and %s.boot says %s" % (AGENT, own, image.path, image.boot["architecture"])
+    for path, f in tree.entries.items():
+        if f.kind == "file" and (f.mode & 0o111 or re.search(r"\.(ko|so[.0-9]*)$", path)):
+            other = arch.of_program(data_of(f))
+            if other and other != own:
+                yield "%s: a program for %s, and the agent is for %s" % (path, other, own)
 
 
 def init(tree, image):
@@ -162,7 +178,7 @@ def layout(_tree, image):
             yield "a partition begins at %d, which is no multiple of 1 MiB" % start
 
 
-RULES = (agent, init, places, identity, rights, traces, bill, layout)
+RULES = (agent, machines, init, places, identity, rights, traces, bill, layout)
 
 
 def problems(tree, image):

@@ -40,7 +40,7 @@ bool rig_has_acpi(void)
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/vmlinuz", rig_env("MOTE_BUILD", "build/x86_64"));
-	return strcmp(vm_arch_of_kernel(path)->name, "x86_64") == 0;
+	return vm_arch_of_kernel(path)->acpi;
 }
 
 const char *rig_missing(enum rig_kind kind)

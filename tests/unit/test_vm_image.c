@@ -8,13 +8,14 @@
 
 #include "base/io.h"
 #include "base/str.h"
+#include "vm/vm_arch.h"
 #include "vm/vm_image.h"
 
 #include <cmocka.h>
 
 static char dir[] = "/tmp/test-vm-image-XXXXXX";
 
-static const char disk[] = "format: ext4\nlayout: kata\nvirtio-blk: root=/dev/vda1 ro\n"
+static const char disk[] = "architecture: x86_64\nformat: ext4\nlayout: kata\nvirtio-blk: root=/dev/vda1 ro\n"
 			   "nvdimm: root=/dev/pmem0p1 rootflags=dax ro\nroot_hash: 00\n";
 
 static void write_image(const char *name, const char *boot)
@@ -64,6 +65,7 @@ static void a_disk_goes_before_the_others(void **state UNUSED)
 	assert_int_equal(vm_image_add(&a, "disk", &o, &e), 1);
 	assert_string_equal(o.cmdline, "root=/dev/vda1 ro agent.log=debug");
 	assert_string_equal(o.initrd, "");
+	assert_string_equal(o.arch->name, "x86_64");
 	assert_int_equal(o.n_drives, 2);
 	assert_string_equal(o.drives[0].file, "disk");
 	assert_int_equal(o.drives[0].flags, VM_DRIVE_READONLY);
@@ -97,10 +99,11 @@ static void an_initrd(void **state UNUSED)
 	struct arena a;
 
 	arena_init(&a, 65536);
-	write_image("initrd", "initrd: rdinit=/init\n");
+	write_image("initrd", "initrd: rdinit=/init\n");	/* of an older builder: of any architecture */
 	assert_int_equal(vm_image_add(&a, "initrd", &o, &e), 0);
 	assert_string_equal(o.initrd, "initrd");
 	assert_string_equal(o.cmdline, "rdinit=/init");
+	assert_null(o.arch);
 	assert_int_equal(vm_image_add(&a, "initrd,nvdimm", &o, &e), -1);
 	assert_int_equal(e.rc, RC_INVALID_ARGUMENT);
 	assert_non_null(strstr(e.msg, "it is an initrd"));
@@ -117,11 +120,15 @@ static void what_is_refused(void **state UNUSED)
 		{ "plain,nvdimm", "LAYOUT=kata is" },
 		{ "plain,floppy", "image plain,floppy: No such file" },
 		{ "empty", "is not made for virtio-blk" },
+		{ "strange", "is for the architecture 'pdp11', of which no machine is known" },
+		{ "arm,nvdimm", "nvdimm needs ACPI, which the machine that is started for aarch64 has not" },
 	};
 	struct arena a;
 
 	write_image("plain", "virtio-blk: root=/dev/vda ro\n");
 	write_image("empty", "");
+	write_image("strange", "architecture: pdp11\nvirtio-blk: root=/dev/vda ro\n");
+	write_image("arm", "architecture: aarch64\nvirtio-blk: root=/dev/vda ro\n");
 	assert_int_equal(io_create_file(AT_FDCWD, "alone", "", 0, 0600), 0);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct vm_opts o = { 0 };
@@ -142,7 +149,7 @@ static int enter(void **state UNUSED)
 
 static int leave(void **state UNUSED)
 {
-	static const char *const names[] = { "disk", "a,b", "initrd", "plain", "empty", "alone" };
+	static const char *const names[] = { "disk", "a,b", "initrd", "plain", "empty", "alone", "strange", "arm" };
 	char path[64];
 
 	for (size_t i = 0; i < COUNT_OF(names); i++) {

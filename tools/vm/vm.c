@@ -195,6 +195,9 @@ static int find_all(struct vm *vm, struct vm_plan *p, struct found *f, struct er
 	if (find_one(o->kernel, VM_FIND_KERNEL, NULL, f->kernel, &p->kernel, e) < 0)
 		return -1;
 	p->arch = vm_arch_of_kernel(p->kernel);
+	if (o->arch && o->arch != p->arch)
+		return err_set(e, RC_INVALID_ARGUMENT, "the image is for %s, and the kernel %s for %s", o->arch->name,
+			       p->kernel, p->arch->name);
 	if (find_one(o->qemu, VM_FIND_QEMU, p->arch, f->qemu, &p->qemu, e) < 0)
 		return -1;
 	if (o->initrd && !*o->initrd)

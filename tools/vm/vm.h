@@ -43,6 +43,7 @@ struct vm_share {
 struct vm;
 
 struct vm_opts {
+	const struct vm_arch *arch;	/* what the guest has to be; NULL: what its kernel is */
 	const char *kernel, *initrd;	/* NULL: found as vm_find.h says; initrd "": none */
 	const char *cmdline;		/* goes after the launcher's own; may be NULL */
 	unsigned int memory_mb;		/* 0: VM_MEMORY_MB */

@@ -15,22 +15,23 @@
 #define QUICK "rcupdate.rcu_expedited=1 "
 #define QUIET "cryptomgr.notests net.ifnames=0 selinux=0"
 
+/* "virt" is started without a firmware, hence without ACPI. */
 static const struct vm_arch arches[] = {
 	{ "x86_64", "qemu-system-x86_64", "q35", "max",
 	  "console=ttyS0 quiet panic=1 reboot=t no_timer_check tsc=reliable noreplace-smp " QUICK
-	  "i8042.noaux " QUIET " pci=lastbus=0 8250.nr_uarts=1", false },
+	  "i8042.noaux " QUIET " pci=lastbus=0 8250.nr_uarts=1", true, false },
 	/* An interrupt controller that takes messages from any PCI device. Pointer signatures by an
 	 * algorithm of QEMU's own: the architecture's costs a boot half its time. The real console comes
 	 * late there, so the early one is on. */
 	{ "aarch64", "qemu-system-aarch64", "virt,gic-version=max", "max,pauth-impdef=on",
-	  "console=ttyAMA0 earlycon quiet panic=1 " QUICK QUIET, false },
+	  "console=ttyAMA0 earlycon quiet panic=1 " QUICK QUIET, false, false },
 	/* QEMU before 8.2 knows no "max" there. The kernel's banner ends what the firmware has to say. The
 	 * interrupt controller takes no messages, so a PCIe port shares its line with what is plugged into
 	 * it: virtio's driver waits at its end for all threads of the line, one of which, the port's, is
 	 * ending it. Ports are polled instead, every second. */
 	{ "riscv64", "qemu-system-riscv64", "virt", "rv64",
 	  "console=ttyS0 earlycon loglevel=6 panic=1 " QUICK QUIET " 8250.nr_uarts=1"
-	  " pciehp.pciehp_poll_mode=1 pciehp.pciehp_poll_time=1", true },
+	  " pciehp.pciehp_poll_mode=1 pciehp.pciehp_poll_time=1", false, true },
 };
 
 /* Linux: Documentation/arch/x86/boot.rst, arm64/booting.rst, riscv/boot-image-header.rst. */

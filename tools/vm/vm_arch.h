@@ -14,6 +14,7 @@ struct vm_arch {
 	const char *machine; /* -machine; its root bus is called pcie.0 */
 	const char *cpu;     /* -cpu under emulation */
 	const char *cmdline; /* the kernel's: consoles and what makes its boot quick and quiet */
+	bool acpi; /* which alone tells a guest of persistent memory and of memory's slots */
 	bool firmware_speaks; /* on the console, before the kernel: then the kernel has to say a line too */
 };
 

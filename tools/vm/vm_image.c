@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/str.h"
+#include "vm/vm_arch.h"
 
 #define BOOT_MAX	8192
 #define MEGABYTE	(1u << 20)
@@ -113,6 +114,23 @@ static int split(struct arena *a, const char *text, const char **file, const cha
 	return *file ? 0 : no_memory(e);
 }
 
+/* Files of an older builder do not tell it. */
+static int read_arch(struct arena *a, const char *file, const char *boot, struct vm_opts *o, struct err *e)
+{
+	const char *text, *name;
+	size_t n;
+
+	text = vm_image_value(boot, "architecture", &n);
+	if (!text)
+		return 0;
+	name = arena_strndup(a, text, n);
+	if (!name)
+		return no_memory(e);
+	o->arch = vm_arch_find(name);
+	return o->arch ? 0 : err_set(e, RC_INVALID_ARGUMENT, "image %s is for the architecture '%.40s', of which "
+				     "no machine is known", file, name);
+}
+
 int vm_image_add(struct arena *a, const char *text, struct vm_opts *o, struct err *e)
 {
 	const char *file, *how, *path, *words, *initrd;
@@ -130,7 +148,12 @@ int vm_image_add(struct arena *a, const char *text, struct vm_opts *o, struct er
 		return err_set(e, RC_NOT_FOUND, "image %s: there is no %s, by which the image builder tells "
 			       "how it boots; give --drive and --append for an image of another's",
 			       file, path);
+	if (read_arch(a, file, boot, o, e) < 0)
+		return -1;
 	initrd = vm_image_value(boot, "initrd", &n);
+	if (how && !initrd && str_eq(how, "nvdimm") && o->arch && !o->arch->acpi)
+		return err_set(e, RC_INVALID_ARGUMENT, "image %s: nvdimm needs ACPI, which the machine that is "
+			       "started for %s has not", file, o->arch->name);
 	words = initrd && !how ? initrd : vm_image_value(boot, how ? how : "virtio-blk", &n);
 	if (!words)
 		return err_set(e, RC_INVALID_ARGUMENT, "image %s is not made for %s%s", file,
