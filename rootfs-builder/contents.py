@@ -94,7 +94,7 @@ class Contents:
         self.tree = Tree()
         request = self.request()
         if request:
-            apt = Apt()
+            apt = Apt(o.arch)
             try:
                 self.rows, self.lock = locked(apt, request, o.lock_path, o.lock is not None, o.update)
                 apt.fetch(self.rows)

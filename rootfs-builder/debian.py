@@ -24,11 +24,11 @@ def write_repository(where, rows, apt, linked):
             f.write("%s\nFilename: ./%s\nSize: %d\nSHA256: %s\n\n" % (control.rstrip("\n"), name, row["size"], row["sha256"]))
 
 
-def bootstrap(where, place, epoch, tar, packages, mode):
-    """Runs mmdebstrap, as root or in a user namespace."""
+def bootstrap(where, place, epoch, tar, packages, mode, arch):
+    """Runs mmdebstrap, as root or in a user namespace. arch: None: this machine's own."""
     argv = ["mmdebstrap", "--variant=essential", "--mode=" + mode, "--include=" + ",".join(packages), "--format=tar", "--skip=cleanup/reproducible",
-            "--aptopt=Apt::Install-Recommends false", "--aptopt=Acquire::Languages none", "--dpkgopt=force-unsafe-io", "", tar,
-            "deb [trusted=yes] copy://%s ./" % where]
+            "--aptopt=Apt::Install-Recommends false", "--aptopt=Acquire::Languages none", "--dpkgopt=force-unsafe-io",
+            *(["--architectures=" + arch] if arch else []), "", tar, "deb [trusted=yes] copy://%s ./" % where]
     run(argv, "installing the packages", env={"SOURCE_DATE_EPOCH": str(epoch), "TMPDIR": place}, cwd=place)
 
 
@@ -42,7 +42,7 @@ def install(rows, request, apt, work, epoch, tar):
     with unshared.Place(work) as place:
         repository = os.path.join(place, "repository")
         write_repository(repository, rows, apt, mode == "root" or unshared.reachable(apt.debs))
-        bootstrap(repository, place, epoch, tar, [w for w in request if w != "?essential"], mode)
+        bootstrap(repository, place, epoch, tar, [w for w in request if w != "?essential"], mode, apt.arch if apt.foreign else None)
 
 
 def cached(rows, request, apt, work, epoch):

@@ -2,7 +2,8 @@
 """Packages of the distribution: which ones, in which versions (the lock), and their files in the cache.
 
 The machine's own package client resolves and fetches, with its sites, proxies and keys; its state is read, and written only
-below the cache. An empty list of installed packages makes it name everything that is needed.
+below the cache. An empty list of installed packages makes it name everything that is needed. For another architecture than the
+machine's it has lists of its own, from the same sites.
 """
 import fcntl
 import json
@@ -11,6 +12,7 @@ import pwd
 import re
 import urllib.parse
 
+import arch
 from fail import Failure, full_disk, run, say, stage
 from tree import file_sum
 
@@ -28,14 +30,17 @@ def cache():
 class Apt:
     """The client with private state; one user of it at a time."""
 
-    def __init__(self):
+    def __init__(self, name=os.uname().machine):
+        """name: the architecture that packages are for."""
+        self.name, self.arch, self.foreign = name, arch.find(name).debian, name != os.uname().machine
         self.dir = os.path.join(cache(), "rootfs")
         self.debs = os.path.join(self.dir, "debs")
-        for d in ("state/lists/partial", "cache/archives/partial", "debs"):
+        self.state = os.path.join(self.dir, "state-" + self.arch if self.foreign else "state")
+        for d in (self.state + "/lists/partial", "cache/archives/partial", "debs"):
             os.makedirs(os.path.join(self.dir, d), exist_ok=True)
         with open(os.path.join(self.dir, "status"), "w", encoding="ascii"):
             pass
-        self.lists = LISTS if has_lists(LISTS) else os.path.join(self.dir, "state/lists")
+        self.lists = LISTS if has_lists(LISTS) and not self.foreign else self.state + "/lists"
         self.lock = open(os.path.join(self.dir, "lock"), "w", encoding="ascii")  # pylint: disable=consider-using-with
         fcntl.flock(self.lock, fcntl.LOCK_EX)
 
@@ -44,16 +49,22 @@ class Apt:
 
     def run(self, tool, *args, status=(0,)):
         user = pwd.getpwuid(os.getuid()).pw_name
-        options = ["Dir::State=" + self.dir + "/state", "Dir::State::lists=" + self.lists, "Dir::State::status=" + self.dir + "/status",
+        options = ["Dir::State=" + self.state, "Dir::State::lists=" + self.lists, "Dir::State::status=" + self.dir + "/status",
                    "Dir::Cache=" + self.dir + "/cache", "Acquire::ForceHash=SHA256", "Acquire::Retries=2", "APT::Sandbox::User=" + user,
                    "Debug::NoLocking=1"]
+        if self.foreign:
+            options += ["APT::Architecture=" + self.arch, "APT::Architectures=" + self.arch]
         return run([tool, *[w for o in options for w in ("-o", o)], *args], "packages", status=status)
 
     def update(self):
         """Our own lists, where the machine has none, or old ones that name what is no longer there."""
-        self.lists = os.path.join(self.dir, "state/lists")
-        stage("fetching the lists of packages")
+        self.lists = self.state + "/lists"
+        stage("fetching the lists of packages" + (" for " + self.arch if self.foreign else ""))
         self.run("apt-get", "-q", "update")
+        if self.foreign and not has_lists(self.lists):
+            raise Failure("the distribution's release that this machine takes its packages from has none for %s (its name: %s).\n"
+                          "  bare and minimal take no packages; a release that has them is named by a file of apt.conf(5) in APT_CONFIG, whose\n"
+                          "  Dir::Etc::sourcelist and Dir::Etc::sourceparts lead to it" % (self.name, self.arch))
 
     def essential(self):
         """The packages that a whole distribution cannot be without."""
@@ -69,12 +80,14 @@ class Apt:
             rows = [row for row in map(self.row, out.splitlines()) if row]
             if rows:
                 return sorted(rows, key=lambda r: r["package"])
-            if not again and self.lists == LISTS:
+            if again:
+                break
+            if self.lists == LISTS or self.foreign:  # lists of our own have no one else who keeps them new
                 self.update()
         missing = re.findall(r"(?:Unable to locate package|Package '?)\s*(\S+?)'?(?: has no installation candidate|$)", err, re.M)
         missing += ["%s=%s" % (m[1], m[0]) for m in re.findall(r"Version '(\S+)' for '(\S+)' was not found", err)]
-        raise Failure("the distribution has no package %s: see that the name is right, and the lists of packages (apt-get update)"
-                      % ", ".join("'%s'" % m for m in missing) if missing else
+        raise Failure("the distribution has no package %s%s: see that the name is right, and the lists of packages (apt-get update)"
+                      % (", ".join("'%s'" % m for m in missing), " for " + self.arch if self.foreign else "") if missing else
                       "the packages %s cannot be had together:\n  %s" % (" ".join(packages), (out + err).strip().replace("\n", "\n  ")))
 
     @staticmethod
@@ -82,9 +95,9 @@ class Apt:
         m = re.fullmatch(r"'(\S+)' (\S+)_(\S+)_(\S+)\.deb (\d+) SHA256:([0-9a-f]{64})", line)
         if not m:
             return None
-        url, name, version, arch, size, sha = m.groups()
+        url, name, version, of, size, sha = m.groups()
         path = url[url.index("/pool/") + 1:] if "/pool/" in url else url
-        return {"package": name, "version": urllib.parse.unquote(version), "architecture": arch, "size": int(size), "sha256": sha, "path": path}
+        return {"package": name, "version": urllib.parse.unquote(version), "architecture": of, "size": int(size), "sha256": sha, "path": path}
 
     def sites(self):
         out, _ = self.run("apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages")
@@ -137,6 +150,16 @@ class Apt:
         return True
 
 
+def check(name):
+    """Failure when no packages are to be had for another architecture than this machine's; the others' lists are the machine's affair."""
+    apt = Apt(name)
+    try:
+        if apt.foreign and not has_lists(apt.lists):
+            apt.update()
+    finally:
+        apt.close()
+
+
 def has_lists(where):
     try:
         return any("_Packages" in f for f in os.listdir(where))
@@ -167,6 +190,15 @@ def lock_text(request, rows):
     return json.dumps({"form": FORM, "request": request, "packages": rows}, indent=1, sort_keys=True) + "\n"
 
 
+def for_machine(apt, rows, path):
+    """The rows of a lock, which are for the architecture that is built."""
+    other = next((r for r in rows if r.get("architecture") not in (apt.arch, "all")), None)
+    if other:
+        raise Failure("%s: its package %s is for %s, and the image for %s: each architecture has a lock of its own" %
+                      (path, other["package"], other.get("architecture"), apt.arch))
+    return rows
+
+
 def locked(apt, request, path, given, update):
     """(rows, text of the lock): as the lock at path says, else resolved now. given: the user named that file."""
     if given and not os.path.exists(path):
@@ -174,7 +206,7 @@ def locked(apt, request, path, given, update):
     if os.path.exists(path) and not update:
         lock = read_lock(path)
         if lock["request"] == request:
-            return lock["packages"], lock_text(request, lock["packages"])
+            return for_machine(apt, lock["packages"], path), lock_text(request, lock["packages"])
         if given:
             raise Failure("LOCK=%s was made for the packages '%s', and '%s' are wanted: leave LOCK away, or make the file anew (UPDATE=1)" %
                           (path, " ".join(lock["request"]), " ".join(request)))

@@ -9,7 +9,7 @@ import time
 
 # program: the distribution's package that has it
 PACKAGES = {
-    "apt-get": "apt", "apt-cache": "apt", "debugfs": "e2fsprogs", "dpkg-deb": "dpkg", "fakeroot": "fakeroot", "fsck.erofs": "erofs-utils",
+    "apt-get": "apt", "apt-cache": "apt", "arch-test": "arch-test", "debugfs": "e2fsprogs", "dpkg-deb": "dpkg", "fakeroot": "fakeroot", "fsck.erofs": "erofs-utils",
     "gzip": "gzip", "mke2fs": "e2fsprogs", "mkfs.erofs": "erofs-utils", "mmdebstrap": "mmdebstrap", "newuidmap": "uidmap", "sfdisk": "fdisk",
     "sqfstar": "squashfs-tools", "unsquashfs": "squashfs-tools", "veritysetup": "cryptsetup-bin", "zstd": "zstd",
 }

@@ -160,10 +160,16 @@ class Pool:
             if not any(self.want(os.path.normpath(d + "/" + name)) for d in own + usual):
                 raise Failure("%s needs the library %s, which no package of the flavour has" % (path, name))
 
+    def fitting(self, fits):
+        """What a pattern fits; in a release whose packages have all below /usr, and /bin, /lib and /sbin as links there, through those."""
+        files = [p for p, e in self.tree.entries.items() if e.kind != "dir"]
+        return [p for p in files if fits.fullmatch(p)] or \
+               [p[4:] for p in files if p.startswith("/usr/") and fits.fullmatch(p[4:]) and self.tree.resolve(p[4:])]
+
     def choose(self, keep, drop):
         """The Tree of what the patterns keep, with all it needs."""
         for text in keep:
-            hits = [p for p in self.tree.entries if pattern(text).fullmatch(p) and self.tree[p].kind != "dir"]
+            hits = self.fitting(pattern(text))
             if not hits:
                 raise Failure("the flavour keeps '%s', and no package has such a file" % text)
             for p in hits:
