@@ -13,9 +13,9 @@
 
 #include "base/fd.h"
 #include "shim/shim.h"
-#include "shim/wire.h"
 #include "ttrpc/envelope.h"
 #include "ttrpc/frame.h"
+#include "ttrpc/wire.h"
 
 #define RIG_PID 77
 

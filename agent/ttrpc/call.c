@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a request's frame to its answer. The envelope is decoded into scratch memory, the message
+ * From a request's frame to its answer. The envelope is read where it lies, the message is decoded
  * into the call's own arena, which also holds the call itself: a small request is one allocation,
  * and ending the call frees everything.
  *
@@ -280,38 +280,35 @@ static void attach(struct server_call *c, struct link *l)
 	timer_arm(c->pub.loop, &c->deadline, c->pub.deadline_ms, deadline_passed);
 }
 
-/* A raw request stays in scratch. */
 static int decode_call(struct server_call *c, const struct frame *f, const uint8_t *payload,
-		       struct arena *scratch, struct err *e)
+		       struct err *e)
 {
 	struct envelope_request req;
+	struct arena names;
 	int r;
 
-	r = envelope_request_read(scratch, payload, f->length, &req, e);
+	arena_init(&names, pb_budget(f->length));
+	r = envelope_request_read(&names, payload, f->length, &req, e);
 	if (r == 0)
 		r = fill_call(c, f, &req, e);
-	if (r < 0 || !c->pub.raw)
-		arena_fini(scratch);
+	arena_fini(&names);
 	return r;
 }
 
 void call_request(struct link *l, const struct frame *f, const uint8_t *payload)
 {
 	struct server_call *c = NULL;
-	struct arena scratch;
 	struct err e = { 0 };
 
 	if (!call_admit_id(l, f->stream))
 		return;
-	arena_init(&scratch, pb_budget(f->length));
 	if (l->n_calls >= SERVER_CALLS || l->server->n_calls >= SERVER_CALLS_ALL)
 		err_set(&e, RC_RESOURCE_EXHAUSTED, "too many calls in flight");
 	else if (!(c = new_call(l, f)))
 		err_set(&e, RC_RESOURCE_EXHAUSTED, "no memory for a call");
-	if (c && decode_call(c, f, payload, &scratch, &e) == 0) {
+	if (c && decode_call(c, f, payload, &e) == 0) {
 		attach(c, l);
 		c->pub.method.row->handler(&c->pub);
-		arena_fini(&scratch);
 		return;
 	}
 	if (c)

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ttrpc/envelope.h"
 
-#include "ttrpc.pb-c.h"
-#include "ttrpc/pb.h"
+#include "ttrpc/wire.h"
 
 /* Tags of the fields: number << 3 | wire type, all in one byte. */
 enum {
-	WIRE_VARINT = 0,
-	WIRE_BYTES = 2,
 	REQUEST_SERVICE = 1 << 3 | WIRE_BYTES,
 	REQUEST_METHOD = 2 << 3 | WIRE_BYTES,
 	REQUEST_PAYLOAD = 3 << 3 | WIRE_BYTES,
@@ -30,14 +27,6 @@ static size_t varint_size(uint64_t v)
 	return n;
 }
 
-static uint8_t *varint_write(uint64_t v, uint8_t *out)
-{
-	for (; v >= 0x80; v >>= 7)
-		*out++ = (uint8_t)(v | 0x80);
-	*out++ = (uint8_t)v;
-	return out;
-}
-
 /* A field that is empty is left out, as proto3 wants. */
 static size_t bytes_size(size_t len)
 {
@@ -49,12 +38,31 @@ static uint8_t *bytes_write(uint8_t tag, const struct body *b, uint8_t *out)
 	if (!b->len)
 		return out;
 	*out++ = tag;
-	return body_write(b, varint_write(b->len, out));
+	return body_write(b, wire_varint(b->len, out));
 }
 
 static struct body body_of_text(const char *text)
 {
 	return (struct body){ .data = (const uint8_t *)text, .len = text ? strlen(text) : 0 };
+}
+
+static struct body body_of_field(const struct wire_field *f)
+{
+	return (struct body){ .data = f->data, .len = f->len };
+}
+
+static int undecodable(const char *type, struct err *e)
+{
+	return err_set(e, RC_INVALID_ARGUMENT, "cannot decode %s", type);
+}
+
+static int read_text(struct arena *a, const struct wire_field *f, const char *type,
+		     const char **out, struct err *e)
+{
+	if (f->len && memchr(f->data, '\0', f->len))
+		return undecodable(type, e);
+	*out = arena_strndup(a, f->len ? (const char *)f->data : "", f->len);
+	return *out ? 0 : err_set(e, RC_RESOURCE_EXHAUSTED, "no memory to decode %s", type);
 }
 
 uint8_t *body_write(const struct body *b, uint8_t *out)
@@ -86,24 +94,38 @@ void envelope_request_write(const struct envelope_request *r, uint8_t *out)
 	if (r->timeout_nano <= 0)
 		return;
 	*out++ = REQUEST_TIMEOUT;
-	varint_write((uint64_t)r->timeout_nano, out);
+	wire_varint((uint64_t)r->timeout_nano, out);
 }
 
 int envelope_request_read(struct arena *a, const uint8_t *data, size_t len,
 			  struct envelope_request *out, struct err *e)
 {
-	ProtobufCMessage *msg = pb_unpack(a, &ttrpc__request__descriptor, data, len, e);
-	const Ttrpc__Request *req = (const Ttrpc__Request *)msg;
+	static const char type[] = "ttrpc.Request";
+	struct wire w = wire_of(data, len);
+	struct wire_field f, service = { 0 }, method = { 0 };
+	int r;
 
-	if (!msg)
-		return -1;
-	*out = (struct envelope_request){
-		.service = req->service,
-		.method = req->method,
-		.payload = { .data = req->payload.data, .len = req->payload.len },
-		.timeout_nano = req->timeout_nano,
-	};
-	return 0;
+	*out = (struct envelope_request){ 0 };
+	while ((r = wire_next(&w, &f)) > 0) {
+		switch (f.number << 3 | f.type) {
+		case REQUEST_SERVICE:
+			service = f;
+			break;
+		case REQUEST_METHOD:
+			method = f;
+			break;
+		case REQUEST_PAYLOAD:
+			out->payload = body_of_field(&f);
+			break;
+		case REQUEST_TIMEOUT:
+			out->timeout_nano = (int64_t)f.value;
+			break;
+		}
+	}
+	if (r < 0)
+		return undecodable(type, e);
+	r = read_text(a, &service, type, &out->service, e);
+	return r < 0 ? r : read_text(a, &method, type, &out->method, e);
 }
 
 /* --- response --- */
@@ -128,9 +150,9 @@ void envelope_response_write(const struct envelope_response *r, uint8_t *out)
 
 	if (status) {
 		*out++ = RESPONSE_STATUS;
-		out = varint_write(status, out);
+		out = wire_varint(status, out);
 		*out++ = STATUS_CODE;
-		out = varint_write((uint64_t)(int64_t)r->rc, out);
+		out = wire_varint((uint64_t)(int64_t)r->rc, out);
 		out = bytes_write(STATUS_MESSAGE, &message, out);
 	}
 	bytes_write(RESPONSE_PAYLOAD, &r->payload, out);
@@ -143,25 +165,52 @@ size_t envelope_data_head(size_t len, uint8_t out[ENVELOPE_DATA_HEAD])
 	if (!len)
 		return 0;
 	*at++ = RESPONSE_PAYLOAD;
-	at = varint_write(bytes_size(len), at);
+	at = wire_varint(bytes_size(len), at);
 	*at++ = DATA_BYTES;
-	return (size_t)(varint_write(len, at) - out);
+	return (size_t)(wire_varint(len, at) - out);
+}
+
+/* One that comes twice is merged, as protobuf has it. */
+static int read_status(const struct wire_field *status, int *rc, struct wire_field *message)
+{
+	struct wire w = wire_of(status->data, status->len);
+	struct wire_field f;
+	int r;
+
+	while ((r = wire_next(&w, &f)) > 0) {
+		switch (f.number << 3 | f.type) {
+		case STATUS_CODE:
+			*rc = (int32_t)(uint32_t)f.value;
+			break;
+		case STATUS_MESSAGE:
+			*message = f;
+			break;
+		}
+	}
+	return r;
 }
 
 int envelope_response_read(struct arena *a, const uint8_t *data, size_t len,
 			   struct envelope_response *out, struct err *e)
 {
-	ProtobufCMessage *msg = pb_unpack(a, &ttrpc__response__descriptor, data, len, e);
-	const Ttrpc__Response *resp = (const Ttrpc__Response *)msg;
+	static const char type[] = "ttrpc.Response";
+	struct wire w = wire_of(data, len);
+	struct wire_field f, message = { 0 };
+	int r;
 
-	if (!msg)
-		return -1;
-	*out = (struct envelope_response){
-		.rc = resp->status ? resp->status->code : RC_OK,
-		.message = resp->status ? resp->status->message : "",
-		.payload = { .data = resp->payload.data, .len = resp->payload.len },
-	};
-	return 0;
+	*out = (struct envelope_response){ .rc = RC_OK };
+	while ((r = wire_next(&w, &f)) > 0) {
+		switch (f.number << 3 | f.type) {
+		case RESPONSE_STATUS:
+			if (read_status(&f, &out->rc, &message) < 0)
+				return undecodable(type, e);
+			break;
+		case RESPONSE_PAYLOAD:
+			out->payload = body_of_field(&f);
+			break;
+		}
+	}
+	return r < 0 ? undecodable(type, e) : read_text(a, &message, type, &out->message, e);
 }
 
 /* --- text --- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The Request and Response that carry a message: encoded by hand straight into the output buffer,
- * the message packed in its place, so that nothing is copied twice; decoded by the generated code.
- * Pure.
+ * the message packed in its place, and read where they lie, so that a message that is passed on is
+ * copied once. Pure. Input is not trusted.
  */
 #ifndef MOTE_TTRPC_ENVELOPE_H
 #define MOTE_TTRPC_ENVELOPE_H
@@ -50,7 +50,8 @@ void envelope_response_write(const struct envelope_response *r, uint8_t *out);
 #define ENVELOPE_DATA_HEAD 12
 size_t envelope_data_head(size_t len, uint8_t out[ENVELOPE_DATA_HEAD]);
 
-/* Everything decoded lives in a. 0, or -1 with e as pb_unpack. */
+/* Texts are copied into a; the payload stays where it is, in data. 0, or -1 with e as pb_unpack. What
+ * nobody knows is passed over, and so is a field of another type than its own. */
 int envelope_request_read(struct arena *a, const uint8_t *data, size_t len,
 			  struct envelope_request *out, struct err *e);
 int envelope_response_read(struct arena *a, const uint8_t *data, size_t len,

@@ -11,7 +11,7 @@
 #include "shim/conf.h"
 #include "shim/event_text.h"
 #include "shim/url.h"
-#include "shim/wire.h"
+#include "ttrpc/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -118,6 +118,7 @@ static void envelopes_come_back(void **state UNUSED)
 	assert_string_equal(req2.method, "C");
 	assert_int_equal(req2.payload.len, 3);
 	assert_memory_equal(req2.payload.data, "xyz", 3);
+	assert_true(req2.payload.data > buf && req2.payload.data < buf + sizeof(buf)); /* not copied */
 	assert_int_equal(req2.timeout_nano, 77);
 	envelope_response_write(&resp, buf);
 	assert_int_equal(envelope_response_read(&a, buf, envelope_response_size(&resp), &resp2, &e),

@@ -6,7 +6,7 @@
 
 #include "shim/bundle.h"
 #include "shim/event_text.h"
-#include "shim/wire.h"
+#include "ttrpc/wire.h"
 
 #include <cmocka.h>
 

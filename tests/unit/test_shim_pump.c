@@ -14,9 +14,9 @@
 #include "containerd_streaming.pb-c.h"
 #include "shim/pump_in.h"
 #include "shim/pump_out.h"
-#include "shim/wire.h"
 #include "ttrpc/call.h"
 #include "ttrpc/server.h"
+#include "ttrpc/wire.h"
 
 #include <cmocka.h>
 

@@ -7,7 +7,7 @@
 #include "shim/bootstrap.h"
 #include "shim/conf.h"
 #include "shim/url.h"
-#include "shim/wire.h"
+#include "ttrpc/wire.h"
 
 #include <cmocka.h>
 

@@ -2,7 +2,7 @@
 #include "shim/bootstrap.h"
 
 #include "base/str.h"
-#include "shim/wire.h"
+#include "ttrpc/wire.h"
 
 #define TEXT_MAX 4096
 

@@ -2,7 +2,7 @@
 #include "shim/event_text.h"
 
 #include "shim/flags.h"
-#include "shim/wire.h"
+#include "ttrpc/wire.h"
 
 #define TEXT_MAX  256
 #define EVENT_MAX 16384 /* bytes: the guest's own are some hundred */

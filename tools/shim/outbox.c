@@ -12,8 +12,8 @@
 #include "mote.pb-c.h"
 #include "shim/event_text.h"
 #include "shim/shim.h"
-#include "shim/wire.h"
 #include "ttrpc/address.h"
+#include "ttrpc/wire.h"
 
 #define FORWARD_SERVICE "containerd.services.events.ttrpc.v1.Events"
 #define EVENTS_SERVICE  "mote.v1.Events"

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "shim/pump_out.h"
-#include "shim/wire.h"
+#include "ttrpc/wire.h"
 
 #define STREAMING  "containerd.services.streaming.v1.Streaming"
 #define CHUNK      32768

@@ -5,7 +5,7 @@
 #include <sys/epoll.h>
 
 #include "base/log.h"
-#include "shim/wire.h"
+#include "ttrpc/wire.h"
 
 #define STREAMING "containerd.services.streaming.v1.Streaming"
 #define INIT      "containerd.services.streaming.v1.StreamInit"

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "shim/flags.h"
-#include "shim/wire.h"
+#include "ttrpc/wire.h"
 
 #define ID          1
 #define EXEC_ID     2

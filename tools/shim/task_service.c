@@ -9,7 +9,7 @@
 #include "shim/event_text.h"
 #include "shim/relay.h"
 #include "shim/task_work.h"
-#include "shim/wire.h"
+#include "ttrpc/wire.h"
 
 /* Fields of replies. */
 enum {

@@ -6,8 +6,8 @@
 #include "shim/bundle.h"
 #include "shim/flags.h"
 #include "shim/relay.h"
-#include "shim/wire.h"
 #include "ttrpc/pb.h"
+#include "ttrpc/wire.h"
 
 /* fields of messages; in some libraries they are macros too */
 #undef stdin

@@ -3,7 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 
-#include "shim/wire.h"
+#include "ttrpc/wire.h"
 
 #include <cmocka.h>
 

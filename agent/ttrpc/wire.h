@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Protobuf in its encoded form: what is passed on is looked at, and changed, without being decoded
- * as a whole, so that fields that nobody here knows stay. One level at a time; a message inside is
- * a field of bytes. Pure. Input is not trusted: every length is checked.
+ * Protobuf in its encoded form: what is passed on is looked at, and changed, where it lies, without
+ * being decoded as a whole, so that fields that nobody here knows stay. One level at a time; a
+ * message inside is a field of bytes. Pure. Input is not trusted: every length is checked.
  */
-#ifndef MOTE_SHIM_WIRE_H
-#define MOTE_SHIM_WIRE_H
+#ifndef MOTE_TTRPC_WIRE_H
+#define MOTE_TTRPC_WIRE_H
 
 #include "base/defs.h"
 #include "base/mem.h"
@@ -28,7 +28,7 @@ struct wire {
 
 static inline struct wire wire_of(const uint8_t *data, size_t len)
 {
-	return (struct wire){ data, data + len };
+	return (struct wire){ data, len ? data + len : data };
 }
 
 /* 1: a field; 0: the end; -EBADMSG: not protobuf (groups are not either). */
@@ -62,6 +62,10 @@ uint8_t *wire_edit(struct arena *a, const uint8_t *data, size_t len, const struc
 	{                                                           \
 		.number = (no), .data = (text), .len = strlen(text) \
 	}
+
+/* Writes at most WIRE_VARINT_MAX bytes; returns the end. */
+#define WIRE_VARINT_MAX 10 /* of 64 bits */
+uint8_t *wire_varint(uint64_t v, uint8_t *out);
 
 /* Bytes that stand before `len` bytes in field `number`: tag and length, at most WIRE_HEAD. */
 #define WIRE_HEAD 15

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shim/wire.h"
+#include "ttrpc/wire.h"
 
 #include "base/num.h"
 
-#define VARINT_MAX 10 /* bytes of 64 bits */
-#define FIELD_MAX  0x1fffffffu
+#define FIELD_MAX 0x1fffffffu
 
 static int read_varint(struct wire *w, uint64_t *out)
 {
 	uint64_t v = 0;
 
-	for (unsigned int i = 0; i < VARINT_MAX && w->at < w->end; i++) {
+	for (unsigned int i = 0; i < WIRE_VARINT_MAX && w->at < w->end; i++) {
 		uint8_t byte = *w->at++;
 
-		if (i == VARINT_MAX - 1 && byte > 1)
+		if (i == WIRE_VARINT_MAX - 1 && byte > 1)
 			return -EBADMSG;
 		v |= (uint64_t)(byte & 0x7f) << (7 * i);
 		if (!(byte & 0x80)) {
@@ -99,7 +98,7 @@ char *wire_text(struct arena *a, const uint8_t *data, size_t len, uint32_t numbe
 	return arena_strndup(a, (const char *)f.data, f.len);
 }
 
-static uint8_t *write_varint(uint64_t v, uint8_t *out)
+uint8_t *wire_varint(uint64_t v, uint8_t *out)
 {
 	for (; v >= 0x80; v >>= 7)
 		*out++ = (uint8_t)(v | 0x80);
@@ -109,9 +108,9 @@ static uint8_t *write_varint(uint64_t v, uint8_t *out)
 
 size_t wire_head(uint32_t number, size_t len, uint8_t out[WIRE_HEAD])
 {
-	uint8_t *at = write_varint((uint64_t)number << 3 | WIRE_BYTES, out);
+	uint8_t *at = wire_varint((uint64_t)number << 3 | WIRE_BYTES, out);
 
-	return (size_t)(write_varint(len, at) - out);
+	return (size_t)(wire_varint(len, at) - out);
 }
 
 static bool is_edited(uint32_t number, const struct wire_edit *edits, size_t n)
@@ -131,8 +130,8 @@ static uint8_t *write_edit(const struct wire_edit *x, uint8_t *out)
 	}
 	if (x->data || !x->value)
 		return out;
-	out = write_varint((uint64_t)x->number << 3 | WIRE_VARINT, out);
-	return write_varint(x->value, out);
+	out = wire_varint((uint64_t)x->number << 3 | WIRE_VARINT, out);
+	return wire_varint(x->value, out);
 }
 
 uint8_t *wire_edit(struct arena *a, const uint8_t *data, size_t len, const struct wire_edit *edits,
