@@ -43,7 +43,7 @@ static void on_console_line(void *arg, const char *line)
 {
 	struct vm *vm = arg;
 
-	vm_voice_hear(&vm->voice, line);
+	vm_voice_hear(&vm->voice, line, vm->console.goes_on);
 	if (vm->console_fn)
 		vm->console_fn(vm->console_arg, line);
 }

@@ -45,12 +45,15 @@ void vm_lines_feed(struct vm_lines *l, const char *data, size_t n)
 
 		if (c == '\n') {
 			end_line(l);
+			l->goes_on = false;
 			continue;
 		}
 		if (c == '\r')
 			continue;
-		if (l->line_len == sizeof(l->line) - 1)
+		if (l->line_len == sizeof(l->line) - 1) {
 			end_line(l);
+			l->goes_on = true;
+		}
 		l->line[l->line_len++] = (char)((c < 32 && c != '\t') || c == 127 ? '?' : c);
 	}
 }

@@ -15,6 +15,7 @@
 struct vm_lines {
 	void (*fn)(void *arg, const char *line);	/* each line without its end; may be NULL */
 	void *arg;
+	bool goes_on;	/* what fn has been given is a further piece of the line before */
 	size_t line_len, tail_len;
 	char line[VM_LINE_MAX];
 	char tail[VM_LINES_TAIL];	/* whole lines, each with '\n'; terminated */

@@ -20,8 +20,10 @@ static bool is_of_program(const char *line)
 	return n > 0 && digits > 0 && name[n + 1 + digits] == ']' && name[n + 2 + digits] == ':';
 }
 
-void vm_voice_hear(struct vm_voice *v, const char *line)
+void vm_voice_hear(struct vm_voice *v, const char *line, bool goes_on)
 {
+	if (goes_on)
+		return;
 	if (*line == '[')
 		v->firmware = false;
 	if (!v->firmware && is_of_program(line))

@@ -10,7 +10,7 @@ struct vm_voice {
 	bool program;  /* a program of the guest has: the kernel's drivers are up */
 };
 
-/* One line without its end. The kernel's own begin with a time in brackets; so do those that a program writes to its log. */
-void vm_voice_hear(struct vm_voice *v, const char *line);
+/* One line without its end; goes_on: a further piece of the line before (vm_lines.h), which tells nothing new. The kernel's own begin with a time in brackets; so do those that a program writes to its log. */
+void vm_voice_hear(struct vm_voice *v, const char *line, bool goes_on);
 
 #endif
