@@ -9,6 +9,7 @@
 
 #define RETRY_MS	5	/* a guest that is not up refuses at once */
 #define CONNECT_MS	1000
+#define ANSWER_MS	10000
 #define SILENT_MS	30000
 #define CHECK_MS	2000
 #define QMP_MS		10000
@@ -118,6 +119,16 @@ static bool may_connect(const struct vm *vm)
 	return vm->vsock.kernel || vm->voice.program || clock_ms() - vm->started_ms >= SILENT_MS;
 }
 
+/*
+ * How long an attempt may take. Nor does vhost-device-vsock answer again when one is given up that the guest has not answered
+ * yet (seen in every second case): a guest that is slow, on a machine that has no time for it, is waited for, though
+ * an interrupt is heard only behind that. One that refuses does so at once.
+ */
+static uint64_t attempt_ms(const struct vm *vm)
+{
+	return vm->vsock.kernel ? CONNECT_MS : ANSWER_MS;
+}
+
 /* Turns the loop for RETRY_MS, however many events come meanwhile. */
 static void pause_before_retry(struct vm *vm)
 {
@@ -156,7 +167,7 @@ int vm_wait_ready(struct vm *vm, uint64_t timeout_ms, struct err *e)
 			return not_in_time(vm, timeout_ms, &last, e);
 		if (may_connect(vm)) {
 			err_clear(&last);
-			fd = address_connect(&a, CONNECT_MS, &last);
+			fd = address_connect(&a, attempt_ms(vm), &last);
 			if (fd >= 0 && health_check(vm, fd, &last) == 0)
 				return 0;
 		}
