@@ -35,6 +35,7 @@ struct device_found {
 	char node[64];		/* "/dev/vda"; an interface's name, a PCI device's address */
 	char syspath[DEVICE_PATH_MAX];
 	uint32_t major, minor;	/* 0 for interfaces and PCI devices */
+	unsigned int ifindex;	/* of an interface, which keeps it when its name changes; 0 for others */
 	bool was_read;		/* a disk that somebody has read from, hence one that opens */
 };
 

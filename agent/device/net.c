@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Network interfaces by PCI path: below the virtio device, or right below the PCI device (passed
  * through). */
+#include "base/io.h"
+#include "base/num.h"
 #include "device/rows.h"
 
 static int check(const char *id, struct err *e)
@@ -10,14 +12,23 @@ static int check(const char *id, struct err *e)
 	return pci_path_parse(id, &path, e);
 }
 
+/* One whose number cannot be read has another name by now, and is not there yet: the kernel tells
+ * of the change. */
 static int see_interface(void *arg, int dirfd, const char *name)
 {
 	struct device_found *out = arg;
 	struct str node = STR_OVER(out->node);
+	char path[sizeof(out->node) + sizeof("/ifindex")], text[16];
+	struct str p = STR_OVER(path);
+	uint64_t n;
 
-	(void)dirfd;
 	str_add(&node, name);
-	return str_ok(&node);
+	str_addf(&p, "%s/ifindex", name);
+	if (!str_ok(&node) || io_read_line(dirfd, path, text, sizeof(text)) < 0 ||
+	    num_u64(text, INT32_MAX, &n) < 0)
+		return 0;
+	out->ifindex = (unsigned int)n;
+	return n > 0;
 }
 
 struct search {

@@ -2,8 +2,6 @@
 /* An interface may be plugged in while the host already says how it shall be. */
 #include "sandbox/interfaces.h"
 
-#include <net/if.h>
-
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -38,7 +36,7 @@ static void interface_found(void *owner, const struct err *failed, const struct 
 	}
 	p->found = *found;
 	p->i.device = p->found.node;
-	p->i.index = if_nametoindex(p->found.node);
+	p->i.index = p->found.ifindex;
 	network_interface_set(p->s->loop, &p->i, p->deadline_ms, interface_set, p);
 }
 

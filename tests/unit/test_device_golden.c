@@ -37,7 +37,7 @@ static int setup(void **state UNUSED)
 	fake_disk(&tree, SCSI_AT, "sda", "8:0\n");
 	fake_link(&tree, "sys/bus/scsi/devices/0:0:1:2", "../../../devices/" SCSI_AT);
 	fake_disk(&tree, "LNXSYSTM:00/ACPI0012:00/ndbus0/region0/namespace0.0", "pmem0", "259:0\n");
-	fake_dir(&tree, "sys/devices/pci0000:00/0000:00:07.0/virtio5/net/eth0");
+	fake_file(&tree, "sys/devices/pci0000:00/0000:00:07.0/virtio5/net/eth0/ifindex", "2\n");
 	fake_dir(&tree, "sys/devices/pci0000:00/0000:00:08.0");
 	fake_file(&tree, "sys/devices/virtual/vfio/7/dev", "240:7\n");
 	fake_link(&tree, "sys/class/vfio/7", "../../devices/virtual/vfio/7");
