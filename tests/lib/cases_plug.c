@@ -305,14 +305,14 @@ static void unplug_cards(void)
 	}
 }
 
-static void send_card(size_t i, struct rig_pending *p)
+static void send_card(size_t i, const char *name, struct rig_pending *p)
 {
 	struct rig *r = cases_rig;
 
 	rig_send(r, r->client, RIG_CALL_MS, p, "UpdateInterface",
 		 "{\"interface\":{\"hwAddr\":\"%s\",\"devicePath\":\"05/0%s\",\"name\":\"%s\","
 		 "\"IPAddresses\":[{\"address\":\"%s\",\"mask\":\"16\"}]}}",
-		 cards[i].mac, cards[i].slot, cards[i].name, cards[i].address);
+		 cards[i].mac, cards[i].slot, name, cards[i].address);
 }
 
 static void cards_are_set(void)
@@ -327,6 +327,19 @@ static void cards_are_set(void)
 		assert_output(r, cards[i].mac);
 		assert_output(r, cards[i].address);
 		assert_output(r, "LOWER_UP");
+	}
+}
+
+#define ROUNDS	64	/* even: the names are as before */
+
+/* Both at once, so that one is looked for while the other call takes its name away. */
+static void swap_again_and_again(struct rig_pending p[2])
+{
+	for (size_t round = 0; round < ROUNDS; round++) {
+		for (size_t i = 0; i < 2; i++)
+			send_card(i, cards[(i + round + 1) % 2].name, &p[i]);
+		for (size_t i = 0; i < 2; i++)
+			is_done(&p[i]);
 	}
 }
 
@@ -345,15 +358,17 @@ static void two_cards_with_swapped_names(void **state)
 		until(script);
 	}
 	for (size_t i = 0; i < 2; i++) {
-		send_card(i, &p[i]);
+		send_card(i, cards[i].name, &p[i]);
 		is_done(&p[i]);
 	}
+	cards_are_set();
+	swap_again_and_again(p);
 	cards_are_set();
 	unplug_cards();
 
 	/* both calls wait when they come */
 	for (size_t i = 0; i < 2; i++)
-		send_card(i, &p[i]);
+		send_card(i, cards[i].name, &p[i]);
 	assert_done(r, rig_call(r, "grpc.Health/Check", "{}"));
 	assert_false(p[0].done || p[1].done);
 	for (size_t i = 0; i < 2; i++)
