@@ -112,7 +112,8 @@ def end_on_signals():
     """A signal to end is an exception, so that everything is cleared away on the way out."""
     def end(signo, _frame):
         signal.signal(signo, signal.SIG_IGN)
-        say("interrupted: clearing away what was begun")
+        # not by say(): the signal may have come inside of it, and a stream is not to be entered twice
+        os.write(2, b"rootfs: interrupted: clearing away what was begun\n")
         raise SystemExit(128 + signo)
     for signo in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(signo, end)
