@@ -11,7 +11,6 @@
 #include "base/path.h"
 #include "shim/shim.h"
 
-#define BUS       "05"
 #define TEXT_MAX  (PATH_MAX * 2) /* the launcher takes no longer command anyway */
 #define UNPLUG_MS 5000
 #define RETRY_MS  50
@@ -58,7 +57,7 @@ static int plug(struct shim *s, int slot, const char *source, bool readonly, str
 	str_reset(&t);
 	str_addf(
 		&t,
-		"{\"driver\":\"virtio-blk-pci\",\"bus\":\"disks\",\"addr\":\"%d\",\"id\":\"slot%d\",\"drive\":\"disk%d\"}",
+		"{\"driver\":\"virtio-blk-pci\",\"bus\":\"disks\",\"addr\":\"%x\",\"id\":\"slot%d\",\"drive\":\"disk%d\"}",
 		slot, slot, slot);
 	if (vm_qmp(s->vm, "device_add", text, NULL, 0, e) == 0)
 		return 0;
@@ -84,7 +83,7 @@ int disk_add(struct shim *s, const char *source, bool readonly, char path[DISK_P
 		s->disks &= ~(1u << slot);
 		return err_ctx(e, "disk %s", source);
 	}
-	snprintf(path, DISK_PATH, BUS "/%02x", (unsigned int)slot & 0x1f);
+	snprintf(path, DISK_PATH, DISKS_PCI_BUS "/%02x", (unsigned int)slot & 0x1f);
 	return slot;
 }
 

@@ -12,7 +12,8 @@
 struct shim;
 
 #define DISKS_BUS   "pci-bridge,id=disks,chassis_nr=5,bus=pcie.0,addr=0x05"
-#define DISKS_SLOTS 30
+#define DISKS_PCI_BUS "05"
+#define DISKS_SLOTS 27 /* four more are network cards' (net.c) */
 #define DISK_PATH   8 /* bytes of "05/1e" with room to spare */
 
 /* Is it one that goes in as a disk: "erofs" and "ext4" from a file or a device? */
