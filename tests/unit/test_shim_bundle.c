@@ -59,6 +59,40 @@ static void annotations(void **state UNUSED)
 	assert_true(b.is_pause);
 }
 
+static void root_and_namespace(void **state UNUSED)
+{
+	struct bundle b;
+
+	assert_int_equal(parse(&b, "{\"root\":{\"path\":\"/r\"},\"linux\":{\"namespaces\":[{\"type\":\"network\"}]}}"), 0);
+	assert_string_equal(b.root, "/r");
+	assert_true(b.makes_netns);
+	assert_int_equal(parse(&b, "{\"root\":[],\"linux\":{\"namespaces\":[{\"type\":\"pid\"}]}}"), 0);
+	assert_string_equal(b.root, "");
+	assert_false(b.makes_netns);
+}
+
+static void hooks_of_the_host(void **state UNUSED)
+{
+	static const struct {
+		const char *hooks;
+		unsigned int want;
+	} rows[] = {
+		{ "{}", 0 },
+		{ "[]", 0 },
+		{ "{\"prestart\":[],\"poststop\":{}}", 0 },
+		{ "{\"prestart\":[{}]}", BUNDLE_HOOKS_CREATE },
+		{ "{\"createRuntime\":[{}],\"createContainer\":[{}]}", BUNDLE_HOOKS_CREATE },
+		{ "{\"startContainer\":[{}],\"createContainer\":[{}]}", 0 },
+		{ "{\"poststart\":[{}],\"poststop\":[{}]}", BUNDLE_HOOKS_STARTED | BUNDLE_HOOKS_STOPPED },
+	};
+	struct bundle b;
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		assert_int_equal(parse(&b, arena_printf(&a, "{\"hooks\":%s}", rows[i].hooks)), 0);
+		assert_int_equal(b.hooks, rows[i].want);
+	}
+}
+
 /* The wrong type, or a text with a zero byte inside, is as good as nothing. */
 static void annotations_that_are_none(void **state UNUSED)
 {
@@ -107,12 +141,12 @@ static const char *changed(const char *text, const char *pod)
 static void mounts(void **state UNUSED)
 {
 	assert_string_equal(
-		changed("{\"hooks\":{\"prestart\":[]},\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
+		changed("{\"hooks\":{\"prestart\":[{}],\"startContainer\":[{}],\"createContainer\":[{}]},\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
 			"{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"/host/v\"},"
 			"{\"destination\":\"/s\",\"type\":\"bind\",\"source\":\"/sys/x\"},"
 			"{\"destination\":\"/w\",\"type\":\"none\",\"source\":\"/w\",\"options\":[\"rbind\",\"ro\"]}]}",
 			""),
-		"{\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
+		"{\"hooks\":{\"startContainer\":[{}]},\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
 		"{\"destination\":\"/v\",\"type\":\"bind\",\"source\":\"guest:1:/host/v\"},"
 		"{\"destination\":\"/s\",\"type\":\"bind\",\"source\":\"/sys/x\"},"
 		"{\"destination\":\"/w\",\"type\":\"none\",\"options\":[\"rbind\",\"ro\"],\"source\":\"guest:3:/w\"}]}");
@@ -216,7 +250,9 @@ static void a_create(void **state UNUSED)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(annotations), TEST(annotations_that_are_none),
+		TEST(annotations),
+		TEST(root_and_namespace),
+		TEST(hooks_of_the_host), TEST(annotations_that_are_none),
 		TEST(mounts),      TEST(files_of_the_pod),
 		TEST(an_exit),     TEST(a_create),
 	};

@@ -18,6 +18,19 @@ static const char *const memory_keys[] = { "io.kubernetes.cri.sandbox-memory", N
 static const char *const quota_keys[] = { "io.kubernetes.cri.sandbox-cpu-quota", NULL };
 static const char *const period_keys[] = { "io.kubernetes.cri.sandbox-cpu-period", NULL };
 
+/* Hooks that are the host's, and when they are due. createContainer's would be the host's programs in
+ * the guest's namespaces: nobody can run them. startContainer's are the guest's. */
+static const struct {
+	const char *name;
+	unsigned int due;
+} host_hooks[] = {
+	{ "prestart", BUNDLE_HOOKS_CREATE },
+	{ "createRuntime", BUNDLE_HOOKS_CREATE },
+	{ "createContainer", 0 },
+	{ "poststart", BUNDLE_HOOKS_STARTED },
+	{ "poststop", BUNDLE_HOOKS_STOPPED },
+};
+
 /* --- reading --- */
 
 static const char *text_of(yyjson_val *v)
@@ -46,18 +59,21 @@ static uint64_t number(yyjson_val *annotations, const char *const *keys)
 	return num_u64(annotation(annotations, keys), INT64_MAX, &n) == 0 ? n : 0;
 }
 
-static const char *find_netns(yyjson_val *root)
+static void find_netns(yyjson_val *root, struct bundle *out)
 {
 	yyjson_val *list = yyjson_obj_get(yyjson_obj_get(root, "linux"), "namespaces"), *ns;
 	yyjson_arr_iter it;
 
 	if (!yyjson_is_arr(list))
-		return "";
+		return;
 	yyjson_arr_iter_init(list, &it);
-	while ((ns = yyjson_arr_iter_next(&it)))
-		if (yyjson_equals_str(yyjson_obj_get(ns, "type"), "network"))
-			return text_of(yyjson_obj_get(ns, "path"));
-	return "";
+	while ((ns = yyjson_arr_iter_next(&it))) {
+		if (!yyjson_equals_str(yyjson_obj_get(ns, "type"), "network"))
+			continue;
+		out->netns = text_of(yyjson_obj_get(ns, "path"));
+		out->makes_netns = !*out->netns;
+		return;
+	}
 }
 
 int bundle_parse(struct arena *a, const char *text, size_t len, struct bundle *out, struct err *e)
@@ -66,7 +82,7 @@ int bundle_parse(struct arena *a, const char *text, size_t len, struct bundle *o
 	uint64_t quota, period;
 	const char *type;
 
-	*out = (struct bundle){ .sandbox_id = "", .netns = "", .hostname = "" };
+	*out = (struct bundle){ .sandbox_id = "", .netns = "", .hostname = "", .root = "" };
 	out->doc = json_read(a, text, len, e);
 	if (!out->doc)
 		return -1;
@@ -76,8 +92,12 @@ int bundle_parse(struct arena *a, const char *text, size_t len, struct bundle *o
 	if (str_eq(type, "container") || str_eq(type, "sandbox"))
 		out->sandbox_id = annotation(annotations, sandbox_keys);
 	out->is_pause = str_eq(type, "sandbox");
-	out->netns = find_netns(root);
+	find_netns(root, out);
+	for (size_t i = 0; i < COUNT_OF(host_hooks); i++)
+		if (yyjson_arr_size(yyjson_obj_get(yyjson_obj_get(root, "hooks"), host_hooks[i].name)))
+			out->hooks |= host_hooks[i].due;
 	out->hostname = text_of(yyjson_obj_get(root, "hostname"));
+	out->root = text_of(yyjson_obj_get(yyjson_obj_get(root, "root"), "path"));
 	out->memory = number(annotations, memory_keys);
 	quota = number(annotations, quota_keys);
 	period = number(annotations, period_keys);
@@ -90,7 +110,7 @@ int bundle_read(struct arena *a, const char *dir, struct bundle *out, struct err
 	char *path = arena_printf(a, "%s/config.json", dir), *text = NULL;
 	ssize_t n = path ? io_read_file_arena(AT_FDCWD, path, a, BUNDLE_SPEC_MAX, &text) : -ENOMEM;
 
-	*out = (struct bundle){ .sandbox_id = "", .netns = "", .hostname = "" };
+	*out = (struct bundle){ .sandbox_id = "", .netns = "", .hostname = "", .root = "" };
 	if (n == -ENOENT)
 		return 0;
 	if (n < 0)
@@ -216,7 +236,7 @@ char *bundle_for_guest(struct arena *a, const struct bundle *b, const char *pod,
 		       bundle_carry_fn carry, void *arg, size_t *len, struct err *e)
 {
 	struct change c = { json_new(a), pod, carry, arg, e };
-	yyjson_mut_val *root = NULL;
+	yyjson_mut_val *root = NULL, *hooks;
 
 	if (!b->doc || !yyjson_is_obj(yyjson_doc_get_root(b->doc))) {
 		err_set(e, RC_INVALID_ARGUMENT, "config.json: there is none, or it is no object");
@@ -229,7 +249,9 @@ char *bundle_for_guest(struct arena *a, const struct bundle *b, const char *pod,
 		return NULL;
 	}
 	yyjson_mut_doc_set_root(c.doc, root);
-	yyjson_mut_obj_remove_key(root, "hooks");
+	hooks = yyjson_mut_obj_get(root, "hooks");
+	for (size_t i = 0; i < COUNT_OF(host_hooks); i++)
+		yyjson_mut_obj_remove_key(hooks, host_hooks[i].name);
 	if (change_mounts(&c, root) < 0)
 		return NULL;
 	return json_write(a, c.doc, 0, len, e);

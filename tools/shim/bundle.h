@@ -3,7 +3,7 @@
  * A container's config.json on the host: what a shim has to know of it, and what becomes of it on
  * the way into the guest. The guest's agent knows which words are the host's own and passes over
  * them (namespaces by path, labels); here goes what only the host can tell: where the sources of
- * mounts are, and hooks, which are programs of the host.
+ * mounts are, and hooks, most of which are programs of the host.
  */
 #ifndef MOTE_SHIM_BUNDLE_H
 #define MOTE_SHIM_BUNDLE_H
@@ -14,14 +14,24 @@
 
 #define BUNDLE_SPEC_MAX (4u << 20) /* bytes of a config.json */
 
+/* When hooks of the host are due (host_hooks.h). */
+enum bundle_hooks {
+	BUNDLE_HOOKS_CREATE = 0x1,
+	BUNDLE_HOOKS_STARTED = 0x2,
+	BUNDLE_HOOKS_STOPPED = 0x4,
+};
+
 struct bundle {
 	yyjson_doc *doc;        /* NULL: there is no config.json */
 	const char *sandbox_id; /* of the pod it belongs to; "": it is none's */
 	bool is_pause;          /* it is the pod's own container */
-	const char *netns;      /* path of the network namespace; "": none */
+	const char *netns;      /* path of the network namespace; "": none, or one to be made */
+	bool makes_netns;       /* for this container alone */
 	const char *hostname;   /* "" where it has none */
+	const char *root;       /* path of the root file system, as the spec has it; "": not said */
 	uint64_t memory;        /* bytes, that the pod's containers may take in all; 0: not told */
 	uint64_t cpus;          /* likewise, rounded up */
+	unsigned int hooks;     /* enum bundle_hooks: those that there are */
 };
 
 /* DIR/config.json. A missing file is a bundle without anything. Everything is a's. */

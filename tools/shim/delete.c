@@ -16,6 +16,7 @@
 #include "containerd_task.pb-c.h"
 #include "shim/bootstrap.h"
 #include "shim/bundle.h"
+#include "shim/host_hooks.h"
 #include "shim/shim.h"
 #include "shim/start.h"
 
@@ -99,6 +100,7 @@ static int delete_pod(struct arena *a, const struct shim_flags *f, struct err *e
 			return -1;
 		end_server(a, path, f->id);
 	}
+	host_hooks_settle(f->id, start_pick(f->bundle, "."));
 	out = bootstrap_deleted(a, 0, 128 + SIGKILL, time(NULL), &len);
 	if (!out)
 		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");

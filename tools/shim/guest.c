@@ -139,7 +139,8 @@ static int boot(struct shim *s, struct arena *a, struct err *e)
 		.n_shares = 1,
 		.extra = qemu_words(a, &s->net),
 		.fds = fds,
-		.n_fds = s->net.n,
+		.n_fds = s->net.nsfd < 0 ? 0 : NET_LINKS,
+		.netns = MAX(s->net.nsfd, 0),
 		.console = on_console,
 		.ended = on_ended,
 		.arg = s,
@@ -148,7 +149,7 @@ static int boot(struct shim *s, struct arena *a, struct err *e)
 
 	if (!o.extra)
 		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
-	for (size_t i = 0; i < s->net.n; i++)
+	for (size_t i = 0; i < NET_LINKS; i++)
 		fds[i] = s->net.links[i].tapfd;
 	s->vm = vm_start(s->loop, &o, e);
 	if (!s->vm)
@@ -291,7 +292,8 @@ static int come_up(struct shim *s, struct arena *a, const char *hostname, struct
 	uint64_t at = clock_us();
 	unsigned long long taps, machine, sandbox, interfaces;
 
-	if (*s->sandbox.netns && net_open(&s->net, s->sandbox.netns, e) < 0)
+	if ((*s->sandbox.netns || s->sandbox.makes_netns) &&
+	    net_open(&s->net, s->sandbox.netns, e) < 0)
 		return err_ctx(e, "network");
 	taps = lap(&at);
 	if (boot(s, a, e) < 0)

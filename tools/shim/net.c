@@ -10,8 +10,10 @@
 
 #include "agent.pb-c.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "kernel/netlink.h"
 #include "kernel/ns.h"
+#include "shim/disks.h"
 #include "shim/net_tc.h"
 
 #include <netinet/in.h>
@@ -19,12 +21,14 @@
 #include <linux/rtnetlink.h>
 
 #define SLOT_FIRST  0x18 /* on the machine's root bus, clear of vm_args.c's */
+#define CARD_SLOT   (DISKS_SLOTS + 1) /* of the first that is plugged, behind the disks */
 #define WORDS       (4 * NET_LINKS + 1)
 #define AGENT       "grpc.AgentService"
 #define CALL_MS     30000
 #define ARENA_BYTES (1u << 20)
 #define ADDRESSES   32
 #define ROUTES      64
+#define LOOPBACK    1 /* index of the first link of every namespace (Linux: LOOPBACK_IFINDEX) */
 
 void net_init(struct net *n)
 {
@@ -37,13 +41,23 @@ void net_init(struct net *n)
 void net_close(struct net *n)
 {
 	forward_close(&n->forward);
-	for (size_t i = 0; i < NET_LINKS; i++)
+	for (size_t i = 0; i < NET_LINKS; i++) {
 		auto_close(&n->links[i].tapfd);
+		n->links[i].tap = 0;
+	}
 	auto_close(&n->nsfd);
 	n->n = 0;
 }
 
 /* --- in the namespace --- */
+
+static ssize_t place_of(const struct net *n, int index)
+{
+	for (size_t i = 0; i < n->n; i++)
+		if (n->links[i].index == index)
+			return (ssize_t)i;
+	return -1;
+}
 
 /* Runs fn there: one thread, and back before anything else. */
 static int inside(struct net *n, int (*fn)(struct net *n, void *arg, struct err *e), void *arg,
@@ -63,12 +77,21 @@ static int inside(struct net *n, int (*fn)(struct net *n, void *arg, struct err 
 	return rc;
 }
 
+/* One that is joined already, or a tap. */
+static bool is_ours(const struct net *n, int index)
+{
+	for (size_t i = 0; i < NET_LINKS; i++)
+		if (n->links[i].tap == index)
+			return true;
+	return place_of(n, index) >= 0;
+}
+
 static int note_link(void *arg, const struct netlink_link *l)
 {
 	struct net *n = arg;
 	struct net_link *x;
 
-	if (l->flags & IFF_LOOPBACK || l->mac_len != 6)
+	if (l->flags & IFF_LOOPBACK || l->mac_len != 6 || is_ours(n, l->index))
 		return 0;
 	if (n->n == NET_LINKS)
 		return -E2BIG;
@@ -81,18 +104,22 @@ static int note_link(void *arg, const struct netlink_link *l)
 	return 0;
 }
 
-/* The device is gone when the last descriptor of it is closed. */
-static int make_tap(struct net_link *x, size_t i, struct err *e)
+/* The device is gone when the last descriptor of it is closed. One of an attempt that failed is
+ * there already. */
+static int make_tap(struct netlink *nl, struct net_link *x, size_t i, struct err *e)
 {
 	struct ifreq req = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
-	AUTO_FD fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	int index;
 
+	if (x->tap)
+		return 0;
 	snprintf(req.ifr_name, sizeof(req.ifr_name), "tap%u_mote", (unsigned int)i);
-	if (fd < 0)
-		return err_sys(e, errno, "/dev/net/tun");
-	if (ioctl(fd, TUNSETIFF, &req) < 0)
+	if (ioctl(x->tapfd, TUNSETIFF, &req) < 0)
 		return err_sys(e, errno, "make %s", req.ifr_name);
-	x->tapfd = TAKE_FD(fd);
+	index = netlink_link_index(nl, req.ifr_name, e);
+	if (index < 0)
+		return -1;
+	x->tap = index;
 	return 0;
 }
 
@@ -101,40 +128,65 @@ static int join_link(struct netlink *nl, struct net_link *x, size_t i, struct er
 	const struct netlink_link_change up = { .mtu = x->mtu,
 						.flags_mask = IFF_UP,
 						.flags = IFF_UP };
-	char name[IFNAMSIZ];
-	int tap;
 
-	if (make_tap(x, i, e) < 0)
+	if (make_tap(nl, x, i, e) < 0 || netlink_link_change(nl, x->tap, &up, e) < 0)
 		return -1;
-	snprintf(name, sizeof(name), "tap%u_mote", (unsigned int)i);
-	tap = netlink_link_index(nl, name, e);
-	if (tap < 0 || netlink_link_change(nl, tap, &up, e) < 0)
-		return -1;
-	if (net_tc_redirect(nl, x->index, tap, e) < 0 || net_tc_redirect(nl, tap, x->index, e) < 0)
+	if (net_tc_redirect(nl, x->index, x->tap, e) < 0 ||
+	    net_tc_redirect(nl, x->tap, x->index, e) < 0)
 		return err_ctx(e, "%s", x->name);
 	return 0;
 }
 
-static int join_all(struct net *n, void *arg UNUSED, struct err *e)
+/* Whatever has come since the last time. */
+static int join_new(struct net *n, void *arg UNUSED, struct err *e)
 {
 	struct netlink nl = { .fd = -1 };
+	size_t first = n->n;
 	int rc;
 
 	if (netlink_open(&nl, e) < 0)
 		return -1;
 	rc = netlink_links(&nl, note_link, n, e);
-	for (size_t i = 0; rc == 0 && i < n->n; i++)
+	for (size_t i = first; rc == 0 && i < n->n; i++)
 		rc = join_link(&nl, &n->links[i], i, e);
+	netlink_close(&nl);
+	if (rc < 0)
+		n->n = first;
+	return rc;
+}
+
+/* A descriptor makes its tap where it was opened. */
+static int open_taps(struct net *n, void *arg, struct err *e)
+{
+	for (size_t i = 0; i < NET_LINKS; i++) {
+		n->links[i].tapfd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+		if (n->links[i].tapfd < 0)
+			return err_sys(e, errno, "/dev/net/tun");
+	}
+	return join_new(n, arg, e);
+}
+
+/* Port-forward listens there. */
+static int set_loopback_up(struct net *n UNUSED, void *arg UNUSED, struct err *e)
+{
+	const struct netlink_link_change up = { .flags_mask = IFF_UP, .flags = IFF_UP };
+	struct netlink nl = { .fd = -1 };
+	int rc;
+
+	if (netlink_open(&nl, e) < 0)
+		return -1;
+	rc = netlink_link_change(&nl, LOOPBACK, &up, e);
 	netlink_close(&nl);
 	return rc;
 }
 
 int net_open(struct net *n, const char *netns, struct err *e)
 {
-	n->nsfd = ns_open(netns, NS_NET, e);
+	n->nsfd = *netns ? ns_open(netns, NS_NET, e) : ns_make(NS_NET);
 	if (n->nsfd < 0)
-		return -1;
-	if (inside(n, join_all, NULL, e) == 0)
+		return *netns ? -1 : err_sys(e, -n->nsfd, "make a network namespace");
+	if ((*netns || inside(n, set_loopback_up, NULL, e) == 0) &&
+	    inside(n, open_taps, NULL, e) == 0)
 		return 0;
 	net_close(n);
 	return -1;
@@ -168,14 +220,6 @@ struct told {
 	Types__Route *routes[ROUTES];
 	size_t n_routes;
 };
-
-static ssize_t place_of(const struct net *n, int index)
-{
-	for (size_t i = 0; i < n->n; i++)
-		if (n->links[i].index == index)
-			return (ssize_t)i;
-	return -1;
-}
 
 static char *ip_text(struct arena *a, uint8_t family, const uint8_t *bytes)
 {
@@ -253,6 +297,11 @@ static int gather(struct net *n, void *arg, struct err *e)
 		x->hwaddr = n->links[i].mac;
 		x->mtu = n->links[i].mtu;
 		x->ipaddresses = t->addresses[i];
+		if (!n->links[i].plugged)
+			continue;
+		x->devicepath = arena_printf(&t->a, DISKS_PCI_BUS "/%02x", CARD_SLOT + (unsigned int)i);
+		if (!x->devicepath)
+			return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
 	}
 	if (netlink_open(&nl, e) < 0)
 		return -1;
@@ -265,13 +314,14 @@ static int gather(struct net *n, void *arg, struct err *e)
 	return rc;
 }
 
-static int tell(struct told *t, struct client *c, struct err *e)
+/* From link `first` on, and all routes: the guest takes those that it has for what they are. */
+static int tell(struct told *t, size_t first, struct client *c, struct err *e)
 {
 	Grpc__UpdateInterfaceRequest link = GRPC__UPDATE_INTERFACE_REQUEST__INIT;
 	Grpc__UpdateRoutesRequest routes = GRPC__UPDATE_ROUTES_REQUEST__INIT;
 	Grpc__Routes list = GRPC__ROUTES__INIT;
 
-	for (size_t i = 0; i < t->net->n; i++) {
+	for (size_t i = first; i < t->net->n; i++) {
 		link.interface = &t->links[i];
 		if (!client_call_wait(c, AGENT, "UpdateInterface", &link.base,
 				      &types__interface__descriptor, CALL_MS, &t->a, e))
@@ -296,16 +346,16 @@ static void let_forward(struct net *n, struct loop *l)
 {
 	struct err e = { 0 };
 
-	if (n->address.s_addr && inside(n, open_forward, l, &e) < 0)
+	if (n->address.s_addr && !n->forward.loop && inside(n, open_forward, l, &e) < 0)
 		log_warn("net", "no port-forward: %s", e.msg);
 }
 
-int net_tell(struct net *n, struct loop *l, struct client *c, struct err *e)
+static int tell_from(struct net *n, size_t first, struct loop *l, struct client *c, struct err *e)
 {
 	struct told *t;
 	int rc;
 
-	if (n->nsfd < 0 || !n->n)
+	if (n->nsfd < 0 || first == n->n)
 		return 0;
 	t = mem_new(1, sizeof(*t));
 	if (!t)
@@ -314,10 +364,50 @@ int net_tell(struct net *n, struct loop *l, struct client *c, struct err *e)
 	arena_init(&t->a, ARENA_BYTES);
 	rc = inside(n, gather, t, e);
 	if (rc == 0)
-		rc = tell(t, c, e);
+		rc = tell(t, first, c, e);
 	if (rc == 0)
 		let_forward(n, l);
 	arena_fini(&t->a);
 	free(t);
 	return rc;
+}
+
+int net_tell(struct net *n, struct loop *l, struct client *c, struct err *e)
+{
+	return tell_from(n, 0, l, c, e);
+}
+
+/* --- while the machine runs --- */
+
+static int plug(const struct net *n, size_t i, struct vm *vm, struct err *e)
+{
+	char text[192];
+	struct str t = STR_OVER(text);
+
+	str_addf(&t, "{\"type\":\"tap\",\"id\":\"net%zu\",\"fd\":\"%d\",\"vhost\":false}", i,
+		 n->links[i].tapfd);
+	if (vm_qmp(vm, "netdev_add", text, NULL, 0, e) < 0)
+		return -1;
+	str_reset(&t);
+	str_addf(
+		&t,
+		"{\"driver\":\"virtio-net-pci\",\"netdev\":\"net%zu\",\"mac\":\"%s\",\"bus\":\"disks\",\"addr\":\"%zx\",\"id\":\"card%zu\"}",
+		i, n->links[i].mac, CARD_SLOT + i, i);
+	return vm_qmp(vm, "device_add", text, NULL, 0, e);
+}
+
+int net_follow(struct net *n, struct vm *vm, struct loop *l, struct client *c, struct err *e)
+{
+	size_t first = n->n;
+
+	if (n->nsfd < 0)
+		return 0;
+	if (inside(n, join_new, NULL, e) < 0)
+		return err_ctx(e, "network");
+	for (size_t i = first; i < n->n; i++) {
+		if (plug(n, i, vm, e) < 0)
+			return err_ctx(e, "network: %s", n->links[i].name);
+		n->links[i].plugged = true;
+	}
+	return tell_from(n, first, l, c, e) < 0 ? err_ctx(e, "network") : 0;
 }

@@ -79,6 +79,8 @@ static uint64_t time_left(const struct call *c)
 
 void relay_send(struct relay *r, bool parks)
 {
+	const uint8_t *raw = r->raw ? r->raw : r->c->raw;
+	size_t len = r->raw ? r->raw_len : r->c->raw_len;
 	struct shim *s = r->s;
 	struct err e = { 0 };
 
@@ -90,8 +92,8 @@ void relay_send(struct relay *r, bool parks)
 		r->gone(r);
 		return;
 	}
-	r->guest_id = client_call(s->calls, TASK_SERVICE, r->c->method.row->method, r->c->raw,
-				  r->c->raw_len, time_left(r->c), on_reply, r, &e);
+	r->guest_id = client_call(s->calls, TASK_SERVICE, r->c->method.row->method, raw, len,
+				  time_left(r->c), on_reply, r, &e);
 	if (r->guest_id < 0)
 		call_fail(r->c, &e);
 	else if (parks)

@@ -28,7 +28,7 @@ struct relay *relay_admit(struct call *c, bool has_exec_id);
 /* Copies the request, which is gone when the handler returns. false: it is answered already. */
 bool relay_keep(struct relay *r);
 
-/* Passes the request on: c->raw, so only in the handler. parks: nothing changes by it, so it is
+/* Passes the request on: the copy, or c->raw, and then only in the handler. parks: nothing changes by it, so it is
  * taken back when nobody waits for it any more. */
 void relay_send(struct relay *r, bool parks);
 

@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "kernel/mount_options.h"
+#include "kernel/ns.h"
 
 #define OPTIONS_MAX 65536
 #define MOUNTS_MAX  64 /* on one place */
@@ -22,6 +23,9 @@
  * see what is mounted in it, which is gone with us. */
 static int leave(struct share *s, struct err *e)
 {
+	s->hostfd = ns_hold(0, NS_MNT);
+	if (s->hostfd < 0)
+		return err_sys(e, -s->hostfd, "the host's mount namespace");
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_sys(e, errno, "a mount namespace");
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
@@ -64,6 +68,7 @@ void share_close(struct share *s)
 	umount2(s->shown, MNT_DETACH);
 	umount2(s->dir, MNT_DETACH);
 	vm_scratch_remove(&s->scratch);
+	auto_close(&s->hostfd);
 }
 
 /* "DIR/ID[/NAME]"; NULL when it does not fit. */
@@ -121,20 +126,16 @@ static int mount_at(const char *root, const struct share_mount *m, struct err *e
 	return mount_one(m, path_of_fd(fd, fdpath), e);
 }
 
-static int fill(const char *root, const char *bundle, const struct share_mount *mounts, size_t n,
+static int fill(const char *root, const char *source, const struct share_mount *mounts, size_t n,
 		struct err *e)
 {
-	char source[PATH_MAX];
-	struct str path = STR_OVER(source);
 	struct share_mount own = { .type = "bind",
 				   .source = source,
 				   .options = (char *[]){ (char *)"rbind" },
 				   .n_options = 1 };
 
-	if (n == 0) {
-		str_addf(&path, "%s/rootfs", bundle);
+	if (n == 0)
 		return mount_one(&own, root, e);
-	}
 	for (size_t i = 0; i < n; i++)
 		if (mount_at(root, &mounts[i], e) < 0)
 			return err_ctx(e, "rootfs[%zu]", i);
@@ -150,7 +151,7 @@ int share_make(struct share *s, const char *id, struct err *e)
 	return mkdir(dir, 0755) < 0 ? err_sys(e, errno, "make %s", dir) : 0;
 }
 
-int share_add(struct share *s, const char *id, const char *bundle, const struct share_mount *mounts,
+int share_add(struct share *s, const char *id, const char *source, const struct share_mount *mounts,
 	      size_t n, struct err *e)
 {
 	char root[PATH_MAX];
@@ -161,7 +162,7 @@ int share_add(struct share *s, const char *id, const char *bundle, const struct 
 		err_set(e, RC_INVALID_ARGUMENT, "the path is too long");
 	else if (mkdir(root, 0755) < 0)
 		err_sys(e, errno, "make %s", root);
-	else if (fill(root, bundle, mounts, n, e) == 0)
+	else if (fill(root, source, mounts, n, e) == 0)
 		return 0;
 	share_remove(s, id);
 	return -1;

@@ -22,6 +22,7 @@ struct share {
 	struct vm_scratch scratch;
 	char dir[96];   /* ours */
 	char shown[96]; /* what the file server shows */
+	int hostfd;     /* the mount namespace that was left */
 };
 
 /* Leaves the host's mount namespace, for good. -1 with e. */
@@ -38,9 +39,9 @@ struct share_mount {
 /* The container's directory, empty. */
 int share_make(struct share *s, const char *id, struct err *e);
 
-/* The same with its root file system in it; without mounts BUNDLE/rootfs is it. -1
- * with e, and then nothing is left. Mounts: waits as long as mount(2) does. */
-int share_add(struct share *s, const char *id, const char *bundle, const struct share_mount *mounts,
+/* The same with its root file system in it; without mounts the directory `source` of the host is it.
+ * -1 with e, and then nothing is left. Mounts: waits as long as mount(2) does. */
+int share_add(struct share *s, const char *id, const char *source, const struct share_mount *mounts,
 	      size_t n, struct err *e);
 
 /* A file or directory of the host, as mount `number` of the container's spec; its path in the guest

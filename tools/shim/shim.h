@@ -51,6 +51,7 @@ struct proc {
 struct task {
 	struct list node;
 	char *id, *bundle;
+	unsigned int hooks; /* enum bundle_hooks: those that there are */
 	int disk;        /* slot of the one that its root file system is on; 0: none */
 	uint8_t *rootfs; /* the mounts of its request, as they were encoded */
 	size_t rootfs_len;
@@ -70,7 +71,8 @@ struct sandbox {
 	uint32_t status;
 	uint8_t *options; /* Any, as containerd sent it */
 	size_t options_len;
-	char netns[PATH_MAX];  /* "": none of its own */
+	char netns[PATH_MAX];  /* "": none of its own, unless one is to be made */
+	bool makes_netns;
 	uint64_t memory, cpus; /* 0: not told */
 	struct list waiters;   /* calls */
 };

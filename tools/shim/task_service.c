@@ -7,6 +7,7 @@
  */
 #include "containerd_task.pb-c.h"
 #include "shim/event_text.h"
+#include "shim/host_hooks.h"
 #include "shim/relay.h"
 #include "shim/task_work.h"
 #include "ttrpc/wire.h"
@@ -35,7 +36,8 @@ enum {
 	INFO_PID = 1,
 };
 
-#define STOPPED 3 /* containerd.v1.types.Status */
+#define STOPPED  3 /* containerd.v1.types.Status */
+#define GUEST_MS 120000
 
 /* The reply with fields of ours in the place of the guest's. */
 static void reply_edited(struct relay *r, const uint8_t *payload, size_t len,
@@ -246,6 +248,50 @@ static void start_reply(struct relay *r, const uint8_t *payload, size_t len)
 	reply_edited(r, payload, len, &pid, 1);
 }
 
+/* The hooks of the host run after the guest's answer and before ours. */
+static void send_with_hooks(struct relay *r, enum bundle_hooks which)
+{
+	const struct task *t = tasks_find(r->s, r->id);
+	unsigned int mask = t ? t->hooks & (unsigned int)which : 0;
+	const char *bundle = mask ? arena_strdup(&r->c->arena, t->bundle) : "";
+	const uint8_t *reply;
+	struct err e = { 0 };
+	size_t len;
+
+	if (!mask || !bundle) {
+		relay_send(r, false);
+		return;
+	}
+	reply = guest_call(r->s, &r->c->arena, TASK_SERVICE, r->c->method.row->method, r->raw,
+			   r->raw_len, GUEST_MS, &len, &e);
+	if (!reply && guest_is_gone(&e))
+		guest_lost(r->s);
+	if (!reply && r->s->calls && r->s->machine != MACHINE_GONE) {
+		call_fail(r->c, &e);
+		return;
+	}
+	err_clear(&e);
+	if (reply || which == BUNDLE_HOOKS_STOPPED)
+		host_hooks_run(r->s, which, mask, r->id, bundle, &e);
+	if (reply)
+		r->reply(r, reply, len);
+	else
+		r->gone(r);
+}
+
+/* A client may have given the container a network since it was created. */
+static void run_start(struct work *w)
+{
+	struct relay *r = container_of(w, struct relay, work);
+	struct shim *s = r->s;
+	struct err e = { 0 };
+
+	if (s->machine == MACHINE_UP && net_follow(&s->net, s->vm, s->loop, s->calls, &e) < 0)
+		call_fail(r->c, &e);
+	else
+		send_with_hooks(r, BUNDLE_HOOKS_STARTED);
+}
+
 static void start(struct call *c)
 {
 	struct relay *r = relay_admit(c, true);
@@ -254,7 +300,10 @@ static void start(struct call *c)
 		return;
 	r->reply = start_reply;
 	r->gone = gone_not_found;
-	relay_send(r, false);
+	if (*r->exec_id)
+		relay_send(r, false);
+	else if (relay_keep(r))
+		shim_queue(r->s, &r->work, run_start);
 }
 
 static void delete_reply(struct relay *r, const uint8_t *payload, size_t len)
@@ -273,6 +322,11 @@ static void delete_reply(struct relay *r, const uint8_t *payload, size_t len)
 	reply_edited(r, payload, len, &pid, 1);
 }
 
+static void run_delete(struct work *w)
+{
+	send_with_hooks(container_of(w, struct relay, work), BUNDLE_HOOKS_STOPPED);
+}
+
 static void delete_process(struct call *c)
 {
 	struct relay *r = relay_admit(c, true);
@@ -281,7 +335,10 @@ static void delete_process(struct call *c)
 		return;
 	r->reply = delete_reply;
 	r->gone = gone_delete;
-	relay_send(r, false);
+	if (*r->exec_id || !tasks_find(r->s, r->id))
+		relay_send(r, false);
+	else if (relay_keep(r))
+		shim_queue(r->s, &r->work, run_delete);
 }
 
 /* Of an exec or of the first process, with an exec_id in the request. */

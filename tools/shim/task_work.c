@@ -5,6 +5,7 @@
 #include "mote.pb-c.h"
 #include "shim/bundle.h"
 #include "shim/flags.h"
+#include "shim/host_hooks.h"
 #include "shim/relay.h"
 #include "ttrpc/pb.h"
 #include "ttrpc/wire.h"
@@ -53,6 +54,7 @@ static int come_up(struct create *x, struct err *e)
 	if (s->machine != MACHINE_NONE || s->sandbox.created)
 		return guest_up(s, HOSTNAME, e);
 	str_add(&netns, x->bundle.netns);
+	s->sandbox.makes_netns = x->bundle.makes_netns;
 	s->sandbox.memory = x->bundle.memory;
 	s->sandbox.cpus = x->bundle.cpus;
 	return guest_up(s, *x->bundle.hostname ? x->bundle.hostname : HOSTNAME, e);
@@ -102,12 +104,21 @@ static int plug_rootfs(struct create *x, const struct share_mount *m, struct err
 	return 0;
 }
 
+/* Of a container without mounts (ctr run --rootfs): the spec's, relative to the bundle. */
+static const char *root_of_spec(struct create *x)
+{
+	const char *root = *x->bundle.root ? x->bundle.root : "rootfs";
+
+	return *root == '/' ? root : arena_printf(&x->a, "%s/%s", x->req->bundle, root);
+}
+
 static int mount_rootfs(struct create *x, struct err *e)
 {
 	const Containerd__Task__V2__CreateTaskRequest *q = x->req;
 	struct share_mount *m = ARENA_ARRAY(&x->a, struct share_mount, q->n_rootfs + 1);
+	const char *root = root_of_spec(x);
 
-	if (!m)
+	if (!m || !root)
 		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
 	for (size_t i = 0; i < q->n_rootfs; i++)
 		m[i] = (struct share_mount){ q->rootfs[i]->type, q->rootfs[i]->source,
@@ -115,7 +126,7 @@ static int mount_rootfs(struct create *x, struct err *e)
 					     q->rootfs[i]->n_options };
 	if (q->n_rootfs == 1 && disk_is_one(m))
 		return plug_rootfs(x, m, e);
-	return share_add(&x->s->share, q->id, q->bundle, m, q->n_rootfs, e);
+	return share_add(&x->s->share, q->id, root, m, q->n_rootfs, e);
 }
 
 static int open_stdio(struct shim *s, struct proc *p, struct err *e)
@@ -181,7 +192,9 @@ static int make(struct create *x, const struct relay *r, struct err *e)
 	if (!x->task || proc_set_urls(&x->task->init, q->terminal, urls) < 0 ||
 	    keep_rootfs(x->task, r) < 0)
 		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
-	if (mount_rootfs(x, e) < 0 || open_stdio(x->s, &x->task->init, e) < 0)
+	x->task->hooks = x->bundle.hooks;
+	if (mount_rootfs(x, e) < 0 || open_stdio(x->s, &x->task->init, e) < 0 ||
+	    host_hooks_run(x->s, BUNDLE_HOOKS_CREATE, x->task->hooks, q->id, q->bundle, e) < 0)
 		return -1;
 	return ask_guest(x, e);
 }
@@ -216,8 +229,11 @@ static void run_create(struct work *w)
 		reply.value = (uint64_t)x.s->vm_pid;
 		relay_answer(r, &reply, 1);
 	} else {
-		if (x.task)
+		if (x.task) {
+			host_hooks_run(x.s, BUNDLE_HOOKS_STOPPED, x.task->hooks, x.req->id,
+				       x.req->bundle, &(struct err){ 0 });
 			tasks_free(x.s, x.task);
+		}
 		call_fail(r->c, &e);
 	}
 	arena_fini(&x.a);

@@ -127,7 +127,7 @@ static int start_qemu(struct vm *vm, const struct vm_plan *p, struct err *e)
 	int fds[QEMU_FDS] = { p->qmpfd, p->consolefd, p->vsockfd };
 	const struct vm_opts *o = p->opts;
 	struct vm_proc_opts opts = { .name = "QEMU", .fds = fds, .n_fds = 3 + o->n_shares + o->n_fds,
-				     .ended = o->ended, .arg = o->arg };
+				     .netns = o->netns, .ended = o->ended, .arg = o->arg };
 	struct arena a;
 	int rc;
 

@@ -60,6 +60,7 @@ struct vm_opts {
 	const char *const *extra;	/* more arguments for QEMU, NULL-terminated; may be NULL */
 	const int *fds;		/* descriptors that extra names: QEMU has them by the same numbers */
 	size_t n_fds;		/* at most VM_FDS */
+	int netns;		/* a network namespace that QEMU is to be in; 0: ours */
 	void (*ended)(void *arg);	/* QEMU has ended: called once, in the loop; may be NULL */
 	void (*console)(void *arg, const char *line);	/* the guest's console; may be NULL */
 	void *arg;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "kernel/ns.h"
 
 #define READ_SIZE	8192
 
@@ -60,6 +61,10 @@ NORETURN static void run_child(const struct vm_proc_opts *opts, int outfd, pid_t
 		_exit(127);
 	if (fd_install(nullfd, 0) < 0 || fd_install(outfd, 1) < 0 || fd_install(outfd, 2) < 0)
 		_exit(127);
+	if (opts->netns && ns_join(opts->netns, NS_NET) < 0) {
+		dprintf(2, "network namespace: %s\n", strerror(errno));
+		_exit(127);
+	}
 	for (size_t i = 0; i < opts->n_fds; i++)
 		fd_clear_cloexec(opts->fds[i]);
 	fd_close_except(opts->fds, opts->n_fds);

@@ -31,6 +31,7 @@ struct vm_proc_opts {
 	const char *const *argv;	/* argv[0]: the program's path; NULL-terminated */
 	const int *fds;			/* stay open in the child, same numbers */
 	size_t n_fds;
+	int netns;			/* a network namespace to run in; 0: ours */
 	void (*line)(void *arg, const char *line);	/* may be NULL */
 	void (*ended)(void *arg);	/* in the loop, once it is reaped; may be NULL */
 	void *arg;
