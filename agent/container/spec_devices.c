@@ -21,6 +21,12 @@ static bool is_same(const struct spec_device *a, const struct spec_device *b)
 	return a->type == b->type && a->major == b->major && a->minor == b->minor;
 }
 
+static bool is_one_in_the_guest(const struct spec_device_change *a,
+				const struct spec_device_change *b)
+{
+	return a->guest && b->guest && str_eq(a->guest, b->guest);
+}
+
 /* Of v[i] and those before it. */
 static int check_one(const struct spec *s, const struct spec_device_change *v, size_t i,
 		     struct err *e)
@@ -36,7 +42,7 @@ static int check_one(const struct spec *s, const struct spec_device_change *v, s
 		if (other == d)
 			return err_set(e, RC_INVALID_ARGUMENT,
 				       "container_path %.128s: also of another device", v[i].path);
-		if (is_same(other, d))
+		if (is_same(other, d) && !is_one_in_the_guest(&v[k], &v[i]))
 			return err_set(e, RC_INVALID_ARGUMENT,
 				       "container_path %.96s: has the number (%lld:%lld) of %.96s",
 				       v[i].path, (long long)d->major, (long long)d->minor,

@@ -15,10 +15,12 @@ struct spec_device_change {
 	const char *node; /* the path that it has from now on; NULL: the same */
 	mode_t type;      /* S_IFBLK, S_IFCHR */
 	uint32_t major, minor;
+	const char *guest; /* how the host calls the one that it is in the guest; NULL: not told */
 };
 
-/* Can these be replaced (only `path` is looked at)? INVALID_ARGUMENT: no such entry, two changes of
- * one entry, or of two entries of one number. *at: which one it is. */
+/* Can these be replaced (only `path` and `guest` are looked at)? INVALID_ARGUMENT: no such entry, two changes of
+ * one entry, or of two entries of one number that are not told to be the same one in the guest (a
+ * rule by that number would be of both). *at: which one it is. */
 int spec_devices_check(const struct spec *s, const struct spec_device_change *v, size_t n,
 		       size_t *at, struct err *e);
 

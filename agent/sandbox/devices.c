@@ -307,9 +307,14 @@ static int list_changes(struct devices *d)
 	if (!d->changes || !d->of)
 		return -1;
 	for (size_t i = 0; i < d->n; i++) {
-		if (device_type_class(d->list[i].type) == DEVICE_TYPE_GUEST_DRIVER)
+		const struct sandbox_device *dev = &d->list[i];
+		enum device_type_class class = device_type_class(dev->type);
+
+		if (class == DEVICE_TYPE_GUEST_DRIVER)
 			continue; /* what it is in the guest, its driver decides */
-		d->changes[d->n_changes].path = d->list[i].container_path;
+		d->changes[d->n_changes].path = dev->container_path;
+		if (class == DEVICE_TYPE_PLAIN)
+			d->changes[d->n_changes].guest = *dev->id ? dev->id : dev->vm_path;
 		d->of[d->n_changes++] = i;
 	}
 	return 0;

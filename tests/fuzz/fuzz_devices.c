@@ -46,7 +46,7 @@ static void check_need(void)
 	}
 }
 
-static char paths[8][4];
+static char paths[8][4], guests[N][24];
 static struct spec_device nodes[N];
 static struct cgroup_device_rule rules[N];
 static struct spec_device_change changes[N];
@@ -68,10 +68,15 @@ static void read_one(const uint8_t *b)
 			b[1] & 2, b[1] & 4 ? 'a' : b[1] & 1 ? 'b' : 'c', (b[2] & 7) - 1,
 			(b[3] & 7) - 1, b[1] >> 3 & 7,
 		};
-	else if (n_changes < N)
-		changes[n_changes++] = (struct spec_device_change){
+	else if (n_changes < N) {
+		/* one name is one device */
+		snprintf(guests[n_changes], sizeof(guests[0]), "%u/%u/%u", type, b[2], b[3]);
+		changes[n_changes] = (struct spec_device_change){
 			paths[b[0] & 7], NULL, type, b[2], b[3],
+			b[1] & 0x40 ? guests[n_changes] : NULL,
 		};
+		n_changes++;
+	}
 }
 
 static const struct spec_device *node_at(const struct spec_device *v, size_t n, const char *path)

@@ -107,9 +107,10 @@ static enum device_type_class find_all(const struct row *row, struct str *s,
 static void print_spec(const struct device_found *found, bool vfio, struct str *s)
 {
 	const char letter = vfio ? 'c' : 'b';
-	const struct spec_device_change c = { "/dev/in", vfio ? found->node : NULL,
-					      vfio ? S_IFCHR : S_IFBLK, found->major,
-					      found->minor };
+	const struct spec_device_change c = {
+		"/dev/in", vfio ? found->node : NULL, vfio ? S_IFCHR : S_IFBLK, found->major,
+		found->minor, NULL,
+	};
 	struct spec *spec = spec_new(&arena);
 	struct spec_device nodes[2] = {
 		{ .path = "/dev/in", .type = c.type, .major = 99, .minor = 9 },

@@ -48,7 +48,9 @@ static void rule(bool allow, char type, int64_t major, int64_t minor, unsigned i
 
 static struct spec_device_change block(const char *path, uint32_t major, uint32_t minor)
 {
-	return (struct spec_device_change){ path, NULL, S_IFBLK, major, minor };
+	return (struct spec_device_change){
+		.path = path, .type = S_IFBLK, .major = major, .minor = minor
+	};
 }
 
 /* "+b 1:2 7", one a line. */
@@ -115,8 +117,8 @@ static void other_rules_stay(void **state UNUSED)
 static void type_and_path_too(void **state UNUSED)
 {
 	const struct spec_device_change v[] = {
-		{ "/dev/vfio/9", "/dev/vfio/1", S_IFCHR, 240, 1 },
-		{ "/dev/x", NULL, S_IFBLK, 254, 0 },
+		{ "/dev/vfio/9", "/dev/vfio/1", S_IFCHR, 240, 1, NULL },
+		{ "/dev/x", NULL, S_IFBLK, 254, 0, NULL },
 	};
 
 	node("/dev/vfio/9", S_IFCHR, 10, 196);
@@ -178,6 +180,27 @@ static void conflicts(void **state UNUSED)
 	}
 }
 
+/* Two nodes of one number, which are one and the same in the guest: the rule is of both. */
+static void one_device_by_two_paths(void **state UNUSED)
+{
+	struct spec_device_change v[] = { block("/dev/a", 254, 16), block("/dev/b", 254, 16) };
+	struct err e = { 0 };
+	size_t at;
+
+	node("/dev/a", S_IFBLK, 8, 0);
+	node("/dev/b", S_IFBLK, 8, 0);
+	rule(true, 'b', 8, 0, 3);
+	v[0].guest = "05/01";
+	assert_int_equal(spec_devices_check(spec, v, 2, &at, &e), -1);
+	err_clear(&e);
+	v[1].guest = "05/02";
+	assert_int_equal(spec_devices_check(spec, v, 2, &at, &e), -1);
+	v[1].guest = "05/01";
+	change(v, 2);
+	assert_string_equal(told(), "/dev/a b 254:16\n/dev/b b 254:16\n"
+				    "+b 254:16 3\n+b 254:16 7\n+b 254:16 7\n");
+}
+
 static void memory_is_counted(void **state UNUSED)
 {
 	const struct spec_device_change v[] = { block("/dev/a", 254, 16) };
@@ -197,7 +220,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(numbers_that_change_places), TEST(other_rules_stay), TEST(type_and_path_too),
-		TEST(without_rules_none_is_made), TEST(conflicts),	  TEST(memory_is_counted),
+		TEST(without_rules_none_is_made), TEST(conflicts), TEST(one_device_by_two_paths),
+		TEST(memory_is_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
