@@ -149,7 +149,7 @@ void task_update(struct call *c)
 {
 	const Containerd__Task__V2__UpdateTaskRequest *req = (const void *)c->req;
 	struct task *t = task_find(c, req->id);
-	const struct spec_resources *res;
+	struct spec_resources *res;
 	struct err e = { 0 };
 
 	if (!t)
@@ -164,10 +164,14 @@ void task_update(struct call *c)
 	}
 	res = spec_json_read_resources((const char *)req->resources->value.data,
 				       req->resources->value.len, &c->arena, &e);
-	if (!res)
+	if (!res) {
 		call_fail(c, &e);
-	else
-		container_update(t->container, res, verb_deadline(c), verb_answer, c);
+		return;
+	}
+	/* CRI sends all resources of the spec, with the devices by the host's numbers: the rules stay,
+	 * as they do with runc (SkipDevices in its update.go) */
+	res->n_devices = 0;
+	container_update(t->container, res, verb_deadline(c), verb_answer, c);
 }
 
 void task_checkpoint(struct call *c)
