@@ -95,6 +95,34 @@ static const char *carry(void *arg, size_t number UNUSED, const char *source, st
 	return arena_printf(arg, "/guest%s", source);
 }
 
+/* Every path with its number is there once. */
+static void devices_are_told_once(const struct bundle *b)
+{
+	must(b->n_devices <= BUNDLE_DEVICES_MAX);
+	for (size_t i = 0; i < b->n_devices; i++) {
+		must(*b->devices[i].path);
+		for (size_t k = 0; k < i; k++)
+			must(b->devices[i].major != b->devices[k].major ||
+			     b->devices[i].minor != b->devices[k].minor ||
+			     strcmp(b->devices[i].path, b->devices[k].path) != 0);
+	}
+}
+
+/* What the guest gets has those devices and no others. */
+static void devices_are_those(struct arena *a, const struct bundle *was, const char *text, size_t len)
+{
+	struct err e = { 0 };
+	struct bundle b;
+
+	must(bundle_parse(a, text, len, &b, &e) == 0 && bundle_find_devices(a, &b, &e) == 0);
+	must(b.n_devices == was->n_devices);
+	for (size_t i = 0; i < b.n_devices; i++)
+		must(b.devices[i].major == was->devices[i].major &&
+		     b.devices[i].minor == was->devices[i].minor &&
+		     b.devices[i].readonly == was->devices[i].readonly &&
+		     strcmp(b.devices[i].path, was->devices[i].path) == 0);
+}
+
 static void bundle(struct arena *a, const char *text, size_t size)
 {
 	struct err e = { 0 };
@@ -105,10 +133,15 @@ static void bundle(struct arena *a, const char *text, size_t size)
 	if (bundle_parse(a, text, size, &b, &e) < 0)
 		return;
 	must(b.sandbox_id && b.netns && b.hostname);
+	if (bundle_find_devices(a, &b, &e) < 0) {
+		must(err_is_set(&e));
+		return;
+	}
+	devices_are_told_once(&b);
 	out = bundle_for_guest(a, &b, "pod", carry, a, &len, &e);
 	must((out == NULL) == err_is_set(&e));
 	if (out)
-		must(bundle_parse(a, out, len, &b, &e) == 0);
+		devices_are_those(a, &b, out, len);
 }
 
 static void words(char *text)

@@ -252,6 +252,7 @@ char *bundle_for_guest(struct arena *a, const struct bundle *b, const char *pod,
 	hooks = yyjson_mut_obj_get(root, "hooks");
 	for (size_t i = 0; i < COUNT_OF(host_hooks); i++)
 		yyjson_mut_obj_remove_key(hooks, host_hooks[i].name);
+	bundle_drop_devices(b, root);
 	if (change_mounts(&c, root) < 0)
 		return NULL;
 	return json_write(a, c.doc, 0, len, e);

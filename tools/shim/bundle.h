@@ -12,7 +12,15 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-#define BUNDLE_SPEC_MAX (4u << 20) /* bytes of a config.json */
+#define BUNDLE_SPEC_MAX    (4u << 20) /* bytes of a config.json */
+#define BUNDLE_DEVICES_MAX 256        /* block devices of a container: as many as the guest takes */
+
+/* A block device of the host that the container shall have. */
+struct bundle_device {
+	const char *path; /* in the container */
+	uint32_t major, minor;
+	bool readonly;
+};
 
 /* When hooks of the host are due (host_hooks.h). */
 enum bundle_hooks {
@@ -32,6 +40,8 @@ struct bundle {
 	uint64_t memory;        /* bytes, that the pod's containers may take in all; 0: not told */
 	uint64_t cpus;          /* likewise, rounded up */
 	unsigned int hooks;     /* enum bundle_hooks: those that there are */
+	struct bundle_device *devices; /* see bundle_find_devices() */
+	size_t n_devices;
 };
 
 /* DIR/config.json. A missing file is a bundle without anything. Everything is a's. */
@@ -39,6 +49,16 @@ int bundle_read(struct arena *a, const char *dir, struct bundle *out, struct err
 
 /* The same of a text; pure. */
 int bundle_parse(struct arena *a, const char *text, size_t len, struct bundle *out, struct err *e);
+
+/* Fills b->devices: the block devices of linux.devices to which a rule of linux.resources.devices
+ * of just their number gives access, each path once. Read-only: no such rule gives the right to
+ * write. Pure; what is found is a's and the document's. INVALID_ARGUMENT: more than
+ * BUNDLE_DEVICES_MAX. */
+int bundle_find_devices(struct arena *a, struct bundle *b, struct err *e);
+
+/* Takes the other block devices out of a copy of the document: hardware of the host that is not
+ * handed through, by numbers that mean something else in the guest. For bundle.c. */
+void bundle_drop_devices(const struct bundle *b, yyjson_mut_val *root);
 
 /* Brings a file or directory of the host into the guest: its path there, NULL with e. number: of
  * the mount in the spec. */

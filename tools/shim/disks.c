@@ -40,6 +40,7 @@ static int plug(struct shim *s, int slot, const char *source, bool readonly, str
 	char text[TEXT_MAX];
 	struct str t = STR_OVER(text);
 	struct stat st;
+	bool shared;
 
 	if (!path_is_plain(source) || stat(source, &st) < 0)
 		return err_set(e, RC_INVALID_ARGUMENT,
@@ -54,11 +55,13 @@ static int plug(struct shim *s, int slot, const char *source, bool readonly, str
 		return err_set(e, RC_INVALID_ARGUMENT, "the path is too long");
 	if (vm_qmp(s->vm, "blockdev-add", text, NULL, 0, e) < 0)
 		return -1;
+	/* a device that is only read may be written by somebody else, as on the host */
+	shared = readonly && S_ISBLK(st.st_mode);
 	str_reset(&t);
 	str_addf(
 		&t,
-		"{\"driver\":\"virtio-blk-pci\",\"bus\":\"disks\",\"addr\":\"%x\",\"id\":\"slot%d\",\"drive\":\"disk%d\"}",
-		slot, slot, slot);
+		"{\"driver\":\"virtio-blk-pci\",\"bus\":\"disks\",\"addr\":\"%x\",\"id\":\"slot%d\",\"drive\":\"disk%d\"%s}",
+		(unsigned int)slot, slot, slot, shared ? ",\"share-rw\":true" : "");
 	if (vm_qmp(s->vm, "device_add", text, NULL, 0, e) == 0)
 		return 0;
 	str_reset(&t);
@@ -67,7 +70,12 @@ static int plug(struct shim *s, int slot, const char *source, bool readonly, str
 	return -1;
 }
 
-int disk_add(struct shim *s, const char *source, bool readonly, char path[DISK_PATH], struct err *e)
+void disk_path(int slot, char path[DISK_PATH])
+{
+	snprintf(path, DISK_PATH, BUS "/%02x", (unsigned int)slot & 0x1f);
+}
+
+int disk_add(struct shim *s, const char *source, bool readonly, struct err *e)
 {
 	int slot = 1;
 
@@ -76,14 +84,14 @@ int disk_add(struct shim *s, const char *source, bool readonly, char path[DISK_P
 	while (slot <= DISKS_SLOTS && s->disks & (1u << slot))
 		slot++;
 	if (slot > DISKS_SLOTS)
-		return err_set(e, RC_RESOURCE_EXHAUSTED, "the machine has %d disks already",
+		return err_set(e, RC_RESOURCE_EXHAUSTED,
+			       "the machine has %d disks already, as many as it takes",
 			       DISKS_SLOTS);
 	s->disks |= 1u << slot;
 	if (plug(s, slot, source, readonly, e) < 0) {
 		s->disks &= ~(1u << slot);
 		return err_ctx(e, "disk %s", source);
 	}
-	snprintf(path, DISK_PATH, DISKS_PCI_BUS "/%02x", (unsigned int)slot & 0x1f);
 	return slot;
 }
 

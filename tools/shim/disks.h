@@ -20,9 +20,11 @@ struct shim;
 bool disk_is_one(const struct share_mount *m);
 bool disk_is_readonly(const struct share_mount *m);
 
-/* Plugs it. Its slot (> 0), and how the guest calls it; -1 with e. */
-int disk_add(struct shim *s, const char *source, bool readonly, char path[DISK_PATH],
-	     struct err *e);
+/* Plugs a file or a block device. Its slot (> 0); -1 with e. */
+int disk_add(struct shim *s, const char *source, bool readonly, struct err *e);
+
+/* How the guest calls the one in a slot. */
+void disk_path(int slot, char path[DISK_PATH]);
 
 /* Asks the guest to let go of it, later: may be called anywhere. */
 void disk_remove(struct shim *s, int slot);

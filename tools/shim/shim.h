@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "event/loop.h"
+#include "shim/blocks.h"
 #include "shim/conf.h"
 #include "shim/disks.h"
 #include "shim/outbox.h"
@@ -53,6 +54,7 @@ struct task {
 	char *id, *bundle;
 	unsigned int hooks; /* enum bundle_hooks: those that there are */
 	int disk;        /* slot of the one that its root file system is on; 0: none */
+	uint32_t blocks; /* bit n: it has the host's block device in slot n */
 	uint8_t *rootfs; /* the mounts of its request, as they were encoded */
 	size_t rootfs_len;
 	struct proc init;
@@ -98,6 +100,7 @@ struct shim {
 	char *deleted[32]; /* ids of containers whose last event may be still to come */
 	size_t next_deleted;
 	uint32_t disks;   /* bit n: slot n is taken */
+	struct block blocks[DISKS_SLOTS + 1];
 	struct work lost; /* clears a machine away that has died */
 	bool last;        /* it shall end with its last container */
 	bool done;        /* the server shall end */

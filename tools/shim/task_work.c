@@ -36,6 +36,7 @@ struct create {
 	Containerd__Task__V2__CreateTaskRequest *req;
 	struct bundle bundle;
 	Grpc__Storage disk, *disks[1]; /* the root file system, where it is one of its own */
+	Grpc__Device **devices;        /* as many as the bundle has */
 };
 
 static const char *carry(void *arg, size_t number, const char *source, struct err *e)
@@ -87,9 +88,10 @@ static int plug_rootfs(struct create *x, const struct share_mount *m, struct err
 
 	if (share_make(&x->s->share, x->req->id, e) < 0)
 		return -1;
-	x->task->disk = disk_add(x->s, m->source, readonly, path, e);
+	x->task->disk = disk_add(x->s, m->source, readonly, e);
 	if (x->task->disk < 0)
 		return -1;
+	disk_path(x->task->disk, path);
 	grpc__storage__init(d);
 	d->driver = (char *)"blk";
 	d->source = arena_strdup(&x->a, path);
@@ -129,6 +131,31 @@ static int mount_rootfs(struct create *x, struct err *e)
 	return share_add(&x->s->share, q->id, root, m, q->n_rootfs, e);
 }
 
+/* Block devices of the host. The guest's agent waits for them, and puts its own numbers into the
+ * spec. */
+static int plug_devices(struct create *x, struct err *e)
+{
+	const struct bundle *b = &x->bundle;
+	Grpc__Device *v = ARENA_ARRAY(&x->a, Grpc__Device, b->n_devices + 1);
+	char path[DISK_PATH];
+
+	x->devices = ARENA_ARRAY(&x->a, Grpc__Device *, b->n_devices + 1);
+	if (!v || !x->devices)
+		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+	for (size_t i = 0; i < b->n_devices; i++) {
+		if (block_add(x->s, x->task, &b->devices[i], path, e) < 0)
+			return -1;
+		grpc__device__init(&v[i]);
+		v[i].type = (char *)"blk";
+		v[i].id = arena_strdup(&x->a, path);
+		v[i].container_path = (char *)b->devices[i].path;
+		if (!v[i].id)
+			return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+		x->devices[i] = &v[i];
+	}
+	return 0;
+}
+
 static int open_stdio(struct shim *s, struct proc *p, struct err *e)
 {
 	const struct stdio_opts o = {
@@ -161,6 +188,8 @@ static int ask_guest(struct create *x, struct err *e)
 		return -1;
 	own.storages = x->disks;
 	own.n_storages = x->task->disk > 0;
+	own.devices = x->devices;
+	own.n_devices = x->bundle.n_devices;
 	if (!x->task->disk)
 		own.rootfs = arena_printf(&x->a, SHARE_GUEST "/%s/rootfs", x->req->id);
 	if (!own.rootfs)
@@ -193,7 +222,8 @@ static int make(struct create *x, const struct relay *r, struct err *e)
 	    keep_rootfs(x->task, r) < 0)
 		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
 	x->task->hooks = x->bundle.hooks;
-	if (mount_rootfs(x, e) < 0 || open_stdio(x->s, &x->task->init, e) < 0 ||
+	if (mount_rootfs(x, e) < 0 || plug_devices(x, e) < 0 ||
+	    open_stdio(x->s, &x->task->init, e) < 0 ||
 	    host_hooks_run(x->s, BUNDLE_HOOKS_CREATE, x->task->hooks, q->id, q->bundle, e) < 0)
 		return -1;
 	return ask_guest(x, e);
@@ -213,7 +243,9 @@ static int prepare(struct create *x, const struct relay *r, struct err *e)
 	if (!str_empty(x->req->checkpoint))
 		return err_set(e, RC_UNIMPLEMENTED,
 			       "checkpoint: a machine's containers cannot be restored");
-	return bundle_read(&x->a, x->req->bundle, &x->bundle, e);
+	if (bundle_read(&x->a, x->req->bundle, &x->bundle, e) < 0)
+		return -1;
+	return bundle_find_devices(&x->a, &x->bundle, e);
 }
 
 static void run_create(struct work *w)

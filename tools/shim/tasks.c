@@ -107,6 +107,7 @@ void tasks_free(struct shim *s, struct task *t)
 	fini_proc(&t->init);
 	share_remove(&s->share, t->id);
 	disk_remove(s, t->disk);
+	block_remove(s, t);
 	list_remove(&t->node);
 	free(t->id);
 	free(t->bundle);
