@@ -74,17 +74,17 @@ class Cri:
         except grpc.RpcError as e:
             raise Wrong("%s: %s: %s" % (method, e.code().name, e.details())) from e
 
-    def pod(self, name, **linux):
+    def pod(self, name, handler=None, **linux):
         """A running pod; its config has what a container's request wants."""
-        return Pod(self, name, linux)
+        return Pod(self, name, handler or self.handler, linux)
 
     def close(self):
         self.channel.close()
 
 
 class Pod:
-    def __init__(self, cri, name, linux):
-        self.cri, self.name = cri, name
+    def __init__(self, cri, name, handler, linux):
+        self.cri, self.name, self.handler = cri, name, handler
         cri.serial += 1
         logs = tempfile.mkdtemp(prefix=name + "-", dir=scratch)
         self.config = api.PodSandboxConfig(metadata=api.PodSandboxMetadata(name=name, uid="uid-%s-%d" % (name, cri.serial), namespace="default"),
@@ -94,7 +94,7 @@ class Pod:
 
     def run(self):
         """Also again, by the same name, when it was removed."""
-        self.id = self.cri.call("RunPodSandbox", config=self.config, runtime_handler=self.cri.handler).pod_sandbox_id
+        self.id = self.cri.call("RunPodSandbox", config=self.config, runtime_handler=self.handler).pod_sandbox_id
         self.cri.host.pods.add(self.id)
         self.cri.host.ids.add(self.id)
 

@@ -72,7 +72,7 @@ static int plug(struct shim *s, int slot, const char *source, bool readonly, str
 
 void disk_path(int slot, char path[DISK_PATH])
 {
-	snprintf(path, DISK_PATH, BUS "/%02x", (unsigned int)slot & 0x1f);
+	snprintf(path, DISK_PATH, DISKS_PCI_BUS "/%02x", (unsigned int)slot & 0x1f);
 }
 
 int disk_add(struct shim *s, const char *source, bool readonly, struct err *e)
