@@ -40,28 +40,31 @@ static int plug(struct shim *s, int slot, const char *source, bool readonly, str
 	char text[TEXT_MAX];
 	struct str t = STR_OVER(text);
 	struct stat st;
-	bool shared;
+	bool device;
 
 	if (!path_is_plain(source) || stat(source, &st) < 0)
 		return err_set(e, RC_INVALID_ARGUMENT,
 			       "'%.100s' is no path of a file that is there", source);
+	device = S_ISBLK(st.st_mode);
+	/* a device may be read and written elsewhere too, on another host at that: not from the
+	 * host's cache */
 	str_addf(
 		&t,
-		"{\"driver\":\"raw\",\"node-name\":\"disk%d\",\"read-only\":%s,\"file\":{\"driver\":\"%s\",\"filename\":",
-		slot, readonly ? "true" : "false", S_ISBLK(st.st_mode) ? "host_device" : "file");
+		"{\"driver\":\"raw\",\"node-name\":\"disk%d\",\"read-only\":%s,\"cache\":{\"direct\":%s},\"file\":{\"driver\":\"%s\",\"filename\":",
+		slot, readonly ? "true" : "false", device ? "true" : "false",
+		device ? "host_device" : "file");
 	json_add_string(&t, source);
 	str_add(&t, "}}");
 	if (!str_ok(&t))
 		return err_set(e, RC_INVALID_ARGUMENT, "the path is too long");
 	if (vm_qmp(s->vm, "blockdev-add", text, NULL, 0, e) < 0)
 		return -1;
-	/* a device that is only read may be written by somebody else, as on the host */
-	shared = readonly && S_ISBLK(st.st_mode);
 	str_reset(&t);
+	/* one that is only read here may be written there */
 	str_addf(
 		&t,
 		"{\"driver\":\"virtio-blk-pci\",\"bus\":\"disks\",\"addr\":\"%x\",\"id\":\"slot%d\",\"drive\":\"disk%d\"%s}",
-		(unsigned int)slot, slot, slot, shared ? ",\"share-rw\":true" : "");
+		(unsigned int)slot, slot, slot, device && readonly ? ",\"share-rw\":true" : "");
 	if (vm_qmp(s->vm, "device_add", text, NULL, 0, e) == 0)
 		return 0;
 	str_reset(&t);
