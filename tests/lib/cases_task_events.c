@@ -228,9 +228,39 @@ static void counters(void **state UNUSED)
 	assert_done(r, rig_task(r, "Delete", "{\"id\":\"%s\"}", id));
 }
 
+#define NO_DEVICES "{\"allow\":false,\"access\":\"rwm\"}"
+
+/* As CRI sends them, with all of the spec: by numbers that may mean something else here. */
+static void updated_devices(void **state UNUSED)
+{
+	struct rig *r = cases_rig;
+	struct rig_task what = {
+		.args = "[\"sleep\",\"1000\"]",
+		.linux = ",\"devices\":[{\"path\":\"/dev/f\",\"type\":\"c\",\"major\":10,\"minor\":229}]"
+			 ",\"resources\":{\"devices\":[" NO_DEVICES
+			 ",{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":229,\"access\":\"rw\"}]}",
+	};
+	const char *id = rig_id(r);
+	struct arena a;
+
+	arena_init(&a, 1 << 20);
+	assert_done(r, rig_task_run(r, id, &what));
+	assert_done(r, rig_task(r, "Update", "{\"id\":\"%s\",\"resources\":%s}", id,
+				rig_any(&a, "LinuxResources", NULL,
+					"{\"pids\":{\"limit\":50},\"devices\":[" NO_DEVICES "]}")));
+	arena_fini(&a);
+	assert_done(r, rig_task_exec(r, id, "e", ": </dev/f", NULL));
+	assert_done(r, rig_task(r, "Start", "{\"id\":\"%s\",\"exec_id\":\"e\"}", id));
+	assert_int_equal(rig_task_wait(r, id, "e"), 0);
+	assert_done(r, rig_task(r, "Kill", "{\"id\":\"%s\",\"signal\":9}", id));
+	rig_task_wait(r, id, "");
+	assert_done(r, rig_task(r, "Delete", "{\"id\":\"%s\"}", id));
+}
+
 const struct CMUnitTest cases_task_limits[] = {
 	cmocka_unit_test(out_of_memory),
 	cmocka_unit_test(counters),
+	cmocka_unit_test(updated_devices),
 	{ 0 },
 };
 

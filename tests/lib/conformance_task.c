@@ -28,6 +28,7 @@ static const struct row {
 	{ "Pids", "list every process, those of execs with their ids", "pids" },
 	{ "Pause, Resume", "freeze and thaw, refuse the wrong state", "running_is_not_deleted" },
 	{ "Update", "change what is named, leave the rest", "counters" },
+	{ "Update", "leave the device rules, whose numbers are the host's", "updated_devices" },
 	{ "Stats", "give io.containerd.cgroups.v2.Metrics with the numbers that are read", "counters" },
 	{ "ResizePty", "set the size; be fine without a terminal", "terminal" },
 	{ "CloseIO", "end the input after what has come; be fine twice", "close_io" },
