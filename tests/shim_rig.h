@@ -96,21 +96,26 @@ static inline void rig_open(struct shim_rig *r)
 	rig_must(outbox_begin(s, &e) == 0);
 }
 
-/* As main's turn, until nothing happens any more. */
-static inline void rig_turn(struct shim_rig *r)
+/* As main's turn. Did anything happen? */
+static inline bool rig_turn_once(struct shim_rig *r)
 {
 	struct work *w;
 
-	for (int i = 0; i < 100000; i++) {
-		int n = loop_once(r->s.loop, 0);
-
-		if (n <= 0 && list_empty(&r->s.work))
-			return;
-		while ((w = LIST_FIRST(&r->s.work, struct work, node))) {
-			list_remove(&w->node);
-			w->fn(w);
-		}
+	if (loop_once(r->s.loop, 0) <= 0 && list_empty(&r->s.work))
+		return false;
+	while ((w = LIST_FIRST(&r->s.work, struct work, node))) {
+		list_remove(&w->node);
+		w->fn(w);
 	}
+	return true;
+}
+
+/* Until nothing happens any more. */
+static inline void rig_turn(struct shim_rig *r)
+{
+	for (int i = 0; i < 100000; i++)
+		if (!rig_turn_once(r))
+			return;
 	abort();
 }
 

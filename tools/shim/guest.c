@@ -24,9 +24,11 @@
 #define CONFIG_TYPE   "runtime.v1.PodSandboxConfig"
 #define OPTIONS_TYPE  "mote.v1.SandboxOptions"
 
+/* By our client's own words: the guest answers CANCELLED and UNAVAILABLE, too, of a process that was
+ * killed on its way, say. */
 bool guest_is_gone(const struct err *e)
 {
-	return e->rc == RC_CANCELLED ||
+	return (e->rc == RC_CANCELLED && str_eq(e->msg, "ttrpc: cancelled")) ||
 	       (e->rc == RC_UNAVAILABLE && str_eq(e->msg, "ttrpc: closed"));
 }
 
