@@ -164,7 +164,7 @@ static void on_forwarded(void *arg, const struct err *e, const uint8_t *payload 
 
 	s->outbox.busy = false;
 	if (e->rc == RC_UNAVAILABLE || e->rc == RC_DEADLINE_EXCEEDED || e->rc == RC_CANCELLED) {
-		if (e->rc != RC_CANCELLED)
+		if (s->outbox.containerd) /* else it is we who end it */
 			try_later(s);
 		return;
 	}
