@@ -59,6 +59,9 @@ struct task {
 	size_t rootfs_len;
 	struct proc init;
 	struct list execs;
+	unsigned int holds;  /* work that turns the loop while it uses the task or its processes */
+	bool freed;          /* … which was deleted meanwhile: the last of them frees it */
+	struct list dropped; /* its execs of which the same is true */
 };
 
 struct work {
@@ -123,9 +126,14 @@ struct task *tasks_new(struct shim *s, const char *id, const char *bundle);
 struct proc *proc_new(struct task *t, const char *exec_id);
 int proc_set_urls(struct proc *p, bool terminal, const char *const urls[3]);
 
-/* Closes its stdio, and takes what the host keeps for it away. */
+/* Nobody finds it any more; closes its stdio, and takes what the host keeps for it away, at the latest
+ * when it is held no more. */
 void tasks_free(struct shim *s, struct task *t);
 void proc_free(struct proc *p);
+
+/* Keeps a task, with all of its processes, in memory while the loop turns. */
+void tasks_hold(struct task *t);
+void tasks_let_go(struct shim *s, struct task *t);
 
 /* The guest has deleted it: its event may still be on the way. */
 void tasks_deleted(struct shim *s, const struct task *t);

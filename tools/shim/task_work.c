@@ -218,6 +218,8 @@ static int make(struct create *x, const struct relay *r, struct err *e)
 	if (come_up(x, e) < 0)
 		return -1;
 	x->task = tasks_new(x->s, q->id, q->bundle);
+	if (x->task)
+		tasks_hold(x->task);
 	if (!x->task || proc_set_urls(&x->task->init, q->terminal, urls) < 0 ||
 	    keep_rootfs(x->task, r) < 0)
 		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
@@ -268,6 +270,8 @@ static void run_create(struct work *w)
 		}
 		call_fail(r->c, &e);
 	}
+	if (x.task)
+		tasks_let_go(x.s, x.task);
 	arena_fini(&x.a);
 }
 
@@ -314,12 +318,26 @@ static int ask_for_exec(struct relay *r, const struct proc *p, struct err *e)
 	return guest_call(r->s, a, TASK_SERVICE, "Exec", req, len, CREATE_MS, &len, e) ? 0 : -1;
 }
 
+static int make_exec(struct relay *r, struct task *t, struct err *e)
+{
+	struct proc *p = proc_new(t, r->exec_id);
+
+	if (!p)
+		return err_set(e, RC_RESOURCE_EXHAUSTED, "no memory");
+	if (read_exec(r, p, e) == 0 && open_stdio(r->s, p, e) == 0 && ask_for_exec(r, p, e) == 0)
+		return 0;
+	/* unless it was deleted meanwhile */
+	if (proc_find(r->s, r->id, r->exec_id) == p)
+		proc_free(p);
+	return -1;
+}
+
 static void run_exec(struct work *w)
 {
 	struct relay *r = container_of(w, struct relay, work);
-	struct task *t = tasks_find(r->s, r->id);
+	struct shim *s = r->s;
+	struct task *t = tasks_find(s, r->id);
 	struct err e = { 0 };
-	struct proc *p;
 
 	if (!t || !*r->exec_id) {
 		relay_fail(r, t ? RC_INVALID_ARGUMENT : RC_NOT_FOUND,
@@ -330,19 +348,12 @@ static void run_exec(struct work *w)
 		relay_fail(r, RC_ALREADY_EXISTS, "the process exists");
 		return;
 	}
-	p = proc_new(t, r->exec_id);
-	if (!p)
-		err_set(&e, RC_RESOURCE_EXHAUSTED, "no memory");
-	else if (read_exec(r, p, &e) == 0 && open_stdio(r->s, p, &e) == 0 &&
-		 ask_for_exec(r, p, &e) == 0) {
+	tasks_hold(t);
+	if (make_exec(r, t, &e) == 0)
 		call_ok(r->c);
-		return;
-	}
-	/* the container may be gone by now, and its execs with it */
-	p = proc_find(r->s, r->id, r->exec_id);
-	if (p)
-		proc_free(p);
-	call_fail(r->c, &e);
+	else
+		call_fail(r->c, &e);
+	tasks_let_go(s, t);
 }
 
 void task_work_exec(struct call *c)

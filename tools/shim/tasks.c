@@ -52,6 +52,7 @@ struct task *tasks_new(struct shim *s, const char *id, const char *bundle)
 	if (!t)
 		return NULL;
 	list_init(&t->execs);
+	list_init(&t->dropped);
 	t->id = strdup(id);
 	t->bundle = strdup(bundle);
 	if (!init_proc(&t->init, t, "") || !t->id || !t->bundle) {
@@ -94,21 +95,50 @@ int proc_set_urls(struct proc *p, bool terminal, const char *const urls[3])
 
 void proc_free(struct proc *p)
 {
+	struct task *t = p->task;
+
+	if (t->holds) {
+		list_remove(&p->node);
+		list_append(&t->dropped, &p->node);
+		return;
+	}
 	fini_proc(p);
 	free(p);
 }
 
-void tasks_free(struct shim *s, struct task *t)
+static void free_all(struct list *procs)
 {
 	struct proc *p;
 
-	while ((p = LIST_FIRST(&t->execs, struct proc, node)))
+	while ((p = LIST_FIRST(procs, struct proc, node)))
 		proc_free(p);
+}
+
+void tasks_hold(struct task *t)
+{
+	t->holds++;
+}
+
+void tasks_let_go(struct shim *s, struct task *t)
+{
+	if (--t->holds)
+		return;
+	free_all(&t->dropped);
+	if (t->freed)
+		tasks_free(s, t);
+}
+
+void tasks_free(struct shim *s, struct task *t)
+{
+	list_remove(&t->node);
+	t->freed = true;
+	if (t->holds)
+		return;
+	free_all(&t->execs);
 	fini_proc(&t->init);
 	share_remove(&s->share, t->id);
 	disk_remove(s, t->disk);
 	block_remove(s, t);
-	list_remove(&t->node);
 	free(t->id);
 	free(t->bundle);
 	free(t->rootfs);
