@@ -5,6 +5,7 @@
  * last case the server is the other containers' as before: a pause container that has ended is
  * deleted before they are, and their ends are still to be told.
  */
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 #include "base/str.h"
 #include "containerd_sandbox.pb-c.h"
 #include "containerd_task.pb-c.h"
+#include "kernel/clone.h"
 #include "shim/bootstrap.h"
 #include "shim/bundle.h"
 #include "shim/host_hooks.h"
@@ -66,20 +68,38 @@ static bool is_others(struct arena *a, int fd, const char *id)
 	return yes;
 }
 
-/* The server listens itself, so the socket tells who it is. Its machine, helpers and mounts end with
- * it. */
-static void end_server(struct arena *a, const char *path, const char *id)
+/* The server listens itself, so the socket tells who it is: a pidfd, since it may end by itself while it
+ * is asked, and its number become another's. One that has not hung up afterwards is the one that it is
+ * of. *pid: its number, where the kernel has no such descriptors (before 5.3); else 0. */
+static int hold_server(int fd, pid_t *pid)
 {
+	struct pollfd p = { .fd = fd };
 	struct ucred peer = { 0 };
 	socklen_t len = sizeof(peer);
-	int fd = start_connect(path);
+	AUTO_FD pidfd = -1;
 
-	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		peer.pid = 0;
+	*pid = 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 1)
+		return -1;
+	pidfd = clone_pidfd_open(peer.pid);
+	if (pidfd == -ENOSYS)
+		*pid = peer.pid;
+	return pidfd >= 0 && poll(&p, 1, 0) == 0 ? TAKE_FD(pidfd) : -1;
+}
+
+/* Its machine, helpers and mounts end with it. */
+static void end_server(struct arena *a, const char *path, const char *id)
+{
+	int fd = start_connect(path);
+	pid_t pid = 0;
+	AUTO_FD pidfd = fd < 0 ? -1 : hold_server(fd, &pid);
+
 	if (fd >= 0 && is_others(a, fd, id))
 		return;
-	if (peer.pid > 1)
-		kill(peer.pid, SIGKILL);
+	if (pidfd >= 0)
+		clone_pidfd_signal(pidfd, SIGKILL);
+	else if (pid)
+		kill(pid, SIGKILL);
 	unlink(path);
 }
 
