@@ -19,6 +19,7 @@
 /* --- create ------------------------------------------------------------------------------- */
 
 #define CLEAR_MS 5000 /* to take away what a failed create left, or what a removal has not time for */
+#define UNMOUNT_MS 1000 /* more than all unmounts take when none hangs */
 #define LATE_MS	 100  /* after the deadline: by then whatever hangs below has said so */
 
 enum { REMOVE_CONTAINER, REMOVE_STORAGES, REMOVE_BUNDLE, REMOVE_STEPS };
@@ -407,13 +408,14 @@ static void remove_storages_done(void *owner, const struct err *e)
 	steps_resume(&op->steps, &none);
 }
 
+/* Time to do it, however little is left of the host's: he is answered by operation_late then. */
 static enum step_result remove_storages(struct steps *st, struct err *e)
 {
 	struct operation *op = operation_of(st);
 
 	(void)e;
-	storages_release(&op->sandbox->storages, &op->member->storages, op->deadline_ms,
-			 remove_storages_done, op);
+	storages_release(&op->sandbox->storages, &op->member->storages,
+			 MAX(op->deadline_ms, clock_after(UNMOUNT_MS)), remove_storages_done, op);
 	return STEP_PARK;
 }
 

@@ -130,6 +130,7 @@ struct release {
 	struct list taken;	   /* the refs, in the order of the entries */
 	size_t n;
 	struct deferred nothing; /* there was nothing to unmount */
+	bool again;		 /* the second try, of what hung */
 	char what[160];		 /* of the job */
 	struct entry *entries[]; /* LEAVING, in the order of unmounting */
 };
@@ -196,9 +197,19 @@ static void release_give_back(struct release *r)
 	r->n = 0;
 }
 
+static void release_start(struct release *r, uint64_t deadline_ms);
+
+/* What hung has ended at last, or had no turn at all: whatever of it is mounted still goes now. */
 static void unmount_late(void *owner)
 {
-	release_drop(owner);
+	struct release *r = owner;
+
+	if (r->again) {
+		release_drop(r);
+		return;
+	}
+	r->again = true;
+	release_start(r, clock_after(RELEASE_MS));
 }
 
 static void unmount_done(void *owner, const struct err *e, const void *out, size_t out_len)

@@ -187,7 +187,33 @@ static void cut_in_a_create(void **state)
 	}
 }
 
+/* Nobody is left whose time is up before the file systems are taken away: they go all the same. */
+static void remove_in_no_time(void **state)
+{
+	struct rig *r = cases_rig;
+	struct rig_container what = { .args = "[\"true\"]" };
+	char script[128];
+	int rc;
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		const char *id = rig_id(r);
+
+		assert_done(r, rig_run(r, id, &what));
+		assert_int_equal(rig_wait(r, id, ""), 0);
+		rc = rig_call_on(r, r->client, 1, "RemoveContainer", "{\"container_id\":\"%s\"}", id);
+		if (rc && rc != RC_DEADLINE_EXCEEDED)
+			fail_msg("RemoveContainer: %s", r->err.msg);
+		rc = rig_remove(r, id);
+		if (rc && rc != RC_NOT_FOUND)
+			fail_msg("RemoveContainer again: %s", r->err.msg);
+		snprintf(script, sizeof(script), "! grep '/%s/' /guest/1/mountinfo", id);
+		assert_int_equal(rig_guest(r, script), 0);
+	}
+}
+
 const struct CMUnitTest cases_races[] = {
+	cmocka_unit_test(remove_in_no_time),
 	cmocka_unit_test(remove_while_execs_are_made),
 	cmocka_unit_test(exec_ids_again),
 	cmocka_unit_test(input_that_waits),
