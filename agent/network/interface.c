@@ -6,7 +6,6 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 
 #include "base/fd.h"
 #include "base/io.h"
@@ -14,6 +13,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "event/work.h"
+#include "network/lock.h"
 #include "network/network.h"
 #include "network/text.h"
 
@@ -241,13 +241,12 @@ static int set_names(struct change *c, struct err *e)
  * all is looked at again. */
 static int interface_job(void *arg, int out UNUSED, struct err *e)
 {
-	AUTO_FD lock = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	AUTO_FD lock = network_lock(NETWORK_NAMES_CHANGE);
 	struct netlink n;
 	struct change c;
 	int r = 0;
 
-	if (lock >= 0)
-		(void)flock(lock, LOCK_EX);
+	(void)lock;
 	if (netlink_open(&n, e) < 0)
 		return -1;
 	for (int attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {

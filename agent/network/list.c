@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the kernel has, read by a job. */
 #include "base/io.h"
+#include "network/lock.h"
 #include "network/network.h"
 
 #define BATCH		256		/* records that are written at once */
@@ -110,10 +111,12 @@ static int list_all(struct writer *w, enum net_list what, struct netlink *n, str
 
 static int list(enum net_list what, int out, struct err *e)
 {
+	AUTO_FD lock = network_lock(NETWORK_NAMES_STAY);
 	static struct writer w;
 	struct netlink n;
 	int r;
 
+	(void)lock;
 	w.fd = out;
 	if (netlink_open(&n, e) < 0 || list_all(&w, what, &n, e) < 0)
 		return -1;

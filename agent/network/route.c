@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "event/work.h"
+#include "network/lock.h"
 #include "network/network.h"
 #include "network/text.h"
 
@@ -114,10 +115,12 @@ static int check_route(struct route *t, struct err *e)
 
 static int routes_job(void *arg, int out UNUSED, struct err *e)
 {
+	AUTO_FD lock = network_lock(NETWORK_NAMES_STAY);
 	struct routes *rs = arg;
 	struct device last = { 0 };
 	struct netlink n;
 
+	(void)lock;
 	if (netlink_open(&n, e) < 0)
 		return -1;
 	for (size_t i = 0; i < rs->n; i++) {
@@ -206,10 +209,12 @@ static int check_neighbour(struct neighbour *b, size_t at, struct err *e)
 
 static int neighbours_job(void *arg, int out UNUSED, struct err *e)
 {
+	AUTO_FD lock = network_lock(NETWORK_NAMES_STAY);
 	struct neighbours *ns = arg;
 	struct device last = { 0 };
 	struct netlink n;
 
+	(void)lock;
 	if (netlink_open(&n, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ns->n; i++) {

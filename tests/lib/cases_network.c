@@ -3,6 +3,9 @@
  * The guest's network as hosts set it up. A container that shares it makes the interfaces (pairs of
  * virtual ones) and tells what they have become.
  */
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include "lib/cases.h"
 
 #define MAC_A	"02:00:00:00:00:0a"
@@ -264,10 +267,55 @@ static void many_routes(void **state)
 	assert_int_equal(found, MANY);
 }
 
+#define ROUNDS 32 /* even: the names are as before */
+
+/* A name is that of one card or of the other, and never of none. */
+static void routes_while_names_change(void **state)
+{
+	static struct rig_pending name, routes;
+	struct rig *r = cases_rig;
+
+	(void)state;
+	assert_done(r, set(MAC_A, "eth0", ""));
+	assert_done(r, set(MAC_B, "eth1", ""));
+	for (int i = 0; i < ROUNDS; i++) {
+		rig_send(r, r->client, RIG_CALL_MS, &name, "UpdateInterface",
+			 "{\"interface\":{\"hwAddr\":\"" MAC_A "\",\"name\":\"eth%d\"}}", !(i % 2));
+		rig_send(r, r->client, RIG_CALL_MS, &routes, "UpdateRoutes",
+			 "{\"routes\":{\"Routes\":[{\"dest\":\"10.77.0.0/24\",\"device\":\"eth0\"}]}}");
+		if (rig_await(r, &name) || rig_await(r, &routes))
+			fail_msg("%s%s", name.err.msg, routes.err.msg);
+		assert_null(strstr((const char *)routes.payload, "mote"));
+	}
+	name_of(MAC_A, "eth0");
+}
+
+/* Containers have the guest's network, and may lock what they find of it: it is no lock of the agent's.
+ * Here this program does, which sees the agent's process. */
+static void a_lock_of_a_container(void **state)
+{
+	struct rig *r = cases_rig;
+	char path[64];
+	int fd;
+
+	(void)state;
+	if (r->kind != RIG_NAMESPACES)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)r->agent_pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	r->call_ms = 3000;
+	assert_done(r, set(MAC_A, "eth0", ""));
+	r->call_ms = 0;
+	close(fd);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 const struct CMUnitTest cases_network[] = {
 	CASE(an_interface),   CASE(names_change_places), CASE(found_by_its_name),
 	CASE(interfaces_refused), CASE(routes),		 CASE(routes_refused),
-	CASE(neighbours),     CASE(many_routes),	 { 0 },
+	CASE(neighbours),     CASE(many_routes),	 CASE(routes_while_names_change),
+	CASE(a_lock_of_a_container), { 0 },
 };
