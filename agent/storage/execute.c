@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -28,15 +29,26 @@
 #define DIR_MODE	0755	/* of the directories above a target */
 #define FOLLOWER_MS	1000	/* for one that was killed to be gone */
 
+/* For what jobs of several storages do to one thing: a descriptor that has the lock as long as it is open,
+ * or -errno. Of a directory that no container has. */
+static int lock_shared(void)
+{
+	AUTO_FD fd = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || flock(fd, LOCK_EX) < 0 ? -errno : TAKE_FD(fd);
+}
+
 /* A pool that is large enough already is left alone: it never shrinks under somebody
  * who uses it. */
 static int reserve_hugepages(const char *dir, uint64_t count, struct err *e)
 {
 	AUTO_FD fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD lock = lock_shared();
 	uint64_t have = 0;
 	char text[32];
 	struct str s = STR_OVER(text);
 
+	(void)lock;
 	if (fd < 0)
 		return err_sys(e, errno, "huge pages of this size: %s", dir);
 	for (int attempt = 0; attempt < 2; attempt++) {
@@ -265,12 +277,14 @@ static int is_empty(int dirfd)
  * comes later makes it anew. */
 static int remove_parent(const char *target, const char *name, int *dirfd, struct err *e)
 {
+	AUTO_FD lock = lock_shared();
 	char parent[PATH_MAX];
 	const char *last;
 	struct str s = STR_OVER(parent);
 	AUTO_FD above = -1;
 	int r = mountinfo_is_mount(*dirfd);
 
+	(void)lock;
 	if (r == 1)
 		r = is_empty(*dirfd);
 	str_add_n(&s, target, (size_t)(name - target) - 1);
@@ -316,28 +330,28 @@ int storage_remove_copy(const char *target, pid_t follower, struct err *e)
 	return remove_parent(target, name, &dirfd, e);
 }
 
-static bool in_mount(const char *target)
+/* The tmpfs of the copies, there or made now, and held: it does not go with another's last copy. */
+static int open_place(const struct storage_plan *sp, size_t *done, struct err *e)
 {
+	AUTO_FD lock = lock_shared();
 	const char *name;
-	struct err ignored = { 0 };
-	AUTO_FD dirfd = storage_open_parent(target, 0, &name, &ignored);
 
-	return dirfd >= 0 && mountinfo_is_mount(dirfd) == 1;
+	(void)lock;
+	return run_mounts(sp, done, e) < 0 ? -1 :
+					     storage_open_parent(sp->watch_target, 0, &name, e);
 }
 
-static int copy(const struct storage_plan *sp, struct err *e)
+static int copy(const struct storage_plan *sp, size_t *done, struct err *e)
 {
-	int r;
+	AUTO_FD held = open_place(sp, done, e);
+	int r = held < 0 ? -1 : watch_copy(sp->watch_source, sp->watch_target, e);
 
-	if (in_mount(sp->watch_target))
-		r = watch_copy(sp->watch_source, sp->watch_target, e);
-	else /* its tmpfs went with another's last copy just now */
-		r = err_set(e, RC_UNAVAILABLE, "%s: try again", sp->watch_target);
 	if (r == WATCH_TOO_LARGE)
 		r = watch_bind(sp->watch_source, sp->watch_target, e);
-	if (r < 0) {
+	if (r < 0 && *done == sp->plan.n) { /* also a tmpfs that could not be held */
 		struct err ignored = { 0 };
 
+		auto_close(&held);
 		storage_remove_copy(sp->watch_target, 0, &ignored);
 	}
 	return r < 0 ? -1 : 0;
@@ -373,9 +387,7 @@ int storage_execute(const struct storage_plan *sp, const struct storage_req *r, 
 		return -1;
 	if (sp->n_layers && layers_open(sp, e) < 0)
 		return -1;
-	if (run_mounts(sp, done, e) < 0)
-		return -1;
-	if (sp->watch_source && copy(sp, e) < 0)
+	if (sp->watch_source ? copy(sp, done, e) < 0 : run_mounts(sp, done, e) < 0)
 		return -1;
 	if (sp->ask_path && ask(sp->ask_path, e) < 0)
 		return -1;

@@ -10,7 +10,9 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/file.h>
 #include <sys/statfs.h>
+#include <sys/wait.h>
 
 #include "storage_world.h"
 
@@ -383,6 +385,65 @@ static void hugepages(void **state)
 }
 
 /* The kernel does not take the number: nothing else may be begun then. */
+static void reserve(uint64_t count)
+{
+	struct storage_req r = request("local", "", "", "/run/v");
+	struct storage_plan sp;
+
+	plain_plan(&sp);
+	sp.hugepages_dir = "/run/huge";
+	sp.hugepages_count = count;
+	(void)storage_execute(&sp, &r, &done, &err);
+}
+
+/* Somebody waits for a lock of the file with that number, or the child has ended. */
+static bool waits(const struct stat *st, pid_t child)
+{
+	char text[8192], mark[64];
+	ssize_t n;
+
+	snprintf(mark, sizeof(mark), ":%lu 0 EOF", (unsigned long)st->st_ino);
+	for (;;) {
+		n = io_read_file(AT_FDCWD, "/proc/locks", text, sizeof(text));
+		assert_true(n > 0);
+		for (char *line = text; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+			const char *at = strstr(line, mark);
+
+			if (at && at < strchrnul(line, '\n') && strstr(line, "-> FLOCK") &&
+			    strstr(line, "-> FLOCK") < at)
+				return true;
+		}
+		if (waitpid(child, NULL, WNOHANG) != 0)
+			return false;
+		sched_yield();
+	}
+}
+
+/* Who wants less does not take away what another asks for at the same time: they take turns. */
+static void hugepages_for_two(void **state)
+{
+	AUTO_FD lock = -1;
+	struct stat st;
+	pid_t pid;
+
+	NEEDS_NAMESPACE();
+	put("/run/huge/nr_hugepages", "10", 0644);
+	lock = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_int_equal(fstat(lock, &st), 0);
+	pid = fork();
+	if (pid == 0) {
+		auto_close(&lock);
+		reserve(11);
+		_exit(0);
+	}
+	assert_true(waits(&st, pid));
+	put("/run/huge/nr_hugepages", "12", 0644);
+	auto_close(&lock);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_true(holds("/run/huge/nr_hugepages", "12"));
+}
+
 static void hugepages_refused(void **state)
 {
 	struct storage_req r = request("local", "", "", "/run/v");
@@ -471,6 +532,7 @@ int main(void)
 		TEST(links_are_refused),
 		TEST(links_that_come_and_go),
 		TEST(hugepages),
+		TEST(hugepages_for_two),
 		TEST(hugepages_refused),
 		TEST(filesystem_made_and_found),
 		TEST(mkfs_fails),

@@ -269,6 +269,57 @@ static void carried_out_and_removed(void **state)
 	assert_false(is_mount(PARENT));
 }
 
+#define BESIDE 3
+#define ROUNDS 100
+
+/* A container's life with a copy of its own: 0, or what is wrong. */
+static int come_and_go(const char *target)
+{
+	struct storage_req r = request("watchable-bind", SOURCE, "bind", target);
+	const struct storage_driver *d = storage_driver_find(r.driver, &err);
+	struct storage_ctx ctx = { .container_id = "c1" };
+	struct storage_plan sp;
+	char key[160];
+
+	snprintf(key, sizeof(key), "%s/key", target);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct err e = { 0 };
+
+		if (storage_plan_make(d, &r, &ctx, &arena, &sp, &e) < 0 ||
+		    storage_execute(&sp, &r, &done, &e) < 0 || !holds(key, "first") ||
+		    storage_remove_copy(target, 0, &e) < 0) {
+			fprintf(stderr, "%s, round %d: %s\n", target, i, err_is_set(&e) ? e.msg : "hidden");
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* The tmpfs that the copies are in is made by whoever comes first, and goes with the last one. */
+static void beside_each_other(void **state)
+{
+	pid_t pids[BESIDE];
+	int status, bad = 0;
+
+	NEEDS_NAMESPACE();
+	volume();
+	for (int i = 0; i < BESIDE; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			char target[128];
+
+			snprintf(target, sizeof(target), PARENT "/conf%d", i);
+			_exit(come_and_go(target));
+		}
+	}
+	for (int i = 0; i < BESIDE; i++) {
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		bad += status != 0;
+	}
+	assert_int_equal(bad, 0);
+	assert_false(is_mount(PARENT));
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -276,6 +327,7 @@ int main(void)
 		TEST(copied_with_its_links), TEST(one_file),   TEST(kinds_change),
 		TEST(links_in_the_target),   TEST(sources_that_lie), TEST(too_large),
 		TEST(followed),		     TEST(carried_out_and_removed),
+		TEST(beside_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, NULL);
