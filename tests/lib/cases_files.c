@@ -305,9 +305,33 @@ static void no_last_word(void **state)
 	assert_done(r, rig_remove(r, id));
 }
 
+#define AT_ONCE 4
+
+/* Several calls that copy one file: each leaves a whole one, as if they had come one after the other. */
+static void one_file_at_once(void **state)
+{
+	/* "aaaa\n" to "dddd\n" */
+	static const char *const texts[AT_ONCE] = { "YWFhYQo=", "YmJiYgo=", "Y2NjYwo=", "ZGRkZAo=" };
+	static struct rig_pending p[AT_ONCE];
+	struct rig *r = cases_rig;
+
+	(void)state;
+	for (int round = 0; round < 64; round++) {
+		for (int i = 0; i < AT_ONCE; i++)
+			rig_send(r, r->client, RIG_CALL_MS, &p[i], "CopyFile",
+				 "{\"path\":\"" SHARE "copied/once\",\"file_mode\":33188,\"file_size\":5,"
+				 "\"dir_mode\":488,\"data\":\"%s\"}", texts[i]);
+		for (int i = 0; i < AT_ONCE; i++)
+			if (rig_await(r, &p[i]))
+				fail_msg("round %d: %s", round, p[i].err.msg);
+	}
+	look("cat /copied/once; rm /copied/once; ls -A /copied | grep mote-; true", "dddd\n");
+}
+
 const struct CMUnitTest cases_files[] = {
 	cmocka_unit_test(a_file_in_one),
 	cmocka_unit_test(a_file_in_pieces),
+	cmocka_unit_test(one_file_at_once),
 	cmocka_unit_test(links_and_directories),
 	cmocka_unit_test(copies_refused),
 	cmocka_unit_test(something_in_the_way),

@@ -38,9 +38,64 @@ static int copy(void *arg, int out UNUSED, struct err *e)
 	return copy_file(&f, e);
 }
 
+/* A file is copied by one call at a time, in the order of the calls: they write the same part of it, and
+ * each puts it in its place. */
+struct copying {
+	struct list node; /* copyings */
+	struct call *call;
+	bool runs;
+};
+
+static struct list copyings = { &copyings, &copyings }; /* by age */
+
+static const char *copy_path(const struct copying *cp)
+{
+	return ((const Grpc__CopyFileRequest *)(const void *)cp->call->req)->path;
+}
+
+static struct copying *copying_of(const char *path, bool runs)
+{
+	struct copying *cp;
+
+	LIST_EACH(cp, &copyings, struct copying, node)
+		if (cp->runs == runs && str_eq(copy_path(cp), path))
+			return cp;
+	return NULL;
+}
+
+static void copy_start(struct copying *cp);
+
+static void copied(void *owner, const struct err *e, const void *out UNUSED, size_t len UNUSED)
+{
+	struct call *c = owner;
+	struct copying *cp = c->state, *next;
+
+	list_remove(&cp->node);
+	next = copying_of(copy_path(cp), false);
+	verb_answer(c, e);
+	if (next)
+		copy_start(next);
+}
+
+static void copy_start(struct copying *cp)
+{
+	cp->runs = true;
+	do_work(cp->call, "copy a file", 0, copy, copied);
+}
+
 void kata_copy_file(struct call *c)
 {
-	do_work(c, "copy a file", 0, copy, verb_answer_work);
+	struct copying *cp = ARENA_NEW(&c->arena, struct copying);
+
+	if (!cp) {
+		call_failf(c, RC_RESOURCE_EXHAUSTED, "CopyFile: no memory");
+		return;
+	}
+	cp->call = c;
+	c->state = cp;
+	list_append(&copyings, &cp->node);
+	if (!copying_of(copy_path(cp), true))
+		copy_start(cp);
 }
 
 /* --- volumes --- */
