@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "container/hooks_job.h"
+#include "container/resources.h"
 
 #define POLL_FIRST_MS	1
 #define POLL_MOST_MS	100
@@ -227,6 +228,7 @@ void remove_start(struct container *c, void (*cleared)(struct container *c))
 		err_set(&e, RC_CANCELLED, "container %s is being removed", c->id);
 		process_started(c->init, &e);
 	}
+	resources_forget(c);
 	c->clearing = true;
 	c->cleared = cleared;
 	steps_start(&c->steps, remove_steps, finished);

@@ -77,12 +77,13 @@ int resources_make(const struct container *c, struct err *e)
 /* --- update --- */
 
 /*
- * Stands on its own: the container may be gone before the job is. Updates of one group take place in
- * the order of their calls, so that the last one holds: the jobs of two would write side by side.
+ * Updates of one group take place in the order of their calls, so that the last one holds: the jobs of
+ * two would write side by side. They end with the container: the next one may have the same group.
  */
 struct update {
 	struct list node;	/* updates */
-	bool runs;
+	struct job *job;	/* NULL: it waits for its turn */
+	const struct container *of;
 	struct loop *loop;
 	uint64_t deadline_ms;
 	const struct cgroup_root *cgroups;
@@ -134,27 +135,34 @@ static struct update *update_of(const char *path, bool runs)
 	struct update *u;
 
 	LIST_EACH(u, &updates, struct update, node)
-		if (u->runs == runs && str_eq(u->path, path))
+		if (!u->job == !runs && str_eq(u->path, path))
 			return u;
 	return NULL;
 }
 
 static int update_run(struct update *u, struct err *e);
 
-/* Those that waited for u. */
+/* Those that waited for the one that ran. */
+static void update_next(const char *path)
+{
+	struct update *next;
+
+	while (!update_of(path, true) && (next = update_of(path, false))) {
+		struct err failed = { 0 };
+
+		if (update_run(next, &failed) < 0)
+			update_finish(next, &failed);
+	}
+}
+
 static void update_done(void *owner, const struct err *e, const void *out UNUSED,
 			size_t out_len UNUSED)
 {
-	struct update *u = owner, *next;
-	struct err failed;
+	struct update *u = owner;
 
-	for (;;) {
-		next = update_of(u->path, false);
-		failed = (struct err){ 0 };
-		if (!next || update_run(next, &failed) == 0)
-			break;
-		update_finish(next, &failed);
-	}
+	u->job = NULL;
+	list_remove(&u->node);
+	update_next(u->path);
 	update_finish(u, e);
 }
 
@@ -165,8 +173,8 @@ static int update_run(struct update *u, struct err *e)
 				       .keep_fds = &u->cgroups->fd,
 				       .n_keep_fds = 1 };
 
-	u->runs = job_start(u->loop, &opts, update_job, u, update_done, u, e);
-	return u->runs ? 0 : -1;
+	u->job = job_start(u->loop, &opts, update_job, u, update_done, u, e);
+	return u->job ? 0 : -1;
 }
 
 /* Without rules those that hold stay. */
@@ -178,6 +186,7 @@ static struct update *update_new(const struct container *c, const struct spec_re
 		return NULL;
 	arena_init(&u->arena, RULES_ARENA);
 	list_append(&updates, &u->node);
+	u->of = c;
 	u->loop = c->host->loop;
 	u->cgroups = c->host->cgroups;
 	u->resources = res;
@@ -226,4 +235,30 @@ void container_update(struct container *c, const struct spec_resources *res, uin
 	}
 	u->done = done;
 	u->owner = owner;
+}
+
+static struct update *update_for(const struct container *c)
+{
+	struct update *u;
+
+	LIST_EACH(u, &updates, struct update, node)
+		if (u->of == c)
+			return u;
+	return NULL;
+}
+
+void resources_forget(const struct container *c)
+{
+	struct update *u;
+
+	while ((u = update_for(c))) {
+		struct err e = { 0 };
+
+		err_set(&e, RC_FAILED_PRECONDITION, "container %s is being removed", c->id);
+		if (u->job)
+			job_cancel(TAKE_PTR(u->job));
+		update_finish(u, &e);
+	}
+	if (c->cgroup_path) /* others' that have the same group */
+		update_next(c->cgroup_path);
 }

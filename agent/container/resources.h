@@ -8,6 +8,9 @@
 /* Job only. The group of c with everything its spec says of it. */
 int resources_make(const struct container *c, struct err *e);
 
+/* The container is being removed: limits that are under way fail. */
+void resources_forget(const struct container *c);
+
 /* The device rules that hold for a container with this spec and these rules: the nodes that the
  * spec has made, then the rules, then what every container may use. For resources.c and its test.
  * NULL: no memory. */

@@ -73,6 +73,23 @@ static void limits_are_set(void **state UNUSED)
 	drop(c);
 }
 
+/* Limits that are under way when their container is removed: the next one may have its group. */
+static void removed_while_limits_are_set(void **state UNUSED)
+{
+	struct container *c = SHELL("c1", "sleep 1000");
+	struct told told[64] = { 0 }, *last = &told[63];
+	struct spec_resources r = { 0 };
+
+	cgroup_limits_init(&r.limits);
+	r.limits.pids = 30;
+	create(c);
+	for (struct told *t = told; t <= last; t++)
+		container_update(c, &r, CLOCK_NEVER, told_fn, t);
+	drop(c);
+	assert_true(last->yes);
+	assert_int_equal(last->e.rc, RC_FAILED_PRECONDITION);
+}
+
 /* What no file holds is refused, and nothing is left of the container. */
 static void limit_without_file(void **state UNUSED)
 {
@@ -538,6 +555,7 @@ static const struct {
 	bool (*needs)(void);	/* NULL: any cgroups */
 } rows[] = {
 	{ TEST(limits_are_set), has_pids },
+	{ TEST(removed_while_limits_are_set), has_pids },
 	{ TEST(limit_without_file), NULL },
 	{ TEST(config_json_limits), has_all_of_them },
 	{ TEST(names_unknown_to_the_kernel), has_all_of_them },
