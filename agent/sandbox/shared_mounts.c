@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/shared_mounts.h"
 
+#include <fcntl.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "kernel/mount_share.h"
@@ -47,12 +49,19 @@ static int job(void *arg, void *out, size_t out_cap, size_t *out_len, struct err
 	return r < 0 ? -1 : 0;
 }
 
+static void close_fds(struct shared_mounts *m)
+{
+	auto_close(&m->fds[0]);
+	auto_close(&m->fds[1]);
+}
+
 static void job_done(void *owner, const struct err *e, const void *out, size_t out_len)
 {
 	struct shared_mounts *m = owner;
 	struct err failed = *e;
 
 	(void)out;
+	close_fds(m);
 	if (err_is_set(e)) {
 		err_ctx(&failed, "shared_mounts (%s)", m->list[m->at].name);
 		m->done(m->owner, &failed);
@@ -80,7 +89,8 @@ static bool advance(struct shared_mounts *m)
 	return false;
 }
 
-/* The descriptors are looked at again when the job begins: m keeps them. */
+/* The descriptors are looked at again when the job begins, which may be later: by then a process may have
+ * ended, and the number of its own be another's. */
 static int start_job(struct shared_mounts *m, struct err *e)
 {
 	const struct job_opts opts = {
@@ -91,9 +101,14 @@ static int start_job(struct shared_mounts *m, struct err *e)
 		.out_max = 1,
 	};
 
-	m->fds[0] = m->from->init->pidfd;
-	m->fds[1] = m->to->init->pidfd;
-	return job_start(m->sandbox->loop, &opts, job, m, job_done, m, e) ? 0 : -1;
+	m->fds[0] = fcntl(m->from->init->pidfd, F_DUPFD_CLOEXEC, 3);
+	m->fds[1] = fcntl(m->to->init->pidfd, F_DUPFD_CLOEXEC, 3);
+	if (m->fds[0] < 0 || m->fds[1] < 0)
+		err_sys(e, errno, "shared mounts");
+	else if (job_start(m->sandbox->loop, &opts, job, m, job_done, m, e))
+		return 0;
+	close_fds(m);
+	return -1;
 }
 
 static void next(struct shared_mounts *m)

@@ -14,7 +14,7 @@ struct shared_mounts {
 	size_t n, at;
 	uint64_t deadline_ms;
 	struct container *from;
-	int fds[2]; /* pidfds of the two, for the job */
+	int fds[2]; /* pidfds of the two, for the job, whose own they are */
 	sandbox_done_fn done;
 	void *owner;
 };
