@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "kernel/ns.h"
 #include "sandbox/cdi.h"
 #include "sandbox/devices.h"
 #include "sandbox/members.h"
@@ -37,6 +38,7 @@ struct operation {
 	struct deferred start;
 	struct timer limit;
 	struct pause_waiter pause;
+	int pid_ns; /* the pod's process namespace, until the container is in it; -1: none */
 	struct devices devices;
 	struct cdi cdi;
 	struct shared_mounts shared;
@@ -150,17 +152,33 @@ static enum step_result create_pid_ns(struct steps *st, struct err *e)
 	return STEP_FAIL;
 }
 
-static int share_pid(struct sandbox *s, struct container *c, struct err *e)
+/* A descriptor, or -errno. By the number of a process only while that one is not reaped. */
+static int hold_pid_ns(const struct sandbox *s)
 {
-	struct spec_namespace *ns = &c->spec->linux.ns[NS_PID];
+	const struct process *first = s->pid_owner ? s->pid_owner->init : NULL;
+	int fd;
 
-	if (s->pid_owner)
-		ns->path = arena_printf(&c->arena, "/proc/%d/ns/pid",
-					(int)s->pid_owner->init->pid);
-	else if (s->pause.ready)
-		ns->path = arena_printf(&c->arena, "/proc/self/fd/%d", s->pause.nsfd);
-	else
+	if (first)
+		return first->state != PROCESS_EXITED ? ns_hold(first->pid, NS_PID) : -ESRCH;
+	fd = fcntl(s->pause.nsfd, F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? -errno : fd;
+}
+
+/* By a descriptor of the operation's own: until the container's process joins it, the one that has it may
+ * end, and its number, or the pause's descriptor, be another's. */
+static int share_pid(struct operation *op, struct err *e)
+{
+	struct container *c = op->member->container;
+	struct spec_namespace *ns = &c->spec->linux.ns[NS_PID];
+	int fd;
+
+	if (!op->sandbox->pid_owner && !op->sandbox->pause.ready)
 		return 0;
+	fd = hold_pid_ns(op->sandbox);
+	if (fd < 0)
+		return err_sys(e, -fd, "the pod's process namespace");
+	op->pid_ns = fd;
+	ns->path = arena_printf(&c->arena, "/proc/self/fd/%d", fd);
 	return ns->path ? 0 : err_sys(e, ENOMEM, "namespaces");
 }
 
@@ -176,7 +194,7 @@ static enum step_result create_namespaces(struct steps *st, struct err *e)
 		ns[NS_UTS].path = sandbox_ns_path(op->sandbox, SANDBOX_NS_UTS);
 	ns[NS_PID].want =
 		true; /* hosts take the entry out: the container's own, unless the pod shares one */
-	if (op->what.share_pid && share_pid(op->sandbox, c, e) < 0)
+	if (op->what.share_pid && share_pid(op, e) < 0)
 		return STEP_FAIL;
 	return STEP_DONE;
 }
@@ -272,6 +290,7 @@ static void tell_joined(struct list *joined, const struct err *e)
 static void operation_free(struct operation *op)
 {
 	timer_cancel(&op->limit);
+	auto_close(&op->pid_ns);
 	free(op);
 }
 
@@ -349,6 +368,7 @@ static struct operation *operation_new(struct sandbox *s, struct member *m, uint
 	*op = (struct operation){
 		.sandbox = s,
 		.member = m,
+		.pid_ns = -1,
 		.deadline_ms = deadline_ms,
 		.done = done,
 		.owner = owner,
