@@ -23,7 +23,7 @@ static void memory_done(void *owner, const struct err *e, const void *out UNUSED
 	h->running = false;
 	if (err_is_set(e))
 		log_error("sandbox", "plugged memory: %s", e->msg);
-	else if (h->again)
+	if (h->again) /* there is more: whatever became of this round */
 		hotplug_memory(h);
 }
 
