@@ -21,21 +21,44 @@ static void do_work(struct call *c, const char *what, work_fn fn)
 
 #define BEFORE_DEADLINE_MS 200 /* for the job to say what is missing itself */
 
+static const Grpc__OnlineCPUMemRequest *online_request(const struct call *c)
+{
+	return (const void *)c->req;
+}
+
 static int online(void *arg, int out UNUSED, struct err *e)
 {
 	const struct call *c = arg;
-	const Grpc__OnlineCPUMemRequest *req = (const void *)c->req;
+	const Grpc__OnlineCPUMemRequest *req = online_request(c);
 	const struct machine_online what = { req->nb_cpus, req->cpu_only,
 					     verb_deadline(c) - BEFORE_DEADLINE_MS };
 
-	if (machine_online(&what, e) < 0)
-		return -1;
-	return req->nb_cpus ? hotplug_follow_cpus(kata_of(c)->sandbox, e) : 0;
+	return machine_online(&what, e);
+}
+
+static int follow_cpus(void *arg, int out UNUSED, struct err *e)
+{
+	return hotplug_follow_cpus(kata_of(arg)->sandbox, e);
+}
+
+/* Another job: the first one may have waited long, and does not know the containers that came
+ * meanwhile. */
+static void online_done(void *owner, const struct err *e, const void *out UNUSED, size_t len UNUSED)
+{
+	struct call *c = owner;
+
+	if (err_is_set(e) || !online_request(c)->nb_cpus)
+		verb_answer(c, e);
+	else
+		do_work(c, "processors of the containers", follow_cpus);
 }
 
 void kata_online_cpu_mem(struct call *c)
 {
-	do_work(c, "put processors and memory into use", online);
+	const struct work_opts opts = { .what = "put processors and memory into use",
+					.deadline_ms = verb_deadline(c) };
+
+	work_start(kata_of(c)->sandbox->loop, &opts, online, c, online_done, c);
 }
 
 static int probe(void *arg, int out UNUSED, struct err *e)
