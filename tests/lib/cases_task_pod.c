@@ -251,7 +251,7 @@ static void stop(void **state UNUSED)
 {
 	struct rig *r = cases_rig;
 	struct rig_task what = { .args = "[\"sleep\",\"1000\"]" };
-	static struct rig_pending waits[2];
+	static struct rig_pending waits[2], late;
 	const char *id = rig_id(r);
 
 	assert_done(r, rig_task_run(r, id, &what));
@@ -259,11 +259,14 @@ static void stop(void **state UNUSED)
 		rig_send(r, r->client, 0, &waits[i], SANDBOX "WaitSandbox", "{\"sandbox_id\":\"pod-1\"}");
 	assert_rc(r, rig_call(r, SANDBOX "StopSandbox", "{\"sandbox_id\":\"pod-2\"}"), RC_NOT_FOUND,
 		  "pod-2");
+	rig_task_send_create(r, &late, "late", &what);
 	assert_done(r, rig_call(r, SANDBOX "StopSandbox",
 				"{\"sandbox_id\":\"pod-1\",\"timeout_secs\":10}"));
 	for (size_t i = 0; i < COUNT_OF(waits); i++)
 		assert_int_equal(rig_await(r, &waits[i]), RC_OK);
 	assert_int_equal(rig_task_wait(r, id, ""), 137);
+	assert_int_equal(rig_await(r, &late), RC_OK); /* it was being made */
+	assert_int_equal(rig_task_wait(r, "late", ""), 137);
 	assert_done(r, rig_call(r, SANDBOX "StopSandbox", "{\"sandbox_id\":\"pod-1\"}"));
 	assert_done(r, rig_call(r, SANDBOX "WaitSandbox", "{\"sandbox_id\":\"pod-1\"}"));
 	assert_output(r, "\"exited_at\":{\"seconds\":\"1");

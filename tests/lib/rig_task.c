@@ -130,32 +130,50 @@ char *rig_task_spec(struct arena *a, const struct rig_task *what)
 		or_empty(what->linux), or_empty(what->spec));
 }
 
-int rig_task_create(struct rig *r, const char *id, const struct rig_task *what)
+static char *create_text(struct rig *r, struct arena *a, const char *id, const struct rig_task *what)
 {
 	char storages[1024] = "", at[256], *spec, *options;
-	struct arena a;
-	int rc;
 
-	arena_init(&a, 32 << 20);
-	spec = rig_task_spec(&a, what);
+	spec = rig_task_spec(a, what);
 	snprintf(at, sizeof(at), "/run/kata-containers/%s/rootfs", id);
 	if (!what->no_root)
 		rig_root_storages(r, at, storages, sizeof(storages));
 	if (what->bundle)
-		spec = arena_strdup(&a, "");
-	options = arena_alloc(&a, base64_length(strlen(spec)) + 1);
+		spec = arena_strdup(a, "");
+	options = arena_alloc(a, base64_length(strlen(spec)) + 1);
 	base64_encode((const void *)spec, strlen(spec), options);
-	options = arena_printf(&a, "{\"spec\":\"%s\",\"storages\":[%s]%s}", options, storages,
+	options = arena_printf(a, "{\"spec\":\"%s\",\"storages\":[%s]%s}", options, storages,
 			       or_empty(what->options));
-	rc = rig_task(r, "Create",
-		      "{\"id\":\"%s\",\"bundle\":\"%s\",\"terminal\":%s,\"stdin\":\"%s\",\"stdout\":\"%s\","
-		      "\"stderr\":\"%s\",\"options\":%s%s}",
-		      id, what->bundle ? what->bundle : "/host/bundle", what->terminal ? "true" : "false", or_empty(what->in),
-		      or_empty(what->out), or_empty(what->err),
-		      rig_any(&a, "mote.v1.TaskOptions", &mote__v1__task_options__descriptor, options),
-		      or_empty(what->request));
+	return arena_printf(
+		a,
+		"{\"id\":\"%s\",\"bundle\":\"%s\",\"terminal\":%s,\"stdin\":\"%s\",\"stdout\":\"%s\","
+		"\"stderr\":\"%s\",\"options\":%s%s}",
+		id, what->bundle ? what->bundle : "/host/bundle", what->terminal ? "true" : "false",
+		or_empty(what->in), or_empty(what->out), or_empty(what->err),
+		rig_any(a, "mote.v1.TaskOptions", &mote__v1__task_options__descriptor, options),
+		or_empty(what->request));
+}
+
+int rig_task_create(struct rig *r, const char *id, const struct rig_task *what)
+{
+	struct arena a;
+	int rc;
+
+	arena_init(&a, 32 << 20);
+	rc = rig_task(r, "Create", "%s", create_text(r, &a, id, what));
 	arena_fini(&a);
 	return rc;
+}
+
+void rig_task_send_create(struct rig *r, struct rig_pending *p, const char *id,
+			  const struct rig_task *what)
+{
+	struct arena a;
+
+	arena_init(&a, 32 << 20);
+	rig_send(r, r->client, RIG_CALL_MS, p, "containerd.task.v2.Task/Create", "%s",
+		 create_text(r, &a, id, what));
+	arena_fini(&a);
 }
 
 int rig_task_run(struct rig *r, const char *id, const struct rig_task *what)

@@ -33,6 +33,8 @@ struct rig_task {
 char *rig_task_spec(struct arena *a, const struct rig_task *what);
 
 int rig_task_create(struct rig *r, const char *id, const struct rig_task *what);
+void rig_task_send_create(struct rig *r, struct rig_pending *p, const char *id,
+			  const struct rig_task *what);
 int rig_task_run(struct rig *r, const char *id, const struct rig_task *what); /* and Start */
 
 /* Adds an exec of sh -c SCRIPT, not started. */

@@ -155,7 +155,8 @@ static void created(void *owner, const struct err *e)
 	struct setup *s = owner;
 	struct pod *p = &ctd_of(s->call)->pod;
 
-	p->state = err_is_set(e) ? POD_NONE : POD_READY;
+	if (p->state == POD_CREATING) /* else it was shut down meanwhile */
+		p->state = err_is_set(e) ? POD_NONE : POD_READY;
 	p->created_ms = stamp_now();
 	next(s, e, NULL, 0);
 }

@@ -32,7 +32,8 @@ static void created(void *owner, const struct err *e)
 	struct call *c = owner;
 	struct pod *p = &ctd_of(c)->pod;
 
-	p->state = err_is_set(e) ? POD_NONE : POD_CREATED;
+	if (p->state == POD_CREATING) /* else it was shut down meanwhile */
+		p->state = err_is_set(e) ? POD_NONE : POD_CREATED;
 	p->created_ms = stamp_now();
 	verb_answer(c, e);
 }

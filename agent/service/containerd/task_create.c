@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "container/spec_json.h"
 #include "containerd_events.pb-c.h"
@@ -53,6 +54,15 @@ static void publish(const struct task *t, const Containerd__Task__V2__CreateTask
 	events_add(&t->ctd->events, EVENT_CREATE, &event.base);
 }
 
+/* A pod that was stopped while this one was made has no processes. */
+static void end_if_stopped(const struct task *t)
+{
+	struct err e = { 0 };
+
+	if (t->ctd->pod.state == POD_STOPPED && container_kill_all(t->container, &e) < 0)
+		log_warn("task", "%s: the sandbox has been stopped: %s", t->container->id, e.msg);
+}
+
 /* On failure container and task are gone. */
 static void created(void *owner, const struct err *e)
 {
@@ -71,6 +81,7 @@ static void created(void *owner, const struct err *e)
 	publish(t, request(c));
 	reply.pid = t->first.pid;
 	call_reply(c, &reply.base);
+	end_if_stopped(t);
 	task_tell_exit(&t->first);
 }
 
