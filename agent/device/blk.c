@@ -70,7 +70,7 @@ struct search {
 
 /* One that was pulled has no size any more, long before its directory goes: del_gendisk() of the kernel's
  * block/genhd.c. Another one may come in its place. */
-static bool is_going(int dirfd)
+bool device_is_going(int dirfd)
 {
 	char size[32];
 
@@ -85,7 +85,7 @@ static int see_disk(void *arg, int dirfd, const char *name)
 	AUTO_FD fd = device_open_dir(dirfd, name);
 
 	str_addf(&p, "%s/%s/block/%s", s->where, s->virtio, name);
-	if (fd < 0 || !str_ok(&p) || is_going(fd))
+	if (fd < 0 || !str_ok(&p) || device_is_going(fd))
 		return 0;
 	return device_fill_block(s->tree, fd, name, path, s->out);
 }

@@ -61,6 +61,9 @@ int device_open_dir(int dirfd, const char *path);
 int device_fill_block(const struct device_tree *t, int dirfd, const char *name, const char *syspath,
 		      struct device_found *out);
 
+/* Of a disk's directory: it was pulled, and goes. */
+bool device_is_going(int dirfd);
+
 /* device_row.open of disks. */
 int device_open_disk(const struct device_tree *t, const struct device_found *found, struct err *e);
 

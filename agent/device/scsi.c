@@ -59,7 +59,7 @@ static int see_disk(void *arg, int dirfd, const char *name)
 	AUTO_FD fd = device_open_dir(dirfd, name);
 
 	str_addf(&p, "%s/block/%s", s->entry, name);
-	if (fd < 0 || !str_ok(&p))
+	if (fd < 0 || !str_ok(&p) || device_is_going(fd))
 		return 0;
 	return device_fill_block(s->tree, fd, name, path, &s->candidate);
 }

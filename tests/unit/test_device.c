@@ -163,6 +163,10 @@ static void find_scsi(void **state)
 	}
 	assert_string_equal(f.syspath,
 			    "/sys/devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:11/block/sdal");
+	/* what was pulled is still there for a moment, and another one may come in its place */
+	fake_file(&tree, "sys/devices/" PCI2 "/virtio2/host2/target2:0:0/2:0:0:0/block/sdaa/size", "0\n");
+	assert_int_equal(find(DEVICE_SCSI, "0:0", &f), 1);
+	assert_string_equal(f.node, "/dev/sdba");
 	assert_int_equal(find(DEVICE_SCSI, "0:12", &f), 0);
 	assert_int_equal(find(DEVICE_SCSI, "1:1", &f), 0);
 }
