@@ -212,7 +212,117 @@ static void remove_in_no_time(void **state)
 	}
 }
 
+/* --- everything at once ----------------------------------------------------------------------- */
+
+#define FLYING  24 /* calls at a time */
+#define CALLS   600
+#define PARK_MS 200 /* for those that wait for what may never come */
+
+static uint32_t dice_state;
+
+/* Marsaglia's xorshift: the same each time. */
+static uint32_t dice(uint32_t n)
+{
+	dice_state ^= dice_state << 13;
+	dice_state ^= dice_state >> 17;
+	dice_state ^= dice_state << 5;
+	return dice_state % n;
+}
+
+/* Of a container by its name, %s. */
+static const struct {
+	const char *method, *json;
+	uint64_t ms;
+} any_call[] = {
+	{ "StartContainer", "{\"container_id\":\"%s\"}", RIG_CALL_MS },
+	{ "StartContainer", "{\"container_id\":\"%s\"}", RIG_CALL_MS },
+	{ "RemoveContainer", "{\"container_id\":\"%s\"}", RIG_CALL_MS },
+	{ "RemoveContainer", "{\"container_id\":\"%s\",\"timeout\":1}", PARK_MS },
+	{ "SignalProcess", "{\"container_id\":\"%s\",\"signal\":9}", RIG_CALL_MS },
+	{ "SignalProcess", "{\"container_id\":\"%s\",\"exec_id\":\"e\",\"signal\":15}", RIG_CALL_MS },
+	{ "ExecProcess", "{\"container_id\":\"%s\",\"exec_id\":\"e\",\"process\":{\"Args\":[\"cat\"],"
+			 "\"Cwd\":\"/\",\"Env\":[\"PATH=/bin\"],\"User\":{}}}", RIG_CALL_MS },
+	{ "ExecProcess", "{\"container_id\":\"%s\",\"exec_id\":\"f\",\"process\":{\"Args\":[\"true\"],"
+			 "\"Cwd\":\"/\",\"Env\":[\"PATH=/bin\"],\"User\":{},\"Terminal\":true}}", RIG_CALL_MS },
+	{ "WaitProcess", "{\"container_id\":\"%s\"}", PARK_MS },
+	{ "WaitProcess", "{\"container_id\":\"%s\",\"exec_id\":\"e\"}", PARK_MS },
+	{ "WaitProcess", "{\"container_id\":\"%s\",\"exec_id\":\"f\"}", PARK_MS },
+	{ "ReadStdout", "{\"container_id\":\"%s\",\"exec_id\":\"e\",\"len\":100}", PARK_MS },
+	{ "ReadStdout", "{\"container_id\":\"%s\",\"len\":100}", PARK_MS },
+	{ "ReadStderr", "{\"container_id\":\"%s\",\"exec_id\":\"f\",\"len\":100}", PARK_MS },
+	{ "WriteStdin", "{\"container_id\":\"%s\",\"exec_id\":\"e\",\"data\":\"QUFB\"}", PARK_MS },
+	{ "CloseStdin", "{\"container_id\":\"%s\",\"exec_id\":\"e\"}", RIG_CALL_MS },
+	{ "PauseContainer", "{\"container_id\":\"%s\"}", 1000 },
+	{ "ResumeContainer", "{\"container_id\":\"%s\"}", 1000 },
+	{ "UpdateContainer", "{\"container_id\":\"%s\",\"resources\":{}}", RIG_CALL_MS },
+	{ "StatsContainer", "{\"container_id\":\"%s\"}", RIG_CALL_MS },
+	{ "TtyWinResize", "{\"container_id\":\"%s\",\"exec_id\":\"f\",\"row\":10,\"column\":10}", RIG_CALL_MS },
+};
+
+static const char shared[] =
+	",{\"driver\":\"bind\",\"source\":\"/run/kata-containers/sandbox\",\"fstype\":\"bind\","
+	"\"mount_point\":\"/run/kata-containers/sandbox/storage/shared\"}";
+
+/* A quarter are creates; the containers share a storage. */
+static void send_any(struct rig *r, struct client *c, struct rig_pending *p, const char *id)
+{
+	const struct rig_container what = { .args = "[\"cat\"]", .storages = shared };
+	uint32_t i = dice(COUNT_OF(any_call) + 7);
+
+	if (i >= COUNT_OF(any_call))
+		rig_send_create(r, c, RIG_CALL_MS, p, id, &what);
+	else
+		rig_send(r, c, any_call[i].ms, p, any_call[i].method, any_call[i].json, id);
+}
+
+static void nothing_is_left(struct rig *r)
+{
+	struct rig_status st;
+
+	if (r->kind != RIG_NAMESPACES)
+		return;
+	do
+		assert_int_equal(rig_status(r, &st), 0);
+	while (st.jobs);
+	assert_int_equal(st.containers, 0);
+}
+
+/* All calls of three containers by all connections, in any order: each is answered, and all can be taken
+ * away in the end. One connection is cut now and then. */
+static void everything_at_once(void **state)
+{
+	static struct rig_pending flying[FLYING];
+	struct rig *r = cases_rig;
+	struct client *c = NULL;
+	char ids[3][64];
+
+	(void)state;
+	memset(flying, 0, sizeof(flying));
+	dice_state = getenv("MOTE_SEED") ? (uint32_t)strtoul(getenv("MOTE_SEED"), NULL, 10) : 1;
+	for (size_t i = 0; i < COUNT_OF(ids); i++)
+		snprintf(ids[i], sizeof(ids[i]), "%s", rig_id(r));
+	for (int i = 0; i < CALLS; i++) {
+		struct rig_pending *p = &flying[i % FLYING];
+
+		if (i >= FLYING)
+			rig_await(r, p);
+		if (i % 50 == 0) {
+			client_free(c);
+			c = rig_connect(r);
+			assert_non_null(c);
+		}
+		send_any(r, dice(2) ? c : r->client, p, ids[dice(COUNT_OF(ids))]);
+	}
+	for (size_t i = 0; i < FLYING; i++)
+		rig_await(r, &flying[i]);
+	client_free(c);
+	for (size_t i = 0; i < COUNT_OF(ids); i++)
+		remove_at_last(r, ids[i]);
+	nothing_is_left(r);
+}
+
 const struct CMUnitTest cases_races[] = {
+	cmocka_unit_test(everything_at_once),
 	cmocka_unit_test(remove_in_no_time),
 	cmocka_unit_test(remove_while_execs_are_made),
 	cmocka_unit_test(exec_ids_again),
