@@ -2,10 +2,13 @@
 /* How a machine ends, and what it says until then: a boot for each case. */
 #include "lib/cases.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/json.h"
 #include "ttrpc/address.h"
 
@@ -170,6 +173,46 @@ static void fault_is_told(void **state)
 	assert_null(strstr(vm_console(rig.vm), "Kernel panic"));
 }
 
+/* --- who hears of the end -------------------------------------------------------------------------- */
+
+/* In QEMU's place: much on the console, why it ends, and no time for anybody to read it before. */
+static const char dying[] =
+	"#!/bin/bash\n"
+	"for a; do case $a in socket,id=console,fd=*) c=${a##*=};; socket,id=qmp,fd=*) q=${a##*=};; esac; done\n"
+	"{ yes 'a line of the guest' | head -n 1000; echo 'its last word'; } >&$c\n"
+	"echo '{\"event\":\"SHUTDOWN\",\"data\":{\"reason\":\"guest-panic\"}}' >&$q\n";
+
+/* A machine that has ended has said its last word, whatever the launcher did when it was said. */
+static void nothing_is_said_after_the_end(void **state)
+{
+	const char *build = getenv("MOTE_BUILD");
+	char kernel[256], qemu[96];
+	struct err e = { 0 };
+	siginfo_t info;
+	sigset_t none;
+
+	(void)state;
+	rig = (struct rig){ .loop = loop_new() };
+	sigemptyset(&none);
+	assert_int_equal(reaper_start(rig.loop, &none, NULL), 0);
+	rig.has_own_loop = true;
+	snprintf(rig.dir, sizeof(rig.dir), "/tmp/mote-end-XXXXXX");
+	assert_non_null(mkdtemp(rig.dir));
+	snprintf(qemu, sizeof(qemu), "%s/qemu", rig.dir);
+	assert_int_equal(io_create_file(AT_FDCWD, qemu, dying, sizeof(dying) - 1, 0700), 0);
+	snprintf(kernel, sizeof(kernel), "%s/vmlinuz", build ? build : "build/x86_64");
+	rig.vm_opts = (struct vm_opts){ .kernel = kernel, .initrd = "", .qemu = qemu, .accel = "tcg" };
+	rig.vm = vm_start(rig.loop, &rig.vm_opts, &e);
+	if (!rig.vm)
+		fail_msg("%s", e.msg);
+	assert_int_equal(waitid(P_PID, (id_t)vm_pid(rig.vm), &info, WEXITED | WNOWAIT), 0);
+	wait_for_the_end();
+	console_has("its last word");
+	assert_int_equal(vm_wait_ready(rig.vm, END_MS, &e), -1);
+	if (!strstr(e.msg, "(guest-panic)") || !strstr(e.msg, "its last word"))
+		fail_msg("%s", e.msg);
+}
+
 #define CASE(f) cmocka_unit_test_teardown(f, shut_down)
 
 int main(void)
@@ -178,6 +221,7 @@ int main(void)
 		CASE(log_until_the_power_is_off),
 		CASE(off_while_a_server_hangs),
 		CASE(fault_is_told),
+		CASE(nothing_is_said_after_the_end),
 	};
 	const char *missing = rig_missing(RIG_VM);
 	sigset_t none;

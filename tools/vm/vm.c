@@ -23,20 +23,37 @@
 #define ARGS_BYTES	65536
 #define QEMU_FDS	(3 + VM_SHARES + VM_FDS)
 
-static void on_console(struct watch *w, uint32_t events UNUSED)
+/* What is there, up to a few KiB. false: there is no more, for now or for good. */
+static bool hear_console(struct vm *vm)
 {
-	struct vm *vm = container_of(w, struct vm, console_watch);
 	char buf[4096];
 	ssize_t n = recv(vm->consolefd, buf, sizeof(buf), MSG_DONTWAIT);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n > 0) {
+	if (n > 0)
 		vm_lines_feed(&vm->console, buf, (size_t)n);
-		return;
-	}
-	watch_del(w);
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return n > 0;
+	watch_del(&vm->console_watch);
 	vm_lines_flush(&vm->console);
+	return false;
+}
+
+static void on_console(struct watch *w, uint32_t events UNUSED)
+{
+	hear_console(container_of(w, struct vm, console_watch));
+}
+
+/* The last words of a guest, and QEMU's of why, may still lie in the sockets: who hears of the end has
+ * heard them. */
+static void on_qemu_ended(void *arg)
+{
+	struct vm *vm = arg;
+
+	while (vm->console_watch.loop && hear_console(vm))
+		;
+	vm_qmp_drain(&vm->qmp);
+	if (vm->ended_fn)
+		vm->ended_fn(vm->caller_arg);
 }
 
 static void on_console_line(void *arg, const char *line)
@@ -45,7 +62,7 @@ static void on_console_line(void *arg, const char *line)
 
 	vm_voice_hear(&vm->voice, line, vm->console.goes_on);
 	if (vm->console_fn)
-		vm->console_fn(vm->console_arg, line);
+		vm->console_fn(vm->caller_arg, line);
 }
 
 /* The C virtiofsd of QEMU and its successor in Rust take different options. */
@@ -127,7 +144,7 @@ static int start_qemu(struct vm *vm, const struct vm_plan *p, struct err *e)
 	int fds[QEMU_FDS] = { p->qmpfd, p->consolefd, p->vsockfd };
 	const struct vm_opts *o = p->opts;
 	struct vm_proc_opts opts = { .name = "QEMU", .fds = fds, .n_fds = 3 + o->n_shares + o->n_fds,
-				     .netns = o->netns, .ended = o->ended, .arg = o->arg };
+				     .netns = o->netns, .ended = on_qemu_ended, .arg = vm };
 	struct arena a;
 	int rc;
 
@@ -229,7 +246,8 @@ struct vm *vm_start(struct loop *l, const struct vm_opts *opts, struct err *e)
 	vm->consolefd = vm->vsock.fd = -1;
 	vm->started_ms = clock_ms();
 	vm->console_fn = opts->console;
-	vm->console_arg = opts->arg;
+	vm->ended_fn = opts->ended;
+	vm->caller_arg = opts->arg;
 	vm_lines_init(&vm->console, on_console_line, vm);
 	if (opts->n_drives > VM_DRIVES || opts->n_shares > VM_SHARES || opts->n_fds > VM_FDS)
 		err_set(e, RC_INVALID_ARGUMENT, "more than %d drives, %d shares or %d descriptors", VM_DRIVES,

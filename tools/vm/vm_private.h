@@ -22,8 +22,9 @@ struct vm {
 	struct watch console_watch;
 	int consolefd;
 	struct vm_lines console;
-	void (*console_fn)(void *arg, const char *line);	/* the caller's */
-	void *console_arg;
+	void (*console_fn)(void *arg, const char *line);	/* the caller's, as the next two */
+	void (*ended_fn)(void *arg);
+	void *caller_arg;
 	struct vm_voice voice;
 	uint64_t started_ms;
 	struct client *client;

@@ -75,18 +75,18 @@ static void on_line(struct vm_qmp *q, const char *line, size_t n)
 	arena_fini(&a);
 }
 
-static void on_readable(struct watch *w, uint32_t events UNUSED)
+/* false: there is no more, for now or for good. */
+static bool take(struct vm_qmp *q)
 {
-	struct vm_qmp *q = container_of(w, struct vm_qmp, watch);
 	ssize_t n = recv(q->fd, q->buf + q->len, sizeof(q->buf) - q->len, MSG_DONTWAIT);
 	char *end;
 
 	if (n <= 0) {
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		q->broken = true;
-		watch_del(w);
-		return;
+		if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+			q->broken = true;
+			watch_del(&q->watch);
+		}
+		return false;
 	}
 	q->len += (size_t)n;
 	while ((end = memchr(q->buf, '\n', q->len))) {
@@ -98,8 +98,20 @@ static void on_readable(struct watch *w, uint32_t events UNUSED)
 	}
 	if (q->len == sizeof(q->buf)) {
 		q->broken = true;
-		watch_del(w);
+		watch_del(&q->watch);
 	}
+	return !q->broken;
+}
+
+static void on_readable(struct watch *w, uint32_t events UNUSED)
+{
+	take(container_of(w, struct vm_qmp, watch));
+}
+
+void vm_qmp_drain(struct vm_qmp *q)
+{
+	while (q->loop && q->watch.loop && take(q))
+		;
 }
 
 int vm_qmp_open(struct loop *l, struct vm_qmp *q, int fd)

@@ -27,6 +27,9 @@ struct vm_qmp {
 int vm_qmp_open(struct loop *l, struct vm_qmp *q, int fd);
 void vm_qmp_close(struct vm_qmp *q);
 
+/* Takes what QEMU has sent so far. Does not wait; harmless on one that is not open. */
+void vm_qmp_drain(struct vm_qmp *q);
+
 /* See vm_qmp() in vm.h. Turns the loop until the answer, the deadline (clock_ms) or the
  * connection's end. */
 int vm_qmp_run(struct vm_qmp *q, const char *command, const char *arguments, uint64_t deadline_ms,
