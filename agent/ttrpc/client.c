@@ -26,6 +26,7 @@ struct client {
 	uint64_t next_id;
 	unsigned int busy;
 	bool freed;
+	uint64_t grace_ms;
 	void (*on_closed)(void *arg);
 	void *on_closed_arg;
 	struct list drain;	/* streams that wait for room */
@@ -314,7 +315,7 @@ static int start(struct client *c, struct pending *p, const struct request *r, s
 	list_append(bucket(c, p->id), &p->node);
 	if (wait_ms == 0)
 		return 0;
-	wait_ms += MIN((uint64_t)GRACE_MS, CLOCK_NEVER - wait_ms);
+	wait_ms += MIN(c->grace_ms, CLOCK_NEVER - wait_ms);
 	timer_arm(c->loop, &p->timer, clock_after(wait_ms), timed_out);
 	return 0;
 }
@@ -512,6 +513,7 @@ struct client *client_new(struct loop *l, int fd, struct err *e)
 	}
 	c->loop = l;
 	c->next_id = 1;
+	c->grace_ms = GRACE_MS;
 	list_init(&c->drain);
 	for (size_t i = 0; i < BUCKETS; i++)
 		list_init(&c->inflight[i]);
@@ -528,6 +530,11 @@ void client_on_closed(struct client *c, void (*fn)(void *arg), void *arg)
 {
 	c->on_closed = fn;
 	c->on_closed_arg = arg;
+}
+
+void client_set_grace(struct client *c, uint64_t grace_ms)
+{
+	c->grace_ms = grace_ms;
 }
 
 void client_free(struct client *c)

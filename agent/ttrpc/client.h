@@ -23,12 +23,16 @@ void client_free(struct client *c);	/* calls in flight end with CANCELLED first 
  * closed". */
 void client_on_closed(struct client *c, void (*fn)(void *arg), void *arg);
 
+/* How long a call's own timeout is waited for beyond its time, so that the server's answer to it, which says
+ * more, comes first: 1 s unless it is set. Of the calls that begin after. */
+void client_set_grace(struct client *c, uint64_t grace_ms);
+
 /* The reply: e unset and the packed response message (valid during the call), or e set. Never from
  * inside client_call. */
 typedef void (*client_done)(void *arg, const struct err *e, const uint8_t *payload, size_t len);
 
 /* One unary call with a packed request. timeout_ms 0: none; else it travels as timeout_nano and is
- * enforced here too (+ 1 s grace). Returns the stream id (> 0) for client_cancel, or -1 with e:
+ * enforced here too (+ the grace). Returns the stream id (> 0) for client_cancel, or -1 with e:
  * then done will not run. INVALID_ARGUMENT above FRAME_MAX, UNAVAILABLE "ttrpc: closed" after the
  * loss. */
 int64_t client_call(struct client *c, const char *service, const char *method,

@@ -380,6 +380,9 @@ int rig_connect_raw(struct rig *r)
 struct client *rig_connect(struct rig *r)
 {
 	int fd = rig_connect_raw(r);
+	struct client *c = fd < 0 ? NULL : client_new(r->loop, fd, &r->err);
 
-	return fd < 0 ? NULL : client_new(r->loop, fd, &r->err);
+	if (c)
+		client_set_grace(c, RIG_CALL_MS);
+	return c;
 }

@@ -96,7 +96,8 @@ const char *rig_missing(enum rig_kind kind);
  * has seen the last of it before: with a slot of PCIe, it is the guest who then switches the slot off. */
 bool rig_await_unplugged(struct rig *r, const char *id);
 
-/* One more connection; NULL with r->err. */
+/* One more connection; NULL with r->err. Its calls end with the agent's own word, also of a deadline that a
+ * busy machine tells late: only one that says nothing for RIG_CALL_MS more has hung. */
 struct client *rig_connect(struct rig *r);
 int rig_connect_raw(struct rig *r); /* a plain socket; -1 with r->err */
 

@@ -265,6 +265,16 @@ static void own_timeout_comes_after_a_grace(void **state UNUSED)
 	answer_by_hand(fd, 1, RC_OK, "");	/* too late: nobody's */
 	settle();
 	assert_int_equal(a.count, 1);
+	/* who knows of a slower server waits for it longer */
+	client_set_grace(c, 5000);
+	call_text(c, "Check", "", 50, &a);
+	clock_fake(2050 + 5049);
+	settle();
+	assert_int_equal(a.count, 0);
+	answer_by_hand(fd, 3, RC_DEADLINE_EXCEEDED, "the device");
+	settle();
+	assert_int_equal(a.count, 1);
+	assert_string_equal(a.e.msg, "the device");
 	client_free(c);
 	close(fd);
 }
