@@ -25,7 +25,7 @@ static struct spec_hook_list hook(struct container *c, const char *name, const c
 		.path = "/bin/sh",
 		.args = strings(&c->arena, args),
 		.env = strings(&c->arena, env),
-		.timeout_s = 1,
+		.timeout_s = 60, /* against hangs only: a shell takes its time on a busy machine */
 	};
 	return (struct spec_hook_list){ h, 1 };
 }
@@ -158,6 +158,7 @@ static void late_one_ends_the_start(void **state UNUSED)
 	struct told t = { 0 };
 
 	c->spec->hooks.start_container = hook(c, "x", "exec sleep 1000 # %s %s");
+	c->spec->hooks.start_container.v->timeout_s = 1;
 	create(c);
 	container_start(c, UINT64_MAX, told_fn, &t);
 	turn_until(&t.yes);
