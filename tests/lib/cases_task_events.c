@@ -11,15 +11,6 @@ static struct rig_events one, two;
 
 #define LIVES 20
 
-/* The number of the last event that is kept; 0: none. */
-static uint64_t drain(struct rig *r, struct rig_events *ev)
-{
-	(void)ev;
-	while (loop_once(r->loop, 200) > 0)
-		;
-	return ev->n ? ev->v[ev->n - 1].seq : 0;
-}
-
 static void life(struct rig *r, const char *id)
 {
 	struct rig_task what = { .args = "[\"true\"]" };
@@ -43,7 +34,7 @@ static void kept(void **state UNUSED)
 	uint64_t last;
 
 	rig_events_open(r, r->client, &one, 0);
-	ack(r, drain(r, &one));
+	ack(r, rig_events_kept(&one));
 	rig_events_close(&one);
 
 	assert_non_null(c);

@@ -87,6 +87,10 @@ void rig_events_open(struct rig *r, struct client *c, struct rig_events *ev, uin
 /* The next event has this topic and these parts in its text (NULL-terminated), or the test fails. */
 void rig_events_next(struct rig_events *ev, const char *topic, ...);
 
+/* Until all that the agent keeps has come; what is on its way then is of something that goes on. ev's client is
+ * the rig's. The number of the last one; 0: there was none. */
+uint64_t rig_events_kept(struct rig_events *ev);
+
 /* Passes over events of the topic that follow at once. */
 void rig_events_skip(struct rig_events *ev, const char *topic);
 void rig_events_close(struct rig_events *ev);
