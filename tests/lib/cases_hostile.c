@@ -8,7 +8,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "ttrpc/frame.h"
+
+#define LIMIT_MS 60000 /* against hangs only */
 
 static void still_served(struct rig *r)
 {
@@ -45,7 +48,7 @@ static void push(int fd, const void *data, size_t n)
 		struct pollfd pfd = { .fd = fd, .events = POLLOUT };
 		ssize_t k;
 
-		if (poll(&pfd, 1, 5000) <= 0)
+		if (poll(&pfd, 1, LIMIT_MS) <= 0)
 			return;
 		k = send(fd, p, MIN(n, (size_t)32768), MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (k < 0 && errno != EAGAIN)
@@ -57,7 +60,7 @@ static void push(int fd, const void *data, size_t n)
 	}
 }
 
-/* The header of the answer; false: hung up or nothing for 10 s. */
+/* The header of the answer; false: hung up, or nothing comes. */
 static bool take_header(int fd, struct frame *f)
 {
 	uint8_t h[FRAME_HEADER];
@@ -67,7 +70,7 @@ static bool take_header(int fd, struct frame *f)
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
 		ssize_t k;
 
-		if (poll(&pfd, 1, 10000) <= 0)
+		if (poll(&pfd, 1, LIMIT_MS) <= 0)
 			return false;
 		k = recv(fd, h + n, sizeof(h) - n, MSG_DONTWAIT);
 		if (k == 0 || (k < 0 && errno != EAGAIN))
@@ -88,7 +91,7 @@ static bool take_answer(int fd, struct frame *f)
 		return false;
 	for (uint32_t left = f->length; left;) {
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
-		ssize_t k = poll(&pfd, 1, 10000) > 0
+		ssize_t k = poll(&pfd, 1, LIMIT_MS) > 0
 				    ? recv(fd, body, MIN((size_t)left, sizeof(body)), MSG_DONTWAIT)
 				    : 0;
 
@@ -337,7 +340,7 @@ static void cut_in_each_call(void **state)
 		still_served(r);
 	}
 	/* the removal whose asker has gone is carried out all the same, or is waited for here */
-	for (int i = 0; i < 100 && rig_remove(r, id) != RC_NOT_FOUND; i++)
+	for (uint64_t end = clock_after(LIMIT_MS); rig_remove(r, id) != RC_NOT_FOUND && clock_ms() < end;)
 		;
 	assert_rc(r, r->err.rc, RC_NOT_FOUND, id);
 }

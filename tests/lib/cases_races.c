@@ -2,7 +2,7 @@
 /* Calls that meet: what one of them takes away under the other is told, and nobody waits for ever. */
 #include "lib/cases.h"
 
-#define LATE_MS 10000
+#define LATE_MS 60000 /* a call that is answered later has been forgotten */
 
 /* A container whose create waits for a disk that never comes, and fails then. */
 static void create_waiting(struct rig *r, struct client *c, struct rig_pending *p, const char *id)
