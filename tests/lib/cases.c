@@ -1,7 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/cases.h"
 
+#include "base/clock.h"
+
+#define LATE_MS 120000 /* against hangs only */
+
 struct rig *cases_rig;
+
+void assert_create_is_late(struct rig *r, const char *id, const struct rig_container *what, uint64_t ms, const char *part)
+{
+	static struct rig_pending p;
+	uint64_t until = clock_after(LATE_MS);
+	bool again = false, too_soon;
+
+	do {
+		rig_send_create(r, r->client, ms, &p, id ? id : rig_id(r), what);
+		rig_await(r, &p);
+		too_soon = p.err.rc == RC_DEADLINE_EXCEEDED && !strstr(p.err.msg, part);
+		again |= too_soon;
+		ms *= too_soon ? 2 : 1;
+		/* what of it was there is still being cleared away */
+	} while ((too_soon || (again && p.err.rc == RC_ALREADY_EXISTS)) && clock_ms() < until);
+	r->err = p.err;
+	assert_rc(r, p.err.rc, RC_DEADLINE_EXCEEDED, part);
+}
 
 int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *const *tables,
 	       struct rig *r)

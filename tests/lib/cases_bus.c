@@ -92,13 +92,9 @@ static void scsi_that_never_comes(void **state)
 	struct rig_container what = {
 		.storages = ",{\"driver\":\"scsi\",\"source\":\"1:3\",\"fstype\":\"ext4\",\"mount_point\":\"" MOUNT_POINT "\"}",
 	};
-	static struct rig_pending p;
 
 	(void)state;
-	rig_send_create(r, r->client, 2000, &p, rig_id(r), &what);
-	rig_await(r, &p);
-	r->err = p.err;
-	assert_rc(r, p.err.rc, RC_DEADLINE_EXCEEDED, "device 1:3 (SCSI disk): not there after");
+	assert_create_is_late(r, NULL, &what, 2000, "device 1:3 (SCSI disk): not there after");
 	assert_non_null(strstr(r->err.msg, "sda"));
 }
 

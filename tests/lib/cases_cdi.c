@@ -75,21 +75,14 @@ static void named_by_a_variable(void **state)
 static void file_never_comes(void **state)
 {
 	struct rig *r = cases_rig;
-	static struct rig_pending p;
 	struct rig_container what = with_device(NAMED("acme.org/dev=z,acme.org/dev=none"));
 
 	(void)state;
 	write_file(r, "acme.json", zero);
-	rig_send_create(r, r->client, 2500, &p, "cdi-2", &what);
-	rig_await(r, &p);
-	r->err = p.err;
-	assert_rc(r, p.err.rc, RC_DEADLINE_EXCEEDED, "CDI devices: not there after");
-	assert_non_null(strstr(r->err.msg, "CDI device acme.org/dev=none: in none of 1 files"));
+	assert_create_is_late(r, "cdi-2", &what, 2500, "CDI device acme.org/dev=none: in none of 1 files");
+	assert_non_null(strstr(r->err.msg, "CDI devices: not there after"));
 	write_file(r, "acme.json", "{}");
-	rig_send_create(r, r->client, 2500, &p, "cdi-2", &what);
-	rig_await(r, &p);
-	r->err = p.err;
-	assert_rc(r, p.err.rc, RC_DEADLINE_EXCEEDED, "/var/run/cdi/acme.json: cdiVersion: missing");
+	assert_create_is_late(r, "cdi-2", &what, 2500, "/var/run/cdi/acme.json: cdiVersion: missing");
 }
 
 static void names_refused(void **state)

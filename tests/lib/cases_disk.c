@@ -238,17 +238,9 @@ static void unplugged_is_not_found(void **state)
 	struct rig_container what = with_disk(&d, "[\"true\"]");
 
 	(void)state;
-	assert_int_equal(rig_call_on(r, r->client, 2000, "grpc.Health/Check", "{}"), 0);
-	{
-		static struct rig_pending p;
-
-		rig_send_create(r, r->client, 2000, &p, "disk-5", &what);
-		rig_await(r, &p);
-		r->err = p.err;
-		assert_rc(r, p.err.rc, RC_DEADLINE_EXCEEDED, "device " PORT_PATH " (virtio-blk)");
-		assert_non_null(strstr(r->err.msg, "saw: "));
-		assert_non_null(strstr(r->err.msg, " at 02/01"));
-	}
+	assert_create_is_late(r, "disk-5", &what, 2000, "device " PORT_PATH " (virtio-blk)");
+	assert_non_null(strstr(r->err.msg, "saw: "));
+	assert_non_null(strstr(r->err.msg, " at 02/01"));
 	nothing_is_mounted(r);
 }
 
@@ -329,16 +321,12 @@ static void in_a_container(void **state)
 static void device_that_never_comes(void **state)
 {
 	struct rig *r = cases_rig;
-	static struct rig_pending p;
 	struct rig_container what = { .linux = two_nodes, .request = devices_of(r) };
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		rig_send_create(r, r->client, 1500, &p, "disk-7", &what);
-		rig_await(r, &p);
-		r->err = p.err;
-		assert_rc(r, p.err.rc, RC_DEADLINE_EXCEEDED,
-			  "devices[1] (/dev/hot): device " PORT_PATH " (virtio-blk): not there after");
+		assert_create_is_late(r, "disk-7", &what, 1500,
+				      "devices[1] (/dev/hot): device " PORT_PATH " (virtio-blk): not there after");
 		assert_non_null(strstr(r->err.msg, "saw: "));
 		assert_non_null(strstr(r->err.msg, "vda at "));
 	}

@@ -9,7 +9,7 @@
 #include "lib/fault_rest.h"
 
 #define CALL_MS 15000 /* then a call counts as hung */
-#define REST_MS 8000 /* for what ends by itself: jobs, timers of 5 s */
+#define REST_MS 20000 /* for what ends by itself, on a busy machine too: jobs, timers of 5 s */
 #define BAD_MAX 100
 #define FOREIGN_MAX 32 /* times that a call of a library is made to fail, unless all are */
 
