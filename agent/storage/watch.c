@@ -35,11 +35,12 @@ struct round {
 	size_t entries, dirs, bytes;
 	int inotify;		/* -1: none */
 	bool changed;
-	bool later;		/* a link led to what is not there yet: look again soon */
+	bool later;		/* the source went on meanwhile: look again soon */
 	bool too_large;
 };
 
 static int sync_one(struct round *r, const struct ends *at, unsigned int depth);
+static int sync_dir(struct round *r, const struct ends *at, unsigned int depth);
 
 static bool is_same_file(const struct stat *a, const struct stat *b)
 {
@@ -145,18 +146,54 @@ static int sync_file(struct round *r, const struct ends *at)
 
 /* --- links ------------------------------------------------------------------------------------ */
 
-static int sync_link(struct round *r, const struct ends *at)
+/* Does the link lead to that? */
+static bool leads_to(int dirfd, const char *name, const char *target)
 {
-	char target[PATH_MAX], is[PATH_MAX], made[NAME_MAX + 1];
-	ssize_t n = readlinkat(at->from, at->name, target, sizeof(target) - 1);
-	ssize_t k = readlinkat(at->to, at->to_name, is, sizeof(is) - 1);
+	char is[PATH_MAX];
+	ssize_t n = readlinkat(dirfd, name, is, sizeof(is) - 1);
+
+	return n >= 0 && (size_t)n == strlen(target) && memcmp(is, target, (size_t)n) == 0;
+}
+
+/* The directory beside the link, once more: it was whole when the link was made to lead to it, and need not have
+ * been when it was copied. Does not count twice. */
+static int sync_led_to(struct round *r, const struct ends *at, const char *target, unsigned int depth)
+{
+	const struct ends led = { at->from, at->to, target, target };
+	const struct round sums = *r;
 	struct stat st;
+	int result;
+
+	if (strchr(target, '/') || str_eq(target, ".") || str_eq(target, "..") ||
+	    fstatat(at->from, target, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+		return 0;
+	r->entries = r->dirs = r->bytes = 0;
+	result = sync_dir(r, &led, depth);
+	r->entries = sums.entries;
+	r->dirs = sums.dirs;
+	r->bytes = sums.bytes;
+	return result;
+}
+
+static int sync_link(struct round *r, const struct ends *at, unsigned int depth)
+{
+	char target[PATH_MAX], made[NAME_MAX + 1];
+	ssize_t n = readlinkat(at->from, at->name, target, sizeof(target) - 1);
+	struct stat st;
+	int result;
 
 	if (n < 0)
 		return errno == ENOENT || errno == EINVAL ? 0 : -errno;
 	target[n] = '\0';
-	if (k == n && memcmp(target, is, (size_t)n) == 0)
+	if (leads_to(at->to, at->to_name, target))
 		return 0;
+	result = sync_led_to(r, at, target, depth);
+	if (result < 0 || r->too_large)
+		return result;
+	if (!leads_to(at->from, at->name, target)) { /* what it led to may have been on its way out */
+		r->later = true;
+		return 0;
+	}
 	/* The source went on while it was read: what this leads to has not been copied. */
 	if (*target != '/' && faccessat(at->from, target, F_OK, 0) == 0 &&
 	    fstatat(at->to, target, &st, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -216,31 +253,79 @@ static int each(struct round *r, int from, int to, enum pass pass, unsigned int 
 	return result;
 }
 
-/* What the source has no more; links first. */
-static int remove_gone(struct round *r, int from, int to)
+/* --- what is gone ----------------------------------------------------------------------------- */
+
+/* An entry of the top, whatever is looked at below it. */
+struct top {
+	int from, to;
+	const char *name;
+};
+
+/* Does a link of the copy lead there, which leads elsewhere in the source by now? Then what the source has no more
+ * of it is of the state that the copy still shows. */
+static bool is_shown(const struct top *t)
 {
-	for (int links = 1; links >= 0; links--) {
+	DIR *dir = open_entries(t->to);
+	struct dirent *d;
+	bool shown = false;
+
+	while (dir && !shown && (d = readdir(dir)))
+		shown = leads_to(t->to, d->d_name, t->name) && !leads_to(t->from, d->d_name, t->name);
+	if (dir)
+		closedir(dir);
+	return shown;
+}
+
+static int remove_gone(struct round *r, int from, int to, const struct top *top);
+
+static int remove_below(struct round *r, int from, int to, const struct top *top, const char *name)
+{
+	AUTO_FD f = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_FD t = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return f < 0 || t < 0 ? 0 : remove_gone(r, f, t, top);
+}
+
+static int remove_if_gone(struct round *r, int from, int to, const struct top *top, const char *name, bool links)
+{
+	const struct top own = { from, to, name }, *of = top ? top : &own;
+	struct stat st, source;
+
+	if (fstatat(to, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISLNK(st.st_mode) != links)
+		return 0;
+	if (fstatat(from, name, &source, AT_SYMLINK_NOFOLLOW) == 0)
+		return S_ISDIR(st.st_mode) ? remove_below(r, from, to, of, name) : 0;
+	if (errno != ENOENT)
+		return 0;
+	if ((top || !links) && is_shown(of)) {
+		r->later = true;
+		return 0;
+	}
+	path_remove_tree(to, name);
+	r->changed = true;
+	return 0;
+}
+
+/* What the source has no more, after all that is new; links first. */
+static int remove_gone(struct round *r, int from, int to, const struct top *top)
+{
+	int result = 0;
+
+	for (int links = 1; links >= 0 && result == 0; links--) {
 		DIR *dir = open_entries(to);
 		struct dirent *d;
 
 		if (!dir)
 			return -errno;
-		while ((d = readdir(dir))) {
-			struct stat st, source;
-
-			if (str_eq(d->d_name, ".") || str_eq(d->d_name, "..") ||
-			    fstatat(to, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-			    S_ISLNK(st.st_mode) != links ||
-			    fstatat(from, d->d_name, &source, AT_SYMLINK_NOFOLLOW) == 0 ||
-			    errno != ENOENT)
-				continue;
-			path_remove_tree(to, d->d_name);
-			r->changed = true;
-		}
+		while (result == 0 && (d = readdir(dir)))
+			if (!str_eq(d->d_name, ".") && !str_eq(d->d_name, ".."))
+				result = remove_if_gone(r, from, to, top, d->d_name, links);
 		closedir(dir);
 	}
-	return 0;
+	return result;
 }
+
+/* --- both ------------------------------------------------------------------------------------- */
 
 static int open_target_dir(struct round *r, const struct ends *at, const struct stat *st)
 {
@@ -290,8 +375,8 @@ static int sync_dir(struct round *r, const struct ends *at, unsigned int depth)
 	result = each(r, from, to, PASS_FILES, depth + 1);
 	if (result == 0 && !r->too_large)
 		result = each(r, from, to, PASS_LINKS, depth + 1);
-	if (result == 0 && !r->too_large && !r->later)
-		result = remove_gone(r, from, to);
+	if (result == 0 && !depth && !r->too_large && !r->later)
+		result = remove_gone(r, from, to, NULL);
 	return result;
 }
 
@@ -310,7 +395,7 @@ static int sync_one(struct round *r, const struct ends *at, unsigned int depth)
 	if (r->too_large)
 		return 0;
 	if (S_ISLNK(st.st_mode))
-		return depth ? sync_link(r, at) : -ELOOP;
+		return depth ? sync_link(r, at, depth) : -ELOOP;
 	return S_ISREG(st.st_mode) ? sync_file(r, at) : 0;
 }
 

@@ -10,8 +10,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "base/io.h"
 #include "storage/watch.h"
 #include "storage_world.h"
 
@@ -171,6 +173,50 @@ static void too_large(void **state)
 	assert_false(exists(TARGET));
 }
 
+#define COPIES 2000
+
+/* As fast as it can: a generation, and the one before is removed. */
+static void change_for_ever(void)
+{
+	char dir[32], path[64];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (unsigned int n = 2;; n++) {
+		snprintf(dir, sizeof(dir), "..%u", n);
+		generation(dir, dir);
+		snprintf(path, sizeof(path), n == 2 ? SOURCE "/..2024_1" : SOURCE "/..%u", n - 1);
+		path_remove_tree(AT_FDCWD, path);
+	}
+}
+
+/* Whatever the source does while it is read, the copy is of one state of it. */
+static void whole_while_it_changes(void **state)
+{
+	static char key[64], other[64];
+	pid_t pid;
+
+	NEEDS_NAMESPACE();
+	volume();
+	copy_now();
+	pid = fork();
+	if (pid == 0)
+		change_for_ever();
+	for (int i = 0; i < COPIES; i++) {
+		struct err e = { 0 };
+
+		(void)!watch_copy(SOURCE, TARGET, &e); /* a source that goes meanwhile is looked at again */
+		memset(key, 0, sizeof(key));
+		memset(other, 0, sizeof(other));
+		if (io_read_file(AT_FDCWD, TARGET "/..data/key", key, sizeof(key)) <= 0 ||
+		    io_read_file(AT_FDCWD, TARGET "/..data/other", other, sizeof(other)) <= 0 || !str_eq(key, other)) {
+			kill(pid, SIGKILL);
+			fail_msg("copy %d: \"%s\" and \"%s\" (%s)", i, key, other, e.msg);
+		}
+	}
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 /* --- followed --------------------------------------------------------------------------------- */
 
 static pid_t follow(void)
@@ -326,8 +372,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(copied_with_its_links), TEST(one_file),   TEST(kinds_change),
 		TEST(links_in_the_target),   TEST(sources_that_lie), TEST(too_large),
-		TEST(followed),		     TEST(carried_out_and_removed),
-		TEST(beside_each_other),
+		TEST(whole_while_it_changes), TEST(followed),
+		TEST(carried_out_and_removed), TEST(beside_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, NULL);
