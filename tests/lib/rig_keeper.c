@@ -59,9 +59,7 @@ static void set_up(struct cgroup_root *root)
 	cgroup_hand_down(root);
 }
 
-/* Network namespaces that others hold by name: whoever removes such a name takes the mount on it away here as
- * well (Linux 3.18), and what is left after a case would not be what was before. */
-static void drop_named_namespaces(void)
+void rig_drop_named_namespaces(void)
 {
 	DIR *dir = opendir("/run/netns");
 	struct dirent *d;
@@ -83,7 +81,7 @@ static void make_group(void)
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		give_up("rig: make mounts private");
-	drop_named_namespaces();
+	rig_drop_named_namespaces();
 	umount2(TREE, MNT_DETACH); /* with the machine's own hierarchies below it, if any */
 	if (mount("cgroup2", TREE, "cgroup2", 0, NULL) < 0)
 		give_up("rig: mount the control groups");
