@@ -323,7 +323,7 @@ int fixture_group_setup(void **state)
 		assert_int_equal(unshare(CLONE_NEWNS), 0);
 		/* what others mount meanwhile is none of the counted */
 		assert_int_equal(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL), 0);
-		rig_drop_named_namespaces();
+		rig_drop_foreign_mounts();
 		/* what is asked for, not what this program happens to be run with */
 		assert_int_equal(setpriority(PRIO_PROCESS, 0, 0), 0);
 	}

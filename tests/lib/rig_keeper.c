@@ -7,8 +7,8 @@
  */
 #include "lib/rig_keeper.h"
 
-#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +18,10 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
 #include "kernel/cgroup.h"
+#include "kernel/mountinfo.h"
 
 #define TREE "/sys/fs/cgroup"
 #define LEAF "/agent" /* where the agent is below its root */
@@ -59,20 +62,43 @@ static void set_up(struct cgroup_root *root)
 	cgroup_hand_down(root);
 }
 
-void rig_drop_named_namespaces(void)
+/* Is something that the test runs on below it? */
+static bool is_needed(const char *target)
 {
-	DIR *dir = opendir("/run/netns");
-	struct dirent *d;
+	const char *const ours[] = { ".", rig_env("MOTE_HOST", "build/host"), rig_env("MOTE_BUILD", "build/x86_64") };
+	char real[PATH_MAX];
 
-	while (dir && (d = readdir(dir))) {
-		char path[300];
+	for (size_t i = 0; i < COUNT_OF(ours); i++)
+		if (realpath(ours[i], real) && (str_eq(real, target) || path_is_below(real, target)))
+			return true;
+	return false;
+}
 
-		snprintf(path, sizeof(path), "/run/netns/%s", d->d_name);
-		if (d->d_name[0] != '.')
-			umount2(path, MNT_DETACH);
+static int note_foreign(void *arg, const struct mountinfo *m)
+{
+	static const char *const where[] = { "/run", "/tmp", "/var" };
+	struct str *s = arg;
+
+	for (size_t i = 0; i < COUNT_OF(where); i++)
+		if (path_is_below(m->target, where[i]) && !is_needed(m->target))
+			str_addf(s, "%s\n", m->target);
+	return 0;
+}
+
+void rig_drop_foreign_mounts(void)
+{
+	static char text[1 << 18];
+	struct str s = STR_OVER(text);
+	char *line;
+
+	mountinfo_each("/proc/self/mountinfo", note_foreign, &s);
+	while (s.len) { /* from the last on: what is on top goes first */
+		text[--s.len] = '\0';
+		line = strrchr(text, '\n');
+		line = line ? line + 1 : text;
+		umount2(line, MNT_DETACH);
+		s.len = (size_t)(line - text);
 	}
-	if (dir)
-		closedir(dir);
 }
 
 static void make_group(void)
@@ -81,7 +107,7 @@ static void make_group(void)
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		give_up("rig: make mounts private");
-	rig_drop_named_namespaces();
+	rig_drop_foreign_mounts();
 	umount2(TREE, MNT_DETACH); /* with the machine's own hierarchies below it, if any */
 	if (mount("cgroup2", TREE, "cgroup2", 0, NULL) < 0)
 		give_up("rig: mount the control groups");

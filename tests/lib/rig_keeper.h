@@ -8,10 +8,10 @@
 /* $name, or otherwise when it is not set or empty. */
 const char *rig_env(const char *name, const char *otherwise);
 
-/* In a mount namespace of one's own that nothing propagates into: unmounts the network namespaces that others hold
- * by name. Whoever removes such a name takes the mount on it away here as well (Linux 3.18), and what is left after
- * a case would not be what was before. */
-void rig_drop_named_namespaces(void);
+/* In a mount namespace of one's own that nothing propagates into: takes away what others have mounted below /run,
+ * /tmp and /var. Whoever removes a mount point there takes the mount away here as well (Linux 3.18), and what is left
+ * after a case would not be what was before. */
+void rig_drop_foreign_mounts(void);
 
 /* In a child of the test's: starts the agent as PID 1 of namespaces, writes its pid (as this machine
  * sees it) to `tell`, and exits like the agent once that has ended. SIGTERM, or the test's end, is
