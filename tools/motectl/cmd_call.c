@@ -14,7 +14,7 @@
 
 #define JSON_MAX	(16u << 20)	/* base64 of a whole frame fits */
 #define MEMORY_MAX	(512u << 20)
-#define CONNECT_MS	5000
+#define CONNECT_MS	30000	/* vhost-device-vsock is of no use after one that is given up (vm_talk.c): a guest that stands still is waited for */
 
 static const char call_usage[] = "motectl call [OPTION...] ADDRESS SERVICE/METHOD [JSON | -]";
 static const char list_usage[] = "motectl list";
