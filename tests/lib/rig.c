@@ -16,7 +16,12 @@
 #include "ttrpc/address.h"
 #include "vm/vm_arch.h"
 
-#define CONSOLE_MS 60000 /* against hangs only */
+/* Against hangs only. */
+#define CONSOLE_MS 60000
+#define STATUS_MS  60000
+#define START_MS   60000
+#define BOOT_MS    300000
+#define CONNECT_MS 60000 /* one that is given up may be the vsock device's last (vm_talk.c) */
 
 extern char **environ;
 
@@ -170,7 +175,7 @@ static int start_vm(struct rig *r)
 	if (!r->vm_opts.console)
 		r->vm_opts.console = console_line;
 	r->vm = vm_start(r->loop, &r->vm_opts, &r->err);
-	if (!r->vm || vm_wait_ready(r->vm, 120000, &r->err) < 0) {
+	if (!r->vm || vm_wait_ready(r->vm, BOOT_MS, &r->err) < 0) {
 		fprintf(stderr, "rig: %s\n", r->err.msg);
 		return -1;
 	}
@@ -213,10 +218,10 @@ static void again(struct timer *t)
  */
 
 /* The listener is there when it is there: a failed connect is tried again until the agent has died
- * or 20 s are over. */
+ * or START_MS are over. */
 static int wait_for_agent(struct rig *r)
 {
-	uint64_t until = clock_after(20000);
+	uint64_t until = clock_after(START_MS);
 	struct timer tick = { 0 };
 
 	while (clock_ms() < until && r->agent.pid && !r->client) {
@@ -276,16 +281,16 @@ int rig_restart(struct rig *r)
 	return start_namespaces(r) < 0 || wait_for_agent(r) < 0 ? -1 : 0;
 }
 
-/* What the log has from `from` on, at most its last cap - 1 bytes, terminated. How much. */
-static size_t read_log(const struct rig *r, off_t from, char *text, size_t cap)
+/* What the log has from *from on, at most its last cap - 1 bytes, terminated; *from: where that begins. How much. */
+static size_t read_log(const struct rig *r, off_t *from, char *text, size_t cap)
 {
 	AUTO_FD fd = open(r->log, O_RDONLY | O_CLOEXEC);
 	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
 	ssize_t n;
 
-	if (end - from > (off_t)cap - 1)
-		from = end - (off_t)cap + 1;
-	n = fd < 0 || from > end ? 0 : pread(fd, text, cap - 1, from);
+	if (end - *from > (off_t)cap - 1)
+		*from = end - (off_t)cap + 1;
+	n = fd < 0 || *from > end ? 0 : pread(fd, text, cap - 1, *from);
 	text[MAX(n, 0)] = '\0';
 	return (size_t)MAX(n, 0);
 }
@@ -293,20 +298,21 @@ static size_t read_log(const struct rig *r, off_t from, char *text, size_t cap)
 void rig_show_log(const struct rig *r)
 {
 	static char text[20000];
+	off_t from = 0;
 
-	read_log(r, 0, text, sizeof(text));
+	read_log(r, &from, text, sizeof(text));
 	fprintf(stderr, "%s", text);
 }
 
 int rig_status(struct rig *r, struct rig_status *out)
 {
 	static char text[1 << 16];
-	uint64_t until = clock_after(10000);
+	uint64_t until = clock_after(STATUS_MS);
 	struct timer tick = { 0 };
 
 	kill(r->agent_pid, SIGUSR1);
 	while (clock_ms() < until && r->agent.pid) {
-		size_t n = read_log(r, r->log_seen, text, sizeof(text));
+		size_t n = read_log(r, &r->log_seen, text, sizeof(text));
 		const char *at = strstr(text, "connections=");
 
 		if (at && strchr(at, '\n') &&
@@ -374,7 +380,7 @@ int rig_connect_raw(struct rig *r)
 	err_clear(&r->err);
 	if (address_parse(r->address, &a, &r->err) < 0)
 		return -1;
-	return address_connect(&a, 10000, &r->err);
+	return address_connect(&a, CONNECT_MS, &r->err);
 }
 
 struct client *rig_connect(struct rig *r)

@@ -41,7 +41,7 @@ static int dial(void)
 
 	assert_int_equal(address_parse(rig.address, &at, &rig.err), 0);
 	at.port = PORT;
-	return address_connect(&at, 10000, &rig.err);
+	return address_connect(&at, LIMIT_MS, &rig.err);
 }
 
 /* false: it was refused. */

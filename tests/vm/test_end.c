@@ -99,7 +99,7 @@ static int connect_to_log(void)
 
 	assert_int_equal(address_parse(rig.address, &a, &rig.err), 0);
 	a.port = LOG_PORT;
-	return address_connect(&a, 10000, &rig.err);
+	return address_connect(&a, END_MS, &rig.err);
 }
 
 static void log_until_the_power_is_off(void **state)

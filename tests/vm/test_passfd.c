@@ -53,7 +53,7 @@ static void open_stream(struct stream *s)
 
 	assert_int_equal(address_parse(rig.address, &at, &rig.err), 0);
 	at.port = PORT;
-	s->fd = address_connect(&at, 10000, &rig.err);
+	s->fd = address_connect(&at, LIMIT_MS, &rig.err);
 	if (s->fd < 0)
 		fail_msg("%s", rig.err.msg);
 	if (at.kind == ADDRESS_VSOCK) {
