@@ -312,6 +312,7 @@ int fixture_group_setup(void **state)
 {
 	static bool unshared;
 	sigset_t none;
+	cpu_set_t all;
 
 	(void)state;
 	if (geteuid() != 0 || access("/bin/busybox", X_OK) < 0) {
@@ -324,8 +325,10 @@ int fixture_group_setup(void **state)
 		/* what others mount meanwhile is none of the counted */
 		assert_int_equal(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL), 0);
 		rig_drop_foreign_mounts();
-		/* what is asked for, not what this program happens to be run with */
+		/* what is asked for, not what this program happens to be run with (nice, taskset) */
+		memset(&all, 0xff, sizeof(all));
 		assert_int_equal(setpriority(PRIO_PROCESS, 0, 0), 0);
+		assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
 	}
 	unshared = true;
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
