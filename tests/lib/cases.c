@@ -7,6 +7,15 @@
 
 struct rig *cases_rig;
 
+void assert_comes_true(struct rig *r, const char *script)
+{
+	uint64_t until = clock_after(LATE_MS);
+
+	while (rig_guest(r, script) != 0)
+		if (clock_ms() >= until)
+			fail_msg("never: %s", script);
+}
+
 void assert_create_is_late(struct rig *r, const char *id, const struct rig_container *what, uint64_t ms, const char *part)
 {
 	static struct rig_pending p;

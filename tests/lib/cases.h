@@ -45,6 +45,9 @@ extern const char *const cases_inside_programs[];
 int cases_main(enum rig_kind kind, const char *name, const struct CMUnitTest *const *tables,
 	       struct rig *r);
 
+/* Until the guest's shell says so (rig_guest), however fast it can be asked. */
+void assert_comes_true(struct rig *r, const char *script);
+
 /* CreateContainer within `ms` ends as one for which there was not time enough, in the middle of what `part` tells. A
  * machine that is too busy to get there by then is given twice as much, and so on. id NULL: any. */
 void assert_create_is_late(struct rig *r, const char *id, const struct rig_container *what, uint64_t ms, const char *part);

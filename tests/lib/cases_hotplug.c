@@ -9,6 +9,9 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
+
+#define LIMIT_MS   60000 /* against hangs only */
 #define MB	   (1ull << 20)
 #define DIMM_BYTES "134217728"
 
@@ -83,7 +86,7 @@ static void memory_comes(void **state)
 {
 	struct rig *r = cases_rig;
 	unsigned long long before;
-	int tries = 0;
+	uint64_t end;
 
 	(void)state;
 	if (!rig_has_acpi()) {
@@ -92,13 +95,15 @@ static void memory_comes(void **state)
 	}
 	before = number(MEMORY);
 	plug_dimm(1);
+	end = clock_after(LIMIT_MS);
 	do {
 		assert_done(r, rig_call(r, "OnlineCPUMem", "{}"));
-	} while (number(MEMORY) * 1024 < before * 1024 + 120 * MB && tries++ < 100);
+	} while (number(MEMORY) * 1024 < before * 1024 + 120 * MB && clock_ms() < end);
 	assert_true(number(MEMORY) * 1024 >= before * 1024 + 120 * MB);
 
 	plug_dimm(2);
-	for (tries = 0; number(MEMORY) * 1024 < before * 1024 + 240 * MB && tries < 100; tries++)
+	end = clock_after(LIMIT_MS);
+	while (number(MEMORY) * 1024 < before * 1024 + 240 * MB && clock_ms() < end)
 		;
 	assert_true(number(MEMORY) * 1024 >= before * 1024 + 240 * MB);
 }

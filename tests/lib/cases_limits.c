@@ -3,10 +3,11 @@
  * Limits as the guest's kernel keeps them, on whichever version of the control groups the VM was
  * booted with. What the files say is read by a container that sees the guest's hierarchy.
  */
+#include "base/clock.h"
 #include "lib/cases.h"
 
 #define GROUP "/mote-test/limited"
-#define LOOKS 100 /* at a counter that shall grow */
+#define LIMIT_MS 60000 /* against hangs only: for a counter to grow */
 
 /* The same thing in both versions: the file below /groups, and what it says; NULL: none. */
 struct value {
@@ -97,7 +98,7 @@ static bool counter_grows(struct rig *r, const char *controller, const char *fil
 
 	snprintf(script, sizeof(script), "sed -n 's/^%s //p' /groups%s%s" GROUP "/%s", name,
 		 v1 ? "/" : "", v1 ? controller : "", file);
-	for (int i = 0; i < LOOKS && !n; i++) {
+	for (uint64_t end = clock_after(LIMIT_MS); !n && clock_ms() < end;) {
 		assert_int_equal(rig_guest(r, script), 0);
 		n = strtoul(r->reply, NULL, 10);
 	}

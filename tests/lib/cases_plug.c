@@ -61,15 +61,6 @@ static void qmp(const char *command, const char *fmt, ...)
 		fail_msg("%s %s: %s", command, arguments, r->err.msg);
 }
 
-/* Until the guest's shell says so. */
-static void until(const char *script)
-{
-	for (int i = 0; i < 200; i++)
-		if (rig_guest(cases_rig, script) == 0)
-			return;
-	fail_msg("never: %s", script);
-}
-
 /* --- disks ----------------------------------------------------------------------------------- */
 
 /* How a disk is asked for, and what QEMU does to bring it. */
@@ -119,7 +110,7 @@ static void unplug(const struct disk *d)
 	struct rig *r = cases_rig;
 
 	qmp("device_del", "{\"id\":\"hot\"}");
-	until(d->gone);
+	assert_comes_true(r, d->gone);
 	for (uint64_t end = clock_after(LIMIT_MS); clock_ms() < end; loop_once(r->loop, 10))
 		if (vm_qmp(r->vm, "blockdev-del", "{\"node-name\":\"plugged\"}", NULL, 0, &r->err) == 0)
 			return;
@@ -299,7 +290,7 @@ static void unplug_cards(void)
 
 		qmp("device_del", "{\"id\":\"card%zu\"}", i);
 		snprintf(script, sizeof(script), "! grep -q %s /sys/class/net/*/address", cards[i].mac);
-		until(script);
+		assert_comes_true(cases_rig, script);
 		qmp("netdev_del", "{\"id\":\"hub%zu\"}", i);
 	}
 }
@@ -354,7 +345,7 @@ static void two_cards_with_swapped_names(void **state)
 
 		plug_card(i);
 		snprintf(script, sizeof(script), "grep -q %s /sys/class/net/eth%zu/address", cards[i].mac, i);
-		until(script);
+		assert_comes_true(cases_rig, script);
 	}
 	for (size_t i = 0; i < 2; i++) {
 		send_card(i, cards[i].name, &p[i]);
