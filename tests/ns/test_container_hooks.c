@@ -12,22 +12,27 @@
 
 static char journal[128];
 
-/* A hook of this machine that writes "NAME HOSTNAME STATE" into the journal. */
-static struct spec_hook_list hook(struct container *c, const char *name, const char *script)
+/* A hook of this machine that writes "NAME HOSTNAME STATE" into the journal. In a. */
+static struct spec_hook_list hook_in(struct arena *a, const char *name, const char *script)
 {
-	struct spec_hook *h = ARENA_NEW(&c->arena, struct spec_hook);
-	const char *text = arena_printf(&c->arena, script, name, journal);
+	struct spec_hook *h = ARENA_NEW(a, struct spec_hook);
+	const char *text = arena_printf(a, script, name, journal);
 	const char *const args[] = { "sh", "-c", text, NULL };
 	const char *const env[] = { "PATH=/bin", "HOOK=yes", NULL };
 
 	assert_true(h && text);
 	*h = (struct spec_hook){
 		.path = "/bin/sh",
-		.args = strings(&c->arena, args),
-		.env = strings(&c->arena, env),
+		.args = strings(a, args),
+		.env = strings(a, env),
 		.timeout_s = 60, /* against hangs only: a shell takes its time on a busy machine */
 	};
 	return (struct spec_hook_list){ h, 1 };
+}
+
+static struct spec_hook_list hook(struct container *c, const char *name, const char *script)
+{
+	return hook_in(&c->arena, name, script);
 }
 
 #define WRITE	"echo %s $HOOK $(uname -n) $(cat) >>%s"
@@ -204,9 +209,11 @@ static void removed_meanwhile(void **state UNUSED)
 static void hooks_of_the_guest(void **state UNUSED)
 {
 	struct container *c = SHELL("c1", "echo main");
+	struct arena own; /* a container's is another one once it is created */
 
-	host.guest_hooks.prestart = hook(c, "guest-pre", WRITE);
-	host.guest_hooks.poststart = hook(c, "x", "exit 5 # %s %s");
+	arena_init(&own, 1 << 16);
+	host.guest_hooks.prestart = hook_in(&own, "guest-pre", WRITE);
+	host.guest_hooks.poststart = hook_in(&own, "guest-post", "echo %s >>%s; exit 5");
 	c->spec->hooks.prestart = hook(c, "spec-pre", WRITE);
 	create(c);
 	host.guest_hooks.prestart.n = 0;
@@ -215,6 +222,8 @@ static void hooks_of_the_guest(void **state UNUSED)
 	assert_int_equal(wait_exit(c->init), 0);
 	host.guest_hooks.poststart.n = 0;
 	drop(c);
+	arena_fini(&own);
+	assert_contains(read_journal(), "guest-post\n");
 	assert_true(strstr(read_journal(), "spec-pre yes") <
 		    strstr(read_journal(), "guest-pre yes"));
 	assert_non_null(strstr(read_journal(), "spec-pre yes"));
