@@ -354,6 +354,24 @@ void rig_stop(struct rig *r)
 	r->loop = NULL;
 }
 
+/* A child of the agent that the sanitizers ended is a failed helper to the agent, and may be borne. */
+static bool sanitizers_spoke(const struct rig *r)
+{
+	AUTO_FREE char *line = NULL;
+	size_t cap = 0;
+	bool spoke = false;
+	FILE *f = fopen(r->log, "re");
+
+	while (f && getline(&line, &cap, f) > 0)
+		if (spoke || strstr(line, "Sanitizer") || strstr(line, ": runtime error: ")) {
+			fprintf(stderr, "rig: %s", line);
+			spoke = true;
+		}
+	if (f)
+		fclose(f);
+	return spoke;
+}
+
 static void agent_hangs(struct timer *t)
 {
 	(void)t;
@@ -370,7 +388,9 @@ int rig_end_agent(struct rig *r)
 	while (r->agent.pid && limit.loop)
 		loop_once(r->loop, -1);
 	timer_cancel(&limit);
-	return r->agent.pid ? -1 : r->agent_status;
+	if (r->agent.pid || sanitizers_spoke(r))
+		return -1;
+	return r->agent_status;
 }
 
 int rig_connect_raw(struct rig *r)

@@ -71,7 +71,7 @@ struct rig_status {
 int rig_status(struct rig *r, struct rig_status *out);
 
 /* DestroySandbox, unless the agent is ending already, and its exit status (namespaces only): 0 unless
- * the sanitizers found something, leaks included. */
+ * the sanitizers found something, leaks included, or told so of a child of the agent's (-1). */
 int rig_end_agent(struct rig *r);
 
 /* A program of this machine to its end; its exit status. The loop turns meanwhile. */
