@@ -255,10 +255,14 @@ static void first_exits_last(void **state UNUSED)
 	rig_events_close(&events);
 }
 
+/* The first process is spared by the kernel, and goes on when what it waits for has ended. It must not end then: its
+ * end is SIGKILL for all others, who would have it before the signal that is sent to one after the other. */
 static void pids(void **state UNUSED)
 {
 	struct rig *r = cases_rig;
-	struct rig_task what = { .args = "[\"sh\",\"-c\",\"sleep 1000 & sleep 1000; true\"]" };
+	struct rig_task what = {
+		.args = "[\"sh\",\"-c\",\"mkfifo /tmp/go; sleep 1000 & sleep 1000; exec cat /tmp/go\"]"
+	};
 	const char *id = rig_id(r), *at;
 	size_t n = 0;
 
@@ -274,7 +278,9 @@ static void pids(void **state UNUSED)
 	assert_rc(r, rig_task(r, "Pids", "{\"id\":\"nobody\"}"), RC_NOT_FOUND, "nobody");
 	assert_done(r, rig_task(r, "Kill", "{\"id\":\"%s\",\"signal\":15,\"all\":true}", id));
 	assert_int_equal(rig_task_wait(r, id, "e"), 143);
-	rig_task_wait(r, id, ""); /* what it waited for has ended */
+	assert_done(r, rig_task_exec(r, id, "go", "echo >/tmp/go", NULL)); /* until there is a reader */
+	assert_done(r, rig_task(r, "Start", "{\"id\":\"%s\",\"exec_id\":\"go\"}", id));
+	assert_int_equal(rig_task_wait(r, id, ""), 0);
 	assert_done(r, rig_task(r, "Delete", "{\"id\":\"%s\"}", id));
 }
 
