@@ -19,6 +19,7 @@ static const ProtobufCServiceDescriptor *const services[] = {
 	&containerd__runtime__sandbox__v1__sandbox__descriptor,
 	&containerd__services__streaming__v1__streaming__descriptor,
 	&mote__v1__events__descriptor,
+	&mote__v1__ports__descriptor,
 	&kuasar__sandbox_service__descriptor,
 	NULL,
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * containerd's front: tasks (versions 2 and 3 from one table), sandboxes and streams as a shim
- * serves them, and mote.v1.Events for what the guest cannot bring to containerd itself. Thin: each
+ * serves them, mote.v1.Events for what the guest cannot bring to containerd itself, and mote.v1.Ports
+ * for connections into the pod. Thin: each
  * handler turns a message into a verb of the sandbox and its result into a reply. What the front
  * keeps beside the model: which streams go by which names (io.h), what happened and nobody has
  * acknowledged (events.h), and of each task what containerd asks back (task.h).
@@ -15,6 +16,7 @@
 #include "service/containerd/events.h"
 #include "service/containerd/io.h"
 #include "service/containerd/pod.h"
+#include "service/containerd/ports.h"
 #include "service/kata/kata.h"
 
 struct ctd {
@@ -22,6 +24,7 @@ struct ctd {
 	struct ios ios;
 	struct events events;
 	struct pod pod;
+	unsigned int n_ports; /* connections of mote.v1.Ports */
 };
 
 /* The context of every call. Kata's front comes first: its context is this one's address. */

@@ -55,6 +55,10 @@ static const struct rpc_row events_rows[] = {
 	{ "Ack", events_ack, 0 },
 };
 
+static const struct rpc_row ports_rows[] = {
+	{ "Connect", ports_connect, RPC_STREAM | RPC_RAW },
+};
+
 #define SERVICE(descriptor, rows_, ...) \
 	{ .desc = &descriptor, .rows = rows_, .n_rows = COUNT_OF(rows_), ##__VA_ARGS__ }
 
@@ -72,13 +76,15 @@ static const struct rpc_service streaming =
 
 static const struct rpc_service events = SERVICE(mote__v1__events__descriptor, events_rows);
 
+static const struct rpc_service ports = SERVICE(mote__v1__ports__descriptor, ports_rows);
+
 /* Its package is Kata's on the wire. */
 static const struct rpc_service kuasar = SERVICE(kuasar__sandbox_service__descriptor, kuasar_rows,
 						 .name = "grpc.SandboxService");
 
 const struct rpc_service *const fronts_services[] = {
 	&kata_agent_service, &kata_health_service, &task2, &task3, &pod, &streaming, &events,
-	&kuasar, NULL,
+	&ports, &kuasar, NULL,
 };
 
 void fronts_init(struct fronts *f, struct sandbox *s)
