@@ -2,14 +2,17 @@
 #include "shim/forward.h"
 
 #include <linux/bpf.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "ttrpc/tunnel.h"
 
-#define CHUNK   16384
-#define BACKLOG 16
+#define PORTS   "mote.v1.Ports"
+#define BACKLOG 64
 
 /* --- the kernel's half --- */
 
@@ -29,26 +32,40 @@ static int bpf(enum bpf_cmd cmd, union bpf_attr *attr)
 #define ADD(d, i)       INSN(BPF_ALU64 | BPF_ADD | BPF_K, d, 0, 0, i)
 #define UNLESS(d, i, o) INSN(BPF_JMP | BPF_JNE | BPF_K, d, 0, o, i)
 #define CALL(i)         INSN(BPF_JMP | BPF_CALL, 0, 0, 0, i)
+#define KEY(i)          INSN(BPF_ST | BPF_MEM | BPF_W, 10, 0, -4, i)
 
-/* TCP to 127.0.0.1 goes to the socket in the map's only place; the rest as ever. Jumps count
- * instructions, and all go to the end, which is the last two. */
+/* Places in the program; a jump counts from the instruction behind it. */
+enum { IP6 = 9, FIND = 18, END = 31 };
+
+/* TCP to 127.0.0.1 goes to the socket in the map's first place, TCP to ::1 to the one in its second;
+ * the rest goes where it ever went, and so does what has no socket there. */
 static int load_program(int mapfd)
 {
 	const struct bpf_insn program[] = {
 		MOVE(6, 1),
 		LOAD(2, 6, protocol),
-		UNLESS(2, IPPROTO_TCP, 18),
+		[2] = UNLESS(2, IPPROTO_TCP, END - 3),
+		KEY(0),
 		LOAD(2, 6, family),
-		UNLESS(2, AF_INET, 16),
+		[5] = UNLESS(2, AF_INET, IP6 - 6),
 		LOAD(2, 6, local_ip4),
-		UNLESS(2, (int32_t)__builtin_bswap32(INADDR_LOOPBACK), 14),
-		INSN(BPF_ST | BPF_MEM | BPF_W, 10, 0, -4, 0),
-		MOVE(2, 10),
+		[7] = UNLESS(2, (int32_t)__builtin_bswap32(INADDR_LOOPBACK), END - 8),
+		[8] = INSN(BPF_JMP | BPF_JA, 0, 0, FIND - 9, 0),
+		[IP6] = KEY(1),
+		LOAD(2, 6, local_ip6[0]),
+		[11] = UNLESS(2, 0, END - 12),
+		LOAD(2, 6, local_ip6[1]),
+		[13] = UNLESS(2, 0, END - 14),
+		LOAD(2, 6, local_ip6[2]),
+		[15] = UNLESS(2, 0, END - 16),
+		LOAD(2, 6, local_ip6[3]),
+		[17] = UNLESS(2, (int32_t)__builtin_bswap32(1), END - 18),
+		[FIND] = MOVE(2, 10),
 		ADD(2, -4),
 		INSN(BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_FD, 0, mapfd),
 		INSN(0, 0, 0, 0, 0),
 		CALL(BPF_FUNC_map_lookup_elem),
-		INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 7, 0),
+		[23] = INSN(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, END - 24, 0),
 		MOVE(7, 0),
 		MOVE(1, 6),
 		MOVE(2, 0),
@@ -56,7 +73,7 @@ static int load_program(int mapfd)
 		CALL(BPF_FUNC_sk_assign),
 		MOVE(1, 7),
 		CALL(BPF_FUNC_sk_release),
-		SET(0, SK_PASS),
+		[END] = SET(0, SK_PASS),
 		INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
 	};
 	union bpf_attr attr = {
@@ -72,20 +89,27 @@ static int load_program(int mapfd)
 
 static int fill_map(struct forward *f)
 {
-	union bpf_attr make = {
-		.map_type = BPF_MAP_TYPE_SOCKMAP, .key_size = 4, .value_size = 8, .max_entries = 1
-	};
-	uint64_t value = (uint64_t)f->listenfd;
-	uint32_t key = 0;
-	union bpf_attr put = { .flags = BPF_ANY };
+	union bpf_attr make = { .map_type = BPF_MAP_TYPE_SOCKMAP,
+				.key_size = 4,
+				.value_size = 8,
+				.max_entries = FORWARD_FAMILIES };
 
 	f->mapfd = bpf(BPF_MAP_CREATE, &make);
 	if (f->mapfd < 0)
 		return -1;
-	put.map_fd = (uint32_t)f->mapfd;
-	put.key = (uint64_t)(uintptr_t)&key;
-	put.value = (uint64_t)(uintptr_t)&value;
-	return bpf(BPF_MAP_UPDATE_ELEM, &put);
+	for (uint32_t key = 0; key < FORWARD_FAMILIES; key++) {
+		uint64_t value = (uint64_t)f->listeners[key].fd;
+		union bpf_attr put = { .flags = BPF_ANY };
+
+		if (f->listeners[key].fd < 0)
+			continue;
+		put.map_fd = (uint32_t)f->mapfd;
+		put.key = (uint64_t)(uintptr_t)&key;
+		put.value = (uint64_t)(uintptr_t)&value;
+		if (bpf(BPF_MAP_UPDATE_ELEM, &put) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int attach(struct forward *f, int nsfd)
@@ -104,183 +128,194 @@ static int attach(struct forward *f, int nsfd)
 
 /* --- a connection --- */
 
-struct half {
-	struct watch watch;
-	int fd;
-	uint8_t buf[CHUNK]; /* read from fd, for the other one */
-	size_t start, len;
-	bool ended; /* fd gives no more */
-	bool told;  /* … and the other one knows */
-};
-
+/* The client's end here, the server's with the guest. */
 struct pair {
 	struct list node;
 	struct forward *forward;
-	struct half halves[2];
-	bool connecting; /* halves[1] */
+	struct tunnel tunnel;
+	struct client_stream *stream; /* NULL: the guest has ended it */
 };
 
+/* A stream that is closed before its end has the guest give its end up too. */
 static void end(struct pair *p)
 {
-	for (int i = 0; i < 2; i++) {
-		watch_del(&p->halves[i].watch);
-		auto_close(&p->halves[i].fd);
-	}
+	if (p->stream)
+		client_stream_close_send(p->stream);
+	client_stream_free(TAKE_PTR(p->stream));
+	tunnel_fini(&p->tunnel);
 	list_remove(&p->node);
 	p->forward->n--;
 	free(p);
 }
 
-/* Reads and writes what can be had now. False: it is over. */
-static bool carry(struct half *from, struct half *to)
+static int post(struct tunnel *t, const uint8_t *msg, size_t len)
 {
-	ssize_t n;
-
-	if (!from->len && !from->ended) {
-		n = recv(from->fd, from->buf, CHUNK, MSG_DONTWAIT);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return false;
-		from->ended = n == 0;
-		from->start = 0;
-		from->len = n > 0 ? (size_t)n : 0;
-	}
-	if (from->len) {
-		n = send(to->fd, from->buf + from->start, from->len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return false;
-		from->start += n > 0 ? (size_t)n : 0;
-		from->len -= n > 0 ? (size_t)n : 0;
-	}
-	if (from->ended && !from->len && !from->told) {
-		from->told = true;
-		shutdown(to->fd, SHUT_WR);
-	}
-	return true;
+	return client_stream_send(container_of(t, struct pair, tunnel)->stream, msg, len);
 }
 
-static uint32_t wanted(const struct half *own, const struct half *other)
+/* In order: the guest may still be writing what it was sent, and ends the stream then. */
+static void over(struct tunnel *t, int errnum)
 {
-	return (own->len || own->ended ? 0 : (uint32_t)EPOLLIN) |
-	       (other->len ? (uint32_t)EPOLLOUT : 0);
+	struct pair *p = container_of(t, struct pair, tunnel);
+
+	if (errnum || !p->stream)
+		end(p);
 }
 
-static void flow(struct pair *p)
-{
-	struct half *a = &p->halves[0], *b = &p->halves[1];
+static const struct tunnel_ops tunnel_ops = { .send = post, .over = over };
 
-	if (p->connecting)
+static void on_drain(void *arg)
+{
+	struct pair *p = arg;
+
+	tunnel_drained(&p->tunnel);
+}
+
+static void on_message(void *arg, const struct err *e, const uint8_t *payload, size_t len)
+{
+	struct pair *p = arg;
+	int r = payload ? tunnel_take(&p->tunnel, payload, len) : 0;
+
+	if (payload && r == 0)
 		return;
-	if (!carry(a, b) || !carry(b, a) || (a->told && b->told)) {
+	if (r < 0) {
+		log_warn("forward", "the guest's stream is given up: %s", strerror(-r));
 		end(p);
 		return;
 	}
-	watch_mod(&a->watch, wanted(a, b));
-	watch_mod(&b->watch, wanted(b, a));
-}
-
-static void on_client(struct watch *w, uint32_t events)
-{
-	struct pair *p = container_of(w, struct pair, halves[0].watch);
-
-	if (events & EPOLLERR)
-		end(p);
+	if (err_is_set(e))
+		log_debug("forward", "%s", e->msg);
+	client_stream_free(TAKE_PTR(p->stream));
+	if (p->tunnel.fd >= 0)
+		tunnel_lost(&p->tunnel);
 	else
-		flow(p);
-}
-
-static void on_pod(struct watch *w, uint32_t events)
-{
-	struct pair *p = container_of(w, struct pair, halves[1].watch);
-	socklen_t n = sizeof(int);
-	int error = 0;
-
-	if (p->connecting && (getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error)) {
 		end(p);
-		return;
-	}
-	if (events & EPOLLERR) {
-		end(p);
-		return;
-	}
-	p->connecting = false;
-	flow(p);
 }
 
-static int connect_pod(struct pair *p, const struct forward *f, in_port_t port)
+/* Takes fd. -1 with e: p is to end. */
+static int begin(struct pair *p, int fd, struct err *e)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = port, .sin_addr = f->to };
-
-	p->halves[1].fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (p->halves[1].fd < 0)
-		return -errno;
-	if (connect(p->halves[1].fd, (struct sockaddr *)&to, sizeof(to)) < 0 &&
-	    errno != EINPROGRESS)
-		return -errno;
-	return 0;
-}
-
-static void begin(struct forward *f, int fd)
-{
-	struct pair *p = f->n < FORWARD_MAX ? mem_new(1, sizeof(*p)) : NULL;
-	struct sockaddr_in asked;
+	struct sockaddr_in6 asked; /* sockaddr_in has the port at the same place */
 	socklen_t n = sizeof(asked);
+	int r = getsockname(fd, (struct sockaddr *)&asked, &n) < 0 ? -errno : 0;
 
-	if (!p) {
+	if (r == 0)
+		p->stream = client_stream_open(p->forward->guest, PORTS, "Connect", NULL, 0,
+					       on_message, p, e);
+	if (!p->stream) {
 		close(fd);
-		return;
+		return err_sys(e, -r, "its port");
 	}
-	p->forward = f;
-	p->connecting = true;
-	p->halves[0].fd = fd;
-	p->halves[1].fd = -1;
-	list_append(&f->pairs, &p->node);
-	f->n++;
-	if (getsockname(fd, (struct sockaddr *)&asked, &n) < 0 ||
-	    connect_pod(p, f, asked.sin_port) < 0 ||
-	    watch_add(f->loop, &p->halves[0].watch, fd, 0, on_client) < 0 ||
-	    watch_add(f->loop, &p->halves[1].watch, p->halves[1].fd, EPOLLOUT, on_pod) < 0)
-		end(p);
+	client_stream_on_drain(p->stream, on_drain);
+	r = tunnel_begin(&p->tunnel, fd, ntohs(asked.sin6_port));
+	return r < 0 ? err_sys(e, -r, "ask the guest") : 0;
+}
+
+/* Where there are too many, one whose client has sent its end, and may be gone since, makes room. */
+static bool make_room(struct forward *f)
+{
+	struct pair *p;
+
+	if (f->n < FORWARD_MAX)
+		return true;
+	LIST_EACH(p, &f->pairs, struct pair, node) {
+		if (p->tunnel.bits & TUNNEL_ENDED) {
+			end(p);
+			return true;
+		}
+	}
+	return false;
 }
 
 static void on_accept(struct watch *w, uint32_t events UNUSED)
 {
-	struct forward *f = container_of(w, struct forward, watch);
-	int fd = accept4(f->listenfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct forward_listener *l = container_of(w, struct forward_listener, watch);
+	struct forward *f = l->forward;
+	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct pair *p = fd >= 0 && make_room(f) ? mem_new(1, sizeof(*p)) : NULL;
+	struct err e = { 0 };
 
-	if (fd >= 0)
-		begin(f, fd);
+	if (!p) {
+		auto_close(&fd);
+		return;
+	}
+	p->forward = f;
+	tunnel_init(&p->tunnel, f->loop, &tunnel_ops);
+	list_append(&f->pairs, &p->node);
+	f->n++;
+	if (begin(p, fd, &e) < 0) {
+		log_warn("forward", "%s", e.msg);
+		end(p);
+	}
 }
 
 /* --- life --- */
 
+static void listener_close(struct forward_listener *l)
+{
+	watch_del(&l->watch);
+	auto_close(&l->fd);
+}
+
+/* On whatever port: the program hands over what is for any. */
+static int listen_on(struct forward_listener *l, const void *own, socklen_t len)
+{
+	const struct sockaddr *to = own;
+	int r;
+
+	l->fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (l->fd < 0 || bind(l->fd, to, len) < 0 || listen(l->fd, BACKLOG) < 0)
+		r = -errno;
+	else
+		r = watch_add(l->forward->loop, &l->watch, l->fd, EPOLLIN, on_accept);
+	if (r < 0)
+		listener_close(l);
+	return r;
+}
+
+static int listen_all(struct forward *f)
+{
+	const struct sockaddr_in v4 = { .sin_family = AF_INET,
+					.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+					 .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+
+	listen_on(&f->listeners[1], &v6, sizeof(v6)); /* a namespace may be without */
+	return listen_on(&f->listeners[0], &v4, sizeof(v4));
+}
+
 void forward_init(struct forward *f)
 {
-	*f = (struct forward){ .listenfd = -1, .mapfd = -1, .progfd = -1, .linkfd = -1 };
+	*f = (struct forward){ .mapfd = -1, .progfd = -1, .linkfd = -1 };
+	for (size_t i = 0; i < FORWARD_FAMILIES; i++)
+		f->listeners[i] = (struct forward_listener){ .forward = f, .fd = -1 };
 	list_init(&f->pairs);
 }
 
-int forward_open(struct forward *f, struct loop *l, int nsfd, struct in_addr to, struct err *e)
+int forward_listen(struct forward *f, struct loop *l, struct client *guest, struct err *e)
 {
-	struct sockaddr_in own = { .sin_family = AF_INET,
-				   .sin_addr.s_addr = __builtin_bswap32(INADDR_LOOPBACK) };
 	int r;
 
-	f->to = to;
+	f->guest = guest;
 	f->loop = l;
-	f->listenfd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (f->listenfd < 0 || bind(f->listenfd, (struct sockaddr *)&own, sizeof(own)) < 0 ||
-	    listen(f->listenfd, BACKLOG) < 0) {
-		err_sys(e, errno, "listen");
-	} else if (fill_map(f) < 0) {
+	r = listen_all(f);
+	if (r == 0)
+		return 0;
+	err_sys(e, -r, "listen");
+	forward_close(f);
+	return -1;
+}
+
+int forward_open(struct forward *f, struct loop *l, int nsfd, struct client *guest, struct err *e)
+{
+	if (forward_listen(f, l, guest, e) < 0)
+		return -1;
+	if (fill_map(f) < 0)
 		err_sys(e, errno, "a map of sockets");
-	} else if (attach(f, nsfd) < 0) {
+	else if (attach(f, nsfd) < 0)
 		err_sys(e, errno, "a program of the socket lookup");
-	} else {
-		r = watch_add(l, &f->watch, f->listenfd, EPOLLIN, on_accept);
-		if (r == 0)
-			return 0;
-		err_sys(e, -r, "watch");
-	}
+	else
+		return 0;
 	forward_close(f);
 	return -1;
 }
@@ -289,12 +324,11 @@ void forward_close(struct forward *f)
 {
 	struct pair *p;
 
+	for (size_t i = 0; i < FORWARD_FAMILIES; i++)
+		listener_close(&f->listeners[i]);
 	while ((p = LIST_FIRST(&f->pairs, struct pair, node)))
 		end(p);
-	watch_del(&f->watch);
 	auto_close(&f->linkfd);
 	auto_close(&f->progfd);
 	auto_close(&f->mapfd);
-	auto_close(&f->listenfd);
-	f->loop = NULL;
 }

@@ -309,8 +309,9 @@ static int come_up(struct shim *s, struct arena *a, const char *hostname, struct
 	if (make_sandbox(s, a, hostname, e) < 0)
 		return -1;
 	sandbox = lap(&at);
-	if (net_tell(&s->net, s->loop, s->calls, e) < 0)
+	if (net_tell(&s->net, s->calls, e) < 0)
 		return err_ctx(e, "network");
+	net_forward(&s->net, s->loop, s->streams);
 	interfaces = lap(&at);
 	if (outbox_begin(s, e) < 0)
 		return -1;
@@ -402,6 +403,7 @@ void guest_stop(struct shim *s)
 		ask_to_end(s);
 	}
 	outbox_end(s);
+	forward_close(&s->net.forward); /* borrows the streams */
 	s->calls = NULL; /* the VM's own */
 	client_free(TAKE_PTR(s->streams));
 	vm_stop(TAKE_PTR(s->vm), VM_STOP_KILL);

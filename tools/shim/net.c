@@ -242,8 +242,6 @@ static int note_address(void *arg, const struct netlink_address *x)
 	/* link-local ones the guest makes itself, from the same hardware address */
 	if (i < 0 || (x->ip.family == AF_INET6 && x->scope == RT_SCOPE_LINK))
 		return 0;
-	if (x->ip.family == AF_INET && !t->net->address.s_addr)
-		memcpy(&t->net->address, x->ip.bytes, sizeof(t->net->address));
 	out = ARENA_NEW(&t->a, Types__IPAddress);
 	if (!out || t->links[i].n_ipaddresses == ADDRESSES)
 		return -ENOMEM;
@@ -336,21 +334,7 @@ static int tell(struct told *t, size_t first, struct client *c, struct err *e)
 	return 0;
 }
 
-static int open_forward(struct net *n, void *arg, struct err *e)
-{
-	return forward_open(&n->forward, arg, n->nsfd, n->address, e);
-}
-
-/* A pod does without, where the host's kernel does not know how. */
-static void let_forward(struct net *n, struct loop *l)
-{
-	struct err e = { 0 };
-
-	if (n->address.s_addr && !n->forward.loop && inside(n, open_forward, l, &e) < 0)
-		log_warn("net", "no port-forward: %s", e.msg);
-}
-
-static int tell_from(struct net *n, size_t first, struct loop *l, struct client *c, struct err *e)
+static int tell_from(struct net *n, size_t first, struct client *c, struct err *e)
 {
 	struct told *t;
 	int rc;
@@ -365,16 +349,14 @@ static int tell_from(struct net *n, size_t first, struct loop *l, struct client 
 	rc = inside(n, gather, t, e);
 	if (rc == 0)
 		rc = tell(t, first, c, e);
-	if (rc == 0)
-		let_forward(n, l);
 	arena_fini(&t->a);
 	free(t);
 	return rc;
 }
 
-int net_tell(struct net *n, struct loop *l, struct client *c, struct err *e)
+int net_tell(struct net *n, struct client *c, struct err *e)
 {
-	return tell_from(n, 0, l, c, e);
+	return tell_from(n, 0, c, e);
 }
 
 /* --- while the machine runs --- */
@@ -396,7 +378,7 @@ static int plug(const struct net *n, size_t i, struct vm *vm, struct err *e)
 	return vm_qmp(vm, "device_add", text, NULL, 0, e);
 }
 
-int net_follow(struct net *n, struct vm *vm, struct loop *l, struct client *c, struct err *e)
+int net_follow(struct net *n, struct vm *vm, struct client *c, struct err *e)
 {
 	size_t first = n->n;
 
@@ -409,5 +391,28 @@ int net_follow(struct net *n, struct vm *vm, struct loop *l, struct client *c, s
 			return err_ctx(e, "network: %s", n->links[i].name);
 		n->links[i].plugged = true;
 	}
-	return tell_from(n, first, l, c, e) < 0 ? err_ctx(e, "network") : 0;
+	return tell_from(n, first, c, e) < 0 ? err_ctx(e, "network") : 0;
+}
+
+/* --- port-forward --- */
+
+struct way {
+	struct loop *loop;
+	struct client *streams;
+};
+
+static int open_forward(struct net *n, void *arg, struct err *e)
+{
+	const struct way *w = arg;
+
+	return forward_open(&n->forward, w->loop, n->nsfd, w->streams, e);
+}
+
+void net_forward(struct net *n, struct loop *l, struct client *streams)
+{
+	struct way w = { l, streams };
+	struct err e = { 0 };
+
+	if (n->nsfd >= 0 && inside(n, open_forward, &w, &e) < 0)
+		log_warn("net", "no port-forward: %s", e.msg);
 }

@@ -34,7 +34,6 @@ struct net {
 	int nsfd; /* -1: the pod has none of its own */
 	size_t n;
 	struct net_link links[NET_LINKS];
-	struct in_addr address; /* the first of them; 0: not known */
 	struct forward forward;
 };
 
@@ -48,12 +47,16 @@ int net_open(struct net *n, const char *netns, struct err *e);
  * of them all by the same numbers, those of links to come too. NULL: no memory. */
 const char *const *net_words(struct arena *a, const struct net *n);
 
-/* Tells the guest what the namespace says, and lets port-forward find it. Turns the loop. */
-int net_tell(struct net *n, struct loop *l, struct client *c, struct err *e);
+/* Tells the guest what the namespace says; turns the loop. */
+int net_tell(struct net *n, struct client *c, struct err *e);
+
+/* Lets port-forward reach the guest, where the host's kernel knows how. `streams` is borrowed, to the
+ * forward's close. */
+void net_forward(struct net *n, struct loop *l, struct client *streams);
 
 /* What has come to the namespace since: joined, plugged into the machine, told. 0 at once where
  * nothing has. -1 with e: what failed is not tried again. Turns the loop. */
-int net_follow(struct net *n, struct vm *vm, struct loop *l, struct client *c, struct err *e);
+int net_follow(struct net *n, struct vm *vm, struct client *c, struct err *e);
 
 void net_close(struct net *n);
 

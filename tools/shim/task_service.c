@@ -286,7 +286,7 @@ static void run_start(struct work *w)
 	struct shim *s = r->s;
 	struct err e = { 0 };
 
-	if (s->machine == MACHINE_UP && net_follow(&s->net, s->vm, s->loop, s->calls, &e) < 0)
+	if (s->machine == MACHINE_UP && net_follow(&s->net, s->vm, s->calls, &e) < 0)
 		call_fail(r->c, &e);
 	else
 		send_with_hooks(r, BUNDLE_HOOKS_STARTED);
