@@ -23,7 +23,7 @@ extern const struct CMUnitTest cases_life[], cases_streams[], cases_errors[], ca
 	cases_disk[], cases_bus[], cases_peer[], cases_pod[], cases_metrics[], cases_cdi[], cases_watch[], cases_layers[],
 	cases_cgroup[],
 	cases_freezer[], cases_hotplug[], cases_plug[], cases_task[], cases_task_io[], cases_task_pod[],
-	cases_task_events[], cases_task_limits[], cases_task_races[];
+	cases_task_events[], cases_task_limits[], cases_task_races[], cases_ports[];
 
 /* Gives the rig what cases_disk wants, and cases_nic: what is plugged into its root port is there. */
 void disks_of(struct rig *r);

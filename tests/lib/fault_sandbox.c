@@ -12,6 +12,7 @@
 #include <linux/loop.h>
 
 #include "base/fd.h"
+#include "lib/rig_port.h"
 
 #define SHARED "/run/kata-containers/shared/containers"
 
@@ -103,6 +104,35 @@ static int routes(struct rig *r)
 	if (!rc)
 		rc = rig_call(r, "AddARPNeighbors", TEXT({"neighbors":{"ARPNeighbors":[
 			{"toIPAddress":{"address":"10.1.2.9"},"device":"first","lladdr":"02:00:00:00:01:02"}]}}));
+	return rc;
+}
+
+/* What listens is there before: a container that is made anew has scenarios of its own. */
+static int a_server(struct rig *r)
+{
+	int rc = rig_guest(r, "ip link set lo up");
+
+	if (!rc)
+		rc = rig_run(r, FAULT_OTHER_ID,
+			     &(struct rig_container){ .args = SH("httpd -p [::1]:8080; echo up; exec sleep 1000") });
+	if (!rc && rig_read_until(r, "ReadStdout", FAULT_OTHER_ID, "", "up") <= 0)
+		return fault_wrong(r, "no server");
+	return rc;
+}
+
+/* 127.0.0.1 refuses. */
+static int port(struct rig *r)
+{
+	struct rig_port p;
+	int rc = rig_port_open(r, r->client, &p, 8080);
+
+	if (!rc)
+		rc = rig_port_ask(&p, "GET / HTTP/1.0\r\n\r\n", "</HTML>");
+	if (!rc)
+		rc = rig_port_end(&p);
+	if (!rc && !p.ended)
+		rc = fault_wrong(r, "the server's end is missing");
+	rig_port_close(&p);
 	return rc;
 }
 
@@ -238,6 +268,7 @@ const struct fault_scenario fault_sandbox[] = {
 	{ "volumes", volumes, a_volume, NULL, 0, NULL },
 	{ "interfaces", interfaces, a_card, NULL, 0, NULL },
 	{ "routes", routes, a_card, NULL, 0, NULL },
+	{ "port", port, a_server, NULL, 0, NULL },
 	{ "cdi", cdi, cdi_file, fault_one_id, 0, NULL },
 	{ "watched", watched, copy_files, fault_one_id, 0, NULL },
 	{ "groups", groups, NULL, fault_one_id, 0, NULL },

@@ -8,7 +8,8 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest *const tables[] = { cases_task,	      cases_task_io,
 							    cases_task_events, cases_task_limits,
-							    cases_task_pod,    NULL };
+							    cases_ports,       cases_task_pod,
+							    NULL };
 	static struct rig r;
 
 	if (argc > 1 && str_eq(argv[1], "--table"))
