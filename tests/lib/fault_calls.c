@@ -80,6 +80,7 @@ static const struct fault_call calls[] = {
 	ROW(clone, EAGAIN),
 	ROW(clone3, EAGAIN, ENOSYS),
 	ROW(close_range, ENOSYS),
+	ROW(connect, EADDRNOTAVAIL),
 	ROW(dup, EMFILE),
 	ROW(dup2, EMFILE),
 	ROW(dup3, EMFILE),
