@@ -278,6 +278,28 @@ static void ports_that_are_none(void **state UNUSED)
 	close_conn(&c);
 }
 
+/* In the request itself: then the host has closed its half as well. */
+static void a_message_in_the_request(void **state UNUSED)
+{
+	Mote__V1__PortPiece first = MOTE__V1__PORT_PIECE__INIT;
+	struct err e = { 0 };
+	struct conn c;
+
+	for (int i = 0; i < 2; i++) {
+		memset(&c, 0, sizeof(c));
+		c.stream = client_stream_open(fx.client, "mote.v1.Ports", "Connect", &first.base, 0,
+					      on_message, &c, &e);
+		assert_non_null(c.stream);
+		if (first.port)
+			expect_over(&c, RC_CANCELLED, "gives it up");
+		else
+			expect_over(&c, RC_INVALID_ARGUMENT, "1 to 65535");
+		close_conn(&c);
+		fx.listenfd = fx.listenfd < 0 ? tcp_bound(AF_INET, &fx.port, 8) : fx.listenfd;
+		first.port = fx.port;
+	}
+}
+
 static void more_than_its_window(void **state UNUSED)
 {
 	struct conn c;
@@ -562,6 +584,7 @@ int main(void)
 		TEST(a_server_that_does_not_answer),
 		TEST(given_up_before_the_server_answers),
 		TEST(ports_that_are_none),
+		TEST(a_message_in_the_request),
 		TEST(more_than_its_window),
 		TEST(data_before_it_is_connected),
 		TEST(data_behind_the_end),
