@@ -398,19 +398,6 @@ static void a_host_that_does_not_read_holds_the_server_up(void **state UNUSED)
 	close_conn(&c);
 }
 
-/* A window that would not fit into its number, said again and again, is a large one. */
-static void windows_do_not_overflow(void **state UNUSED)
-{
-	struct conn c;
-
-	connect_to(&c, AF_INET, UINT32_MAX);
-	for (int i = 0; i < 5; i++)
-		say(&c, &(struct piece){ .window = UINT32_MAX });
-	assert_int_equal(tcp_fill(fx.fd, 0, 100000), 100000);
-	UNTIL(fx.loop, c.heard.got == 100000);
-	close_conn(&c);
-}
-
 /* --- ends --- */
 
 static void the_host_ends_its_half(void **state UNUSED)
@@ -591,7 +578,6 @@ int main(void)
 		TEST(too_many),
 		TEST(a_server_that_does_not_read_holds_the_host_up),
 		TEST(a_host_that_does_not_read_holds_the_server_up),
-		TEST(windows_do_not_overflow),
 		TEST(the_host_ends_its_half),
 		TEST(the_host_ends_its_half_at_once),
 		TEST(the_server_ends_its_half),
