@@ -238,6 +238,21 @@ static void a_server_that_does_not_answer(void **state UNUSED)
 		close(clients[i]);
 }
 
+/* The time is for connecting alone. */
+static void a_connection_that_rests(void **state UNUSED)
+{
+	struct conn c;
+
+	clock_fake(1000);
+	connect_to(&c, AF_INET, 10);
+	clock_fake(1000 + 10 * PORTS_DIAL_MS);
+	turn(fx.loop);
+	clock_fake(CLOCK_NEVER);
+	assert_int_equal(tcp_fill(fx.fd, 0, 10), 10);
+	UNTIL(fx.loop, c.heard.got == 10);
+	close_conn(&c);
+}
+
 static void given_up_before_the_server_answers(void **state UNUSED)
 {
 	int clients[8];
@@ -569,6 +584,7 @@ int main(void)
 		TEST(ipv4_comes_first),
 		TEST(nobody_listens),
 		TEST(a_server_that_does_not_answer),
+		TEST(a_connection_that_rests),
 		TEST(given_up_before_the_server_answers),
 		TEST(ports_that_are_none),
 		TEST(a_message_in_the_request),

@@ -278,17 +278,23 @@ static void a_client_after_the_guest_is_lost(void **state UNUSED)
 
 /* --- windows --- */
 
-static void a_client_that_sleeps_holds_the_guest_up(void **state UNUSED)
+/* All that the window and the socket take, to a client that sleeps. */
+static void fill(struct guest *g)
 {
-	struct guest *g = connect_one();
-	size_t want;
-
 	for (int i = 0; i < 2000 && g->heard.window > g->sent; i++) {
 		say(g, &(struct piece){ .len = MIN(g->heard.window - g->sent, (size_t)30000),
 					.from = g->sent });
 		turn(fx.loop);
 	}
 	assert_int_equal(g->sent, g->heard.window);
+}
+
+static void a_client_that_sleeps_holds_the_guest_up(void **state UNUSED)
+{
+	struct guest *g = connect_one();
+	size_t want;
+
+	fill(g);
 	assert_true(g->sent < 64u << 20);
 	want = g->sent + FOUR_MB;
 	for (int i = 0; i < 200000 && fx.sink.got < want; i++) {
@@ -319,6 +325,41 @@ static void a_guest_that_takes_little_holds_the_client_up(void **state UNUSED)
 		assert_true(g->heard.got <= granted);
 	}
 	assert_int_equal(g->heard.got, FOUR_MB);
+}
+
+/* The guest's end, and its stream's, are there long before the client has read. */
+static void an_end_behind_bytes_that_wait(void **state UNUSED)
+{
+	struct guest *g = connect_one();
+	size_t sent;
+
+	assert_int_equal(shutdown(fx.fd, SHUT_WR), 0);
+	say(g, &(struct piece){ .window = 10 });
+	UNTIL(fx.loop, g->heard.ended);
+	fill(g);
+	sent = g->sent;
+	say(g, &(struct piece){ .end = true });
+	finish(g);
+	turn(fx.loop);
+	assert_int_equal(fx.forward.n, 1);
+	client_is_over(true);
+	assert_int_equal(fx.sink.got, sent);
+	UNTIL(fx.loop, fx.forward.n == 0);
+}
+
+/* A status that comes behind bytes that wait here: they go first. What the kernel holds of them a
+ * reset may take. */
+static void a_reset_behind_bytes_that_wait(void **state UNUSED)
+{
+	struct guest *g = connect_one();
+
+	fill(g);
+	refuse(g);
+	turn(fx.loop);
+	assert_int_equal(fx.forward.n, 1);
+	client_is_over(false);
+	assert_true(fx.sink.got > TUNNEL_WINDOW);
+	UNTIL(fx.loop, fx.forward.n == 0);
 }
 
 /* --- a guest that is not trusted --- */
@@ -412,6 +453,8 @@ int main(void)
 		TEST(a_client_after_the_guest_is_lost),
 		TEST(a_client_that_sleeps_holds_the_guest_up),
 		TEST(a_guest_that_takes_little_holds_the_client_up),
+		TEST(an_end_behind_bytes_that_wait),
+		TEST(a_reset_behind_bytes_that_wait),
 		TEST(more_than_it_was_granted),
 		TEST(data_behind_its_end),
 		TEST(no_message_at_all),
