@@ -9,8 +9,7 @@
 #include "base/mem.h"
 #include "ttrpc/wire.h"
 
-#define PIECE	   16384
-#define WINDOW_MAX (1u << 20) /* what the other end may claim to have room for */
+#define PIECE 16384
 
 /* Numbers of PortPiece. */
 enum { WINDOW = 2, DATA = 3, END = 4 };
@@ -237,7 +236,7 @@ int tunnel_take(struct tunnel *t, const uint8_t *msg, size_t len)
 		return r;
 	if (data.len > t->granted || (data.len && t->bits & TUNNEL_PEER_ENDED))
 		return -EPROTO;
-	t->window += (uint32_t)MIN(window, (uint64_t)(WINDOW_MAX - t->window));
+	t->window += (uint32_t)MIN(window, (uint64_t)(UINT32_MAX - t->window));
 	t->granted -= (uint32_t)data.len;
 	n = data.len && !t->rest ? write_some(t, data.data, data.len) : 0;
 	if (n < data.len && keep(t, data.data + n, data.len - n) < 0)

@@ -309,6 +309,42 @@ static void a_client_that_sleeps_holds_the_guest_up(void **state UNUSED)
 	assert_int_equal(fx.sink.got, want);
 }
 
+/* A guest that grants and does not read its connection: what that one does not take waits with the
+ * client. The guest has a loop of its own here. */
+static void a_connection_that_is_full(void **state UNUSED)
+{
+	struct loop *loop = loop_new();
+	struct err e = { 0 };
+	struct server *server = server_new(loop, services, NULL, SERVER_ANY_PEER, &e);
+	struct guest *g = &fx.guests[0];
+	size_t written = 0;
+	int sv[2];
+
+	forward_close(&fx.forward);
+	client_free(fx.client);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv), 0);
+	assert_int_equal(server_adopt(server, sv[1]), 0);
+	fx.client = client_new(fx.loop, sv[0], &e);
+	assert_int_equal(forward_listen(&fx.forward, fx.loop, fx.client, &e), 0);
+	fx.fd = tcp_connect(AF_INET, port_of(0));
+	UNTIL(fx.loop, (turn(loop), g->heard.messages));
+	say(g, &(struct piece){ .window = 3u << 20 });
+	for (int i = 0; i < 600; i++) {
+		written += tcp_fill(fx.fd, written, (3u << 20) - written);
+		turn(fx.loop);
+	}
+	for (int i = 0; i < 2000 && g->heard.got < 3u << 20; i++) {
+		written += tcp_fill(fx.fd, written, (3u << 20) - written);
+		loop_once(fx.loop, 1);
+		turn(loop);
+	}
+	assert_int_equal(g->heard.got, 3u << 20);
+	server_free(server);
+	turn(fx.loop);
+	turn(loop);
+	loop_free(loop);
+}
+
 static void a_guest_that_takes_little_holds_the_client_up(void **state UNUSED)
 {
 	struct guest *g = connect_one();
@@ -452,6 +488,7 @@ int main(void)
 		TEST(the_guest_is_lost),
 		TEST(a_client_after_the_guest_is_lost),
 		TEST(a_client_that_sleeps_holds_the_guest_up),
+		TEST(a_connection_that_is_full),
 		TEST(a_guest_that_takes_little_holds_the_client_up),
 		TEST(an_end_behind_bytes_that_wait),
 		TEST(a_reset_behind_bytes_that_wait),
