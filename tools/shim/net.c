@@ -86,12 +86,17 @@ static bool is_ours(const struct net *n, int index)
 	return place_of(n, index) >= 0;
 }
 
+static bool is_wanted(const struct net *n, const struct netlink_link *l)
+{
+	return !(l->flags & IFF_LOOPBACK) && l->mac_len == 6 && !is_ours(n, l->index);
+}
+
 static int note_link(void *arg, const struct netlink_link *l)
 {
 	struct net *n = arg;
 	struct net_link *x;
 
-	if (l->flags & IFF_LOOPBACK || l->mac_len != 6 || is_ours(n, l->index))
+	if (!is_wanted(n, l))
 		return 0;
 	if (n->n == NET_LINKS)
 		return -E2BIG;
@@ -376,6 +381,32 @@ static int plug(const struct net *n, size_t i, struct vm *vm, struct err *e)
 		"{\"driver\":\"virtio-net-pci\",\"netdev\":\"net%zu\",\"mac\":\"%s\",\"bus\":\"disks\",\"addr\":\"%zx\",\"id\":\"card%zu\"}",
 		i, n->links[i].mac, CARD_SLOT + i, i);
 	return vm_qmp(vm, "device_add", text, NULL, 0, e);
+}
+
+static int count_new(void *arg, const struct netlink_link *l)
+{
+	struct net *n = arg;
+
+	return is_wanted(n, l) ? -EEXIST : 0;
+}
+
+static int look(struct net *n, void *arg UNUSED, struct err *e)
+{
+	struct netlink nl = { .fd = -1 };
+	int rc;
+
+	if (netlink_open(&nl, e) < 0)
+		return -1;
+	rc = netlink_links(&nl, count_new, n, e);
+	netlink_close(&nl);
+	return rc;
+}
+
+bool net_has_more(struct net *n)
+{
+	struct err e = { 0 };
+
+	return n->nsfd >= 0 && inside(n, look, NULL, &e) < 0;
 }
 
 int net_follow(struct net *n, struct vm *vm, struct client *c, struct err *e)

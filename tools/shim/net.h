@@ -54,6 +54,9 @@ int net_tell(struct net *n, struct client *c, struct err *e);
  * forward's close. */
 void net_forward(struct net *n, struct loop *l, struct client *streams);
 
+/* Has anything come to the namespace since? Yes also when it cannot be told: net_follow() says why. */
+bool net_has_more(struct net *n);
+
 /* What has come to the namespace since: joined, plugged into the machine, told. 0 at once where
  * nothing has. -1 with e: what failed is not tried again. Turns the loop. */
 int net_follow(struct net *n, struct vm *vm, struct client *c, struct err *e);

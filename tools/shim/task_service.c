@@ -248,6 +248,13 @@ static void start_reply(struct relay *r, const uint8_t *payload, size_t len)
 	reply_edited(r, payload, len, &pid, 1);
 }
 
+static bool has_hooks(const struct relay *r, enum bundle_hooks which)
+{
+	const struct task *t = tasks_find(r->s, r->id);
+
+	return t && t->hooks & (unsigned int)which;
+}
+
 /* The hooks of the host run after the guest's answer and before ours. */
 static void send_with_hooks(struct relay *r, enum bundle_hooks which)
 {
@@ -300,7 +307,8 @@ static void start(struct call *c)
 		return;
 	r->reply = start_reply;
 	r->gone = gone_not_found;
-	if (*r->exec_id)
+	if (*r->exec_id ||
+	    (!net_has_more(&r->s->net) && !has_hooks(r, BUNDLE_HOOKS_STARTED)))
 		relay_send(r, false);
 	else if (relay_keep(r))
 		shim_queue(r->s, &r->work, run_start);
@@ -335,7 +343,7 @@ static void delete_process(struct call *c)
 		return;
 	r->reply = delete_reply;
 	r->gone = gone_delete;
-	if (*r->exec_id || !tasks_find(r->s, r->id))
+	if (*r->exec_id || !has_hooks(r, BUNDLE_HOOKS_STOPPED))
 		relay_send(r, false);
 	else if (relay_keep(r))
 		shim_queue(r->s, &r->work, run_delete);
