@@ -17,7 +17,9 @@
  */
 #include "ttrpc/conn.h"
 
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -562,6 +564,17 @@ void conn_release(struct conn *c)
 size_t conn_queued(const struct conn *c)
 {
 	return c->queued;
+}
+
+size_t conn_unsent(const struct conn *c)
+{
+	socklen_t len = sizeof(int);
+	int domain, n = 0;
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain != AF_VSOCK ||
+	    ioctl(c->fd, SIOCOUTQ, &n) < 0)
+		return 0;
+	return n > 0 ? (size_t)n : 0;
 }
 
 bool conn_is_congested(const struct conn *c)

@@ -75,6 +75,10 @@ void conn_hold(struct conn *c);
 void conn_release(struct conn *c);
 
 size_t conn_queued(const struct conn *c);
+
+/* Bytes that the kernel has and the host's device has not taken yet: they are lost when the machine
+ * ends. 0 of other sockets than vsock, and where the kernel cannot tell (SIOCOUTQ, Linux 6.12). */
+size_t conn_unsent(const struct conn *c);
 bool conn_is_congested(const struct conn *c);	/* above OUT_HIGH */
 void conn_stats(const struct conn *c, struct conn_stats *out);
 

@@ -17,6 +17,7 @@
 #define BACKLOG		128
 #define ACCEPTS_PER_TURN 4
 #define ACCEPT_REST_MS	100
+#define DRAIN_LOOK_MS	2
 
 struct listener {
 	struct list node;
@@ -268,11 +269,19 @@ static void drained(struct deferred *d)
 	finish_drain(container_of(d, struct server, drain_now));
 }
 
-static void drain_too_long(struct timer *t)
+static void drain_look(struct timer *t)
 {
-	finish_drain(container_of(t, struct server, drain_timer));
+	struct server *s = container_of(t, struct server, drain_timer);
+
+	if (clock_ms() >= s->drain_until) {
+		finish_drain(s);
+		return;
+	}
+	timer_arm(s->loop, &s->drain_timer, s->drain_until, drain_look);
+	check_drained(s);
 }
 
+/* Output that is queued tells of its end by on_flushed; what the kernel has is looked at. */
 static void check_drained(struct server *s)
 {
 	struct link *l;
@@ -282,6 +291,12 @@ static void check_drained(struct server *s)
 	LIST_EACH(l, &s->links, struct link, node)
 		if (conn_queued(l->conn))
 			return;
+	LIST_EACH(l, &s->links, struct link, node)
+		if (conn_unsent(l->conn)) {
+			timer_arm(s->loop, &s->drain_timer,
+				  MIN(s->drain_until, clock_after(DRAIN_LOOK_MS)), drain_look);
+			return;
+		}
 	loop_defer(s->loop, &s->drain_now, drained);
 }
 
@@ -290,7 +305,8 @@ void server_drain(struct server *s, uint64_t max_ms, void (*done)(void *arg), vo
 	close_listeners(s);
 	s->drain_done = done;
 	s->drain_arg = arg;
-	timer_arm(s->loop, &s->drain_timer, clock_after(max_ms), drain_too_long);
+	s->drain_until = clock_after(max_ms);
+	timer_arm(s->loop, &s->drain_timer, s->drain_until, drain_look);
 	check_drained(s);
 }
 

@@ -38,7 +38,8 @@ int server_listen(struct server *s, const struct address *a, struct err *e);
  * -errno (-EUSERS: too many, -EACCES: not the host); fd is closed on failure too. */
 int server_adopt(struct server *s, int fd);
 
-/* Stops accepting; open connections go on until no output is queued or max_ms passed, then done()
+/* Stops accepting; open connections go on until no output is queued, by a vsock not in the kernel
+ * either, or max_ms passed; then done()
  * runs, never inside this call. Calls that wait do not hold it up. done may free the server. */
 void server_drain(struct server *s, uint64_t max_ms, void (*done)(void *arg), void *arg);
 

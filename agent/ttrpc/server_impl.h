@@ -28,6 +28,7 @@ struct server {
 	struct conn_stats closed;	/* sums of the connections that are gone */
 	struct recv_pool pool;
 	struct timer drain_timer;
+	uint64_t drain_until;
 	struct deferred drain_now;
 	void (*drain_done)(void *arg);
 	void *drain_arg;
