@@ -104,6 +104,12 @@ struct unplug {
 	int slot;
 };
 
+/* A machine that is about to end lets go of everything by that. */
+static bool is_worth_it(const struct shim *s)
+{
+	return s->vm && s->machine == MACHINE_UP && !s->done;
+}
+
 /* QEMU lets the file go once the guest has agreed, of which it tells by nothing that the launcher
  * listens to. One that is never let go of keeps its slot. */
 static void let_go(struct shim *s, int slot)
@@ -120,7 +126,7 @@ static void let_go(struct shim *s, int slot)
 	}
 	str_reset(&t);
 	str_addf(&t, "{\"node-name\":\"disk%d\"}", slot);
-	while (s->vm && s->machine == MACHINE_UP && clock_ms() < deadline) {
+	while (is_worth_it(s) && clock_ms() < deadline) {
 		err_clear(&e);
 		if (vm_qmp(s->vm, "blockdev-del", text, NULL, 0, &e) == 0) {
 			s->disks &= ~(1u << slot);
@@ -129,7 +135,7 @@ static void let_go(struct shim *s, int slot)
 		for (until = clock_after(RETRY_MS); clock_ms() < until;)
 			loop_once(s->loop, RETRY_MS);
 	}
-	if (s->machine == MACHINE_UP)
+	if (is_worth_it(s))
 		log_warn("disks", "slot %d: %s", slot, e.msg);
 }
 
@@ -137,7 +143,7 @@ static void run_unplug(struct work *w)
 {
 	struct unplug *u = container_of(w, struct unplug, work);
 
-	if (u->s->vm && u->s->machine == MACHINE_UP)
+	if (is_worth_it(u->s))
 		let_go(u->s, u->slot);
 	free(u);
 }
